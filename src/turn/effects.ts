@@ -1,0 +1,38 @@
+import type { Address } from '../stun/address.ts'
+import type { FiveTuple } from './five-tuple.ts'
+import type { Relay } from './relay-address.ts'
+
+/**
+ * Free bytes that a driver keeps before and behind every datagram from a peer, so that the ChannelData header or the
+ * whole Data indication (20 header + 24 XOR-PEER-ADDRESS + 4 DATA; 3 padding + 8 FINGERPRINT behind) is written where
+ * the payload lies.
+ */
+export const HEADROOM = 48
+export const TAILROOM = 12
+
+/**
+ * What the TURN server asks of the world. Synchronous and never re-entrant: an effect does not call back into the core.
+ * `bytes.subarray(start, end)` is the data, and it is borrowed: valid only during the call, because it lies either in the buffer
+ * the driver handed in or in the core's reused writer. The same holds for `client` and `peer`.
+ */
+export interface Effects {
+  sendToClient(client: FiveTuple, bytes: Buffer, start: number, end: number): void
+  sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number): void
+  /** Binds a UDP socket to `relay.local`. Answered later by TurnServer.relayOpened() or relayFailed(). */
+  openRelay(relay: Relay): void
+  closeRelay(relay: Relay): void
+  /** Ends a TCP, TLS or DTLS connection (no re-synchronising after a bad frame, NET-TCP-04 in the tests). */
+  closeClient(client: FiveTuple): void
+  /** A request that was answered with an error, and why; for the log alone, never for the client. */
+  refused(client: FiveTuple, refusal: Refusal): void
+}
+
+export interface Refusal {
+  /** The request's method, a value of Method. */
+  readonly method: number
+  readonly code: number
+  /** What an operator wants to read: `expired 42 s ago`, `no secret matched`, `peer 10.0.0.1 is denied`. */
+  readonly reason: string
+  readonly username?: string | undefined
+  readonly realm?: string | undefined
+}

@@ -1,0 +1,20 @@
+import type { Address } from '../stun/address.ts'
+import type { Allocation } from './allocation.ts'
+
+/** One relayed transport address of an allocation: a UDP socket of its own. A dual allocation has two (RFC 8656 §7.2). */
+export class Relay {
+  readonly allocation: Allocation
+  /** What the socket is bound to. */
+  readonly local: Address
+  /** What the client is told: `local` behind external-ip. */
+  readonly advertised: Address
+  state: 'opening' | 'open' | 'closed' = 'opening'
+  /** The driver's own index of the socket; meaningless to the core. */
+  handle = -1
+
+  constructor(allocation: Allocation, local: Address, advertised: Address) {
+    this.allocation = allocation
+    this.local = local
+    this.advertised = advertised
+  }
+}

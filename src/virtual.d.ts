@@ -1,0 +1,8 @@
+/** The version in package.json; defined by the bundler. */
+declare const __VERSION__: string
+
+/** The bundled call page (src/web), as text. */
+declare module 'virtual:page-assets' {
+  export const callScript: string
+  export const callStyle: string
+}

@@ -1,0 +1,20 @@
+import { defineConfig } from 'vitest/config'
+import { defines, pageAssets } from './tsup.config.ts'
+
+export default defineConfig({
+  define: defines,
+  plugins: [
+    {
+      name: 'embed-page',
+      resolveId: (id) => (id === 'virtual:page-assets' ? '\0page-assets' : null),
+      load: (id) => (id === '\0page-assets' ? pageAssets(false) : null),
+    },
+  ],
+  test: {
+    pool: 'forks',
+    include: ['test/**/*.test.{ts,tsx}'],
+    globalSetup: ['test/support/peers-setup.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+  },
+})
