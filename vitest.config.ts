@@ -14,6 +14,8 @@ export default defineConfig({
     pool: 'forks',
     include: ['test/**/*.test.{ts,tsx}'],
     globalSetup: ['test/support/peers-setup.ts'],
+    reporters: ['default', './test/support/summary-reporter.ts'],
+    maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },
