@@ -1,0 +1,27 @@
+/** Limits and times of rooms. A limit of 0 is no limit, a time of 0 never ends. */
+export interface RoomsOptions {
+  /** `room-capacity`: places in a room. Clients of AppRTC know exactly two. */
+  readonly capacity: number
+  /** `room-grace-seconds`: how long a member whose socket went away keeps its place. */
+  readonly graceSeconds: number
+  /** `room-register-timeout-seconds`: how long a member may hold a place without ever having had a socket. */
+  readonly registerTimeoutSeconds: number
+  /** `room-expiration-seconds`: an untouched room is dropped (ROOM_MEMCACHE_EXPIRATION_SEC). */
+  readonly expirationSeconds: number
+  /** `max-rooms` */
+  readonly maxRooms: number
+  /** `max-room-messages`: undelivered messages of one room. */
+  readonly maxMessages: number
+  /** `max-room-bytes`: undelivered text of one room, in UTF-16 units times two, which is what it costs here. */
+  readonly maxBytes: number
+}
+
+export const ROOMS_DEFAULTS: RoomsOptions = {
+  capacity: 2,
+  graceSeconds: 10,
+  registerTimeoutSeconds: 30,
+  expirationSeconds: 86_400,
+  maxRooms: 100_000,
+  maxMessages: 1024,
+  maxBytes: 1024 * 1024,
+}

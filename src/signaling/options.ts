@@ -1,0 +1,33 @@
+/** Limits and times of the WebSocket hub. A limit of 0 is no limit, a time of 0 never ends. */
+export interface SignalingOptions {
+  /** `max-frame-bytes`: a larger WebSocket message closes the socket with 1009. */
+  readonly maxFrameBytes: number
+  /** `max-websockets`: open sockets in all. */
+  readonly maxSockets: number
+  /** `max-websockets-per-address`: of one IPv4 address or one IPv6 /64. */
+  readonly maxSocketsPerAddress: number
+  /** `websocket-ping-seconds`: two pings without an answer end the socket. */
+  readonly pingSeconds: number
+  /** `websocket-register-timeout-seconds`: a socket must say who it is within this time. */
+  readonly registerTimeoutSeconds: number
+  /** `websocket-message-burst`: messages one socket may send at full speed. */
+  readonly messageBurst: number
+  /** `websocket-messages-per-second`: what it may send after that; its reads are paused meanwhile. */
+  readonly messagesPerSecond: number
+  /** `max-websocket-unread-bytes`: a receiver with more than this waiting is closed. */
+  readonly maxUnreadBytes: number
+  /** `allow-origin`: the only origins that may open a socket; empty lets every one in, and none at all. */
+  readonly allowOrigins: readonly string[]
+}
+
+export const SIGNALING_DEFAULTS: SignalingOptions = {
+  maxFrameBytes: 256 * 1024,
+  maxSockets: 10_000,
+  maxSocketsPerAddress: 1024,
+  pingSeconds: 25,
+  registerTimeoutSeconds: 10,
+  messageBurst: 2000,
+  messagesPerSecond: 100,
+  maxUnreadBytes: 1024 * 1024,
+  allowOrigins: [],
+}
