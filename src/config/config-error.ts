@@ -1,0 +1,49 @@
+/** A value that its option does not take; whoever knows where it stood makes a ConfigError of it. */
+export class BadValue extends Error {
+  readonly fix: string | null
+
+  constructor(message: string, fix: string | null = null) {
+    super(message)
+    this.name = 'BadValue'
+    this.fix = fix
+  }
+}
+
+/** Where a problem stands and how to get rid of it. */
+export interface Problem {
+  /** What the reader looks for: `turnserver.conf:12`, `--listening-port`, `WEBRTC_STACK_REALM`. */
+  readonly where: string | null
+  readonly file?: string
+  readonly line?: number
+  readonly key?: string
+  readonly message: string
+  readonly fix: string | null
+}
+
+/** A configuration with which the server must not start; `others` are the further problems of the same reading. */
+export class ConfigError extends Error {
+  readonly file: string | null
+  readonly line: number | null
+  readonly key: string | null
+  readonly fix: string | null
+  readonly where: string | null
+  readonly others: readonly ConfigError[]
+
+  constructor(problem: Problem, others: readonly ConfigError[] = []) {
+    super(problem.message)
+    this.name = 'ConfigError'
+    this.where = problem.where
+    this.file = problem.file ?? null
+    this.line = problem.line ?? null
+    this.key = problem.key ?? null
+    this.fix = problem.fix
+    this.others = others
+  }
+
+  /** One line: where, what, and the way out. */
+  toLine(): string {
+    const where = this.where === null ? '' : `${this.where}: `
+    const fix = this.fix === null ? '' : `; ${this.fix}`
+    return `${where}${this.message}${fix}`
+  }
+}

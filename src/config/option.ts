@@ -1,0 +1,87 @@
+import type { Secret } from './secret.ts'
+import { boolean, integer, optionalSecret, port, type ValueType } from './values.ts'
+
+/** What becomes of an option that somebody sets. */
+export type State =
+  | { readonly kind: 'works' }
+  /** Known, planned, and without effect today: the warning says what happens instead. */
+  | { readonly kind: 'not built yet'; readonly instead: string }
+  /** Known from coturn and not needed here; null when there is nothing to tell, because the effect is our default. */
+  | { readonly kind: 'without effect'; readonly instead: string | null }
+  /** Going on without it would change who may use the server, so the start stops. */
+  | { readonly kind: 'refused'; readonly fix: string }
+
+export interface Option<Value = unknown> {
+  /** For a list: the type of one entry. */
+  // biome-ignore lint/suspicious/noExplicitAny: a table of options of every type; `Value` ties each default to its type
+  readonly type: ValueType<any>
+  readonly default: Value
+  readonly list: boolean
+  readonly help: string
+  readonly short: string | null
+  /** How help and the example name a default that is worked out at start. */
+  readonly defaultNote: string | null
+  readonly state: State
+  /** Said at start when the option is in force: it works, and has a price. */
+  readonly caution: string | null
+}
+
+export interface Details {
+  readonly short?: string
+  readonly defaultNote?: string
+  readonly state?: State
+  readonly caution?: string
+}
+
+export const works: State = { kind: 'works' }
+export const notBuiltYet = (instead: string): State => ({ kind: 'not built yet', instead })
+export const withoutEffect = (instead: string | null): State => ({ kind: 'without effect', instead })
+export const refused = (fix: string): State => ({ kind: 'refused', fix })
+
+export function option<Value>(
+  type: ValueType<Value>,
+  defaultValue: NoInfer<Value>,
+  help: string,
+  details: Details = {},
+): Option<Value> {
+  return { ...complete(details), type, default: defaultValue, list: false, help }
+}
+
+export function list<Item>(type: ValueType<Item>, help: string, details: Details = {}): Option<readonly Item[]> {
+  return { ...complete(details), type, default: [], list: true, help }
+}
+
+export function flag(defaultValue: boolean, help: string, details: Details = {}): Option<boolean> {
+  return option(boolean, defaultValue, help, details)
+}
+
+export function portOption(defaultValue: number, help: string, details: Details = {}): Option<number> {
+  return option(port, defaultValue, help, details)
+}
+
+/** A number of which 0 turns the limit off. */
+export function limit(defaultValue: number, help: string, details: Details = {}): Option<number> {
+  return option(integer('N', 0, Number.MAX_SAFE_INTEGER), defaultValue, help, details)
+}
+
+export function seconds(defaultValue: number, help: string, details: Details = {}): Option<number> {
+  return option(integer('SECONDS', 0, 1e9), defaultValue, help, details)
+}
+
+/** Seconds whose bare key stands for the default, as coturn has it. */
+export function lifetime(defaultValue: number, help: string, details: Details = {}): Option<number> {
+  return option(integer('SECONDS', 0, 1e9, defaultValue), defaultValue, help, details)
+}
+
+export function secretOption(help: string, details: Details = {}): Option<Secret | null> {
+  return option(optionalSecret, null, help, details)
+}
+
+function complete(details: Details): Omit<Option, 'type' | 'default' | 'list' | 'help'> {
+  return {
+    short: details.short ?? null,
+    defaultNote: details.defaultNote ?? null,
+    state: details.state ?? works,
+    caution: details.caution ?? null,
+  }
+}

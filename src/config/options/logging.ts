@@ -1,0 +1,28 @@
+import { flag, notBuiltYet, option, withoutEffect } from '../option.ts'
+import { choice, optionalText, text } from '../values.ts'
+
+const timestamps = withoutEffect('times are always ISO 8601')
+const useJournal = notBuiltYet('lines go to standard error, which systemd and Docker collect')
+
+/** What is written, how and where. */
+export const logging = {
+  verbose: flag(false, 'One line for every session event', { short: 'v' }),
+  Verbose: flag(false, 'Everything, for finding a fault', { short: 'V' }),
+  'log-min-level': option(choice('debug', 'info', 'warning', 'error'), 'info', 'Least important lines to write'),
+  'log-format': option(
+    choice('auto', 'json', 'pretty'),
+    'auto',
+    'pretty for people, json for programs; auto: pretty on a terminal',
+  ),
+  'log-file': option(optionalText, null, 'File to write to; stdout or -: standard output', {
+    short: 'l',
+    defaultNote: 'standard error',
+  }),
+  'no-stdout-log': flag(false, 'Write nothing to standard output'),
+  syslog: flag(false, 'Write to syslog', { state: useJournal }),
+  'syslog-facility': option(text, '', 'Facility for syslog', { state: useJournal }),
+  'simple-log': flag(false, 'Use the name of log-file as it is', { state: withoutEffect(null) }),
+  'new-log-timestamp': flag(true, 'ISO 8601 times', { state: timestamps }),
+  'new-log-timestamp-format': option(text, '', 'Format of times', { state: timestamps }),
+  'log-binding': flag(false, 'Log Binding requests', { state: notBuiltYet('they are counted at /metrics') }),
+}

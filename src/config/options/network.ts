@@ -1,0 +1,67 @@
+import { flag, limit, list, notBuiltYet, option, portOption, seconds, withoutEffect } from '../option.ts'
+import { address, hostAndPort, integer, optionalText, url } from '../values.ts'
+
+const noRedirect = notBuiltYet('nobody is redirected')
+
+/** Where the STUN and TURN server listens, and how it answers there. */
+export const network = {
+  'listening-device': option(optionalText, null, 'Listen on the addresses of this interface', {
+    short: 'd',
+  }),
+  'listening-ip': list(address, 'Address to listen on', { short: 'L', defaultNote: 'all' }),
+  'listening-port': portOption(3478, 'UDP and TCP port; TLS is recognised here too', { short: 'p' }),
+  'tls-listening-port': portOption(5349, 'TLS and DTLS port; plain STUN is recognised here too'),
+  'alt-listening-port': portOption(0, 'Second port for NAT behaviour discovery', {
+    defaultNote: 'listening-port + 1',
+    state: notBuiltYet('no second port is opened'),
+  }),
+  'alt-tls-listening-port': portOption(0, 'The same for TLS and DTLS', {
+    defaultNote: 'tls-listening-port + 1',
+    state: notBuiltYet('no second port is opened'),
+  }),
+  'tcp-proxy-port': portOption(0, 'TCP port that expects the PROXY protocol (v1, v2)', { defaultNote: 'off' }),
+  'aux-server': list(hostAndPort(null), 'One more UDP and TCP endpoint to listen on'),
+  'no-udp': flag(false, 'No UDP listeners'),
+  'no-tcp': flag(false, 'No TCP listeners'),
+  'no-tls': flag(false, 'No TLS listeners'),
+  dtls: flag(false, 'DTLS listeners'),
+  'stun-only': flag(false, 'Answer Binding requests only', { short: 'S' }),
+  'no-stun': flag(false, 'Ignore Binding requests'),
+  'secure-stun': flag(false, 'Binding requests need credentials'),
+  'stun-backward-compatibility': flag(false, 'Add MAPPED-ADDRESS to Binding answers'),
+  'rfc3489-compatibility': flag(false, 'Answer Binding requests of clients older than RFC 5389', {
+    caution: 'these answers go to clients that cannot be told from random bytes',
+  }),
+  rfc5780: flag(false, 'NAT behaviour discovery', {
+    state: notBuiltYet('Binding requests with CHANGE-REQUEST get 420'),
+  }),
+  'respond-http-unsupported': flag(false, 'Answer HTTP on a TURN port with 400 instead of closing'),
+  'acme-redirect': option(url, null, 'Where /.well-known/acme-challenge/ on a TURN port points'),
+  'sock-buf-size': option(integer('BYTES', -1, 1_073_741_824), 2_097_152, 'UDP socket buffers'),
+  'drop-invalid-packets': flag(true, 'Drop UDP packets that are none of ours unanswered'),
+  'drop-invalid-packets-log': flag(false, 'Log those drops', { state: notBuiltYet('they are counted') }),
+  'udp-io': option(optionalText, null, 'How packets are read: dgram, batch', {
+    defaultNote: 'dgram',
+    state: notBuiltYet('packets are read one by one (dgram)'),
+  }),
+  'udp-recvmmsg': flag(true, 'Batched receiving', {
+    state: withoutEffect('packets are read one by one; see udp-io'),
+  }),
+  'udp-recvmmsg-log': flag(false, 'Statistics of batched receiving', { state: withoutEffect('see udp-io') }),
+  'udp-sendmmsg-log': flag(false, 'Statistics of batched sending', { state: withoutEffect('see udp-io') }),
+  'udp-gso': flag(false, 'Segmentation offload', { state: withoutEffect('packets are sent one by one; see udp-io') }),
+  'alternate-server': list(hostAndPort(3478), 'Redirect Allocates to this server', { state: noRedirect }),
+  'tls-alternate-server': list(hostAndPort(5349), 'The same for TLS and DTLS', { state: noRedirect }),
+  'udp-alternate-server': list(hostAndPort(3478), 'The same for UDP', { state: noRedirect }),
+  'tcp-alternate-server': list(hostAndPort(3478), 'The same for TCP', { state: noRedirect }),
+  'udp-self-balance': flag(false, 'Redirect UDP Allocates to the aux servers', { state: noRedirect }),
+
+  'max-tcp-connections': limit(10_000, 'Open TCP and TLS connections'),
+  'max-tcp-connections-per-address': limit(1024, 'Open TCP and TLS connections from one address'),
+  'first-message-timeout': seconds(10, 'Time for a TCP connection to send its first message'),
+  'partial-message-timeout': seconds(15, 'Time for a TCP connection to complete a message'),
+  'handshake-timeout': seconds(10, 'Time for a TLS or DTLS handshake'),
+  'max-dtls-handshakes': limit(1024, 'DTLS handshakes at one time'),
+  'max-queued-bytes': limit(1_048_576, 'Bytes waiting for a slow TCP client before datagrams are dropped'),
+  'stalled-timeout': seconds(30, 'A TCP client that reads nothing for this long is closed'),
+}

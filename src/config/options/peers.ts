@@ -1,0 +1,22 @@
+import { flag, list, option, withoutEffect } from '../option.ts'
+import { booleanOrAuto, peerRange } from '../values.ts'
+
+/** To whom the server may relay, and what its answers give away. */
+export const peers = {
+  'denied-peer-ip': list(peerRange, "Never relay to these; 'recommended': all private and special ranges", {
+    defaultNote: 'recommended, when relaying from a public address',
+  }),
+  'allowed-peer-ip': list(peerRange, 'Relay to these even when a denied range holds them'),
+  'allow-private-peers': option(booleanOrAuto, null, 'Relay to private networks', {
+    defaultNote: 'on when this server itself has only private addresses',
+  }),
+  'allow-loopback-peers': flag(false, 'Relay to this machine itself', {
+    caution: 'clients can reach every service on this machine that listens on loopback',
+  }),
+  'no-multicast-peers': flag(true, 'Never relay to multicast', { state: withoutEffect(null) }),
+  'no-dynamic-ip-list': flag(false, 'Do not read peer lists from the user database', {
+    state: withoutEffect('there is no database to read'),
+  }),
+  'software-attribute': flag(false, 'Tell clients our name and version'),
+  'include-reason-string': flag(false, 'Put a reason phrase into error answers'),
+}

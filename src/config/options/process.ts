@@ -1,0 +1,23 @@
+import { flag, notBuiltYet, option, withoutEffect } from '../option.ts'
+import { integer, optionalText } from '../values.ts'
+
+const drop = notBuiltYet('rights are kept; start as that user, or with User= in the systemd unit')
+
+/** The process itself. */
+export const processOptions = {
+  daemon: flag(false, 'Detach from the terminal', {
+    short: 'o',
+    state: withoutEffect('the server stays in the foreground, for systemd or Docker to keep'),
+  }),
+  pidfile: option(optionalText, null, 'File for the process id', { defaultNote: 'none' }),
+  'proc-user': option(optionalText, null, 'Become this user once the ports are open', { state: drop }),
+  'proc-group': option(optionalText, null, 'Become this group once the ports are open', { state: drop }),
+  'relay-threads': option(integer('N', 0, 128), 0, 'Threads that relay', {
+    short: 'm',
+    state: notBuiltYet('one thread relays everything'),
+  }),
+  cpus: option(integer('N', 0, 1024), 0, 'Number of processors', {
+    defaultNote: 'detected',
+    state: notBuiltYet('one thread relays everything'),
+  }),
+}

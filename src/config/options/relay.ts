@@ -1,0 +1,53 @@
+import { flag, lifetime, limit, list, notBuiltYet, option, portOption, seconds, withoutEffect } from '../option.ts'
+import { address, choice, externalIp, integer, optionalText } from '../values.ts'
+
+/** Relayed addresses, allocations and their quotas. */
+export const relay = {
+  'relay-device': option(optionalText, null, 'Relay from the addresses of this interface', { short: 'i' }),
+  'relay-ip': list(address, 'Address to relay from', { short: 'E', defaultNote: 'the listening addresses' }),
+  'external-ip': list(externalIp, 'Address that clients outside see, when behind NAT', { short: 'X' }),
+  'min-port': portOption(49_152, 'Lowest relay port'),
+  'max-port': portOption(65_535, 'Highest relay port'),
+  'no-udp-relay': flag(false, 'No UDP allocations'),
+  'no-tcp-relay': flag(false, 'No TCP allocations'),
+  'tcp-relay': flag(false, 'TCP allocations (RFC 6062)', {
+    state: notBuiltYet('TCP allocations are refused with 442'),
+  }),
+  'allocation-default-address-family': option(
+    choice('ipv4', 'ipv6', 'keep'),
+    'ipv4',
+    'Address family when the client asks for none',
+    { short: 'A' },
+  ),
+  'keep-address-family': flag(false, 'Old name of allocation-default-address-family=keep', { short: 'K' }),
+  'max-allocate-lifetime': lifetime(3600, 'Longest lifetime of an allocation'),
+  'channel-lifetime': lifetime(600, 'Lifetime of a channel'),
+  'permission-lifetime': lifetime(300, 'Lifetime of a permission'),
+  'max-allocate-timeout': seconds(60, 'A connection without an allocation is closed after this time'),
+  mobility: flag(false, 'Allocations move with their client (RFC 8016)', {
+    state: notBuiltYet('an allocation ends with its connection, and its client makes a new one'),
+  }),
+  'rfc5766-channel-numbers': flag(false, 'Accept channels 0x5000 to 0x7FFF too'),
+  'server-relay': flag(false, 'Relay without permissions', { state: notBuiltYet('permissions are checked') }),
+  'multiplex-peer': flag(false, 'One relay port for many allocations', {
+    state: notBuiltYet('every allocation has a relay port of its own'),
+  }),
+  'multiplex-peer-port': option(integer('PORT', 1, 65_000), 3480, 'Base port of multiplex-peer', {
+    state: notBuiltYet('every allocation has a relay port of its own'),
+  }),
+  'multiplex-peer-max-peers': option(integer('N', 1, 65_535), 256, 'Peers of one allocation in multiplex-peer', {
+    state: notBuiltYet('every allocation has a relay port of its own'),
+  }),
+
+  'user-quota': limit(0, 'Allocations of one user at a time', { short: 'q' }),
+  'total-quota': limit(0, 'Allocations at a time', { short: 'Q' }),
+  'max-bps': limit(0, 'Bytes a second each way of one allocation', { short: 's' }),
+  'max-pps': limit(10_000, 'Packets a second each way of one allocation'),
+  'bps-capacity': limit(0, 'Bytes a second that allocations may reserve together', { short: 'B' }),
+  'max-permissions': limit(1024, 'Permissions of one allocation'),
+  'max-channels': limit(1024, 'Channels of one allocation'),
+  'max-allocations-per-address': limit(0, 'Allocations at a time from one address'),
+  'drain-min-allocations': limit(0, 'A draining server stops when this many allocations are left', {
+    state: withoutEffect('a draining server stops when none is left or when it is told to'),
+  }),
+}

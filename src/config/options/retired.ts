@@ -1,0 +1,41 @@
+import { flag, option, withoutEffect } from '../option.ts'
+import { text } from '../values.ts'
+
+const always = withoutEffect(null)
+
+/** Keys that files written for coturn, new or old, still hold. Nothing in the program reads them. */
+export const retired = {
+  'no-dtls': flag(true, 'No DTLS listeners (the default; off = dtls)', { state: always }),
+  'no-cli': flag(true, 'No telnet console (the default)', { state: always }),
+  'no-rfc5780': flag(true, 'No NAT behaviour discovery (the default)', { state: always }),
+  'no-loopback-peers': flag(true, 'Never relay to loopback (the default)', {
+    state: withoutEffect('that is the default now; take the line out'),
+  }),
+  'no-software-attribute': flag(true, 'Do not tell clients our name (the default)', { state: always }),
+  'response-origin-only-with-rfc5780': flag(true, 'RESPONSE-ORIGIN with rfc5780 only (the only way)', {
+    state: always,
+  }),
+  'no-stun-backward-compatibility': flag(true, 'No MAPPED-ADDRESS (the default)', { state: always }),
+  'no-sslv2': flag(true, 'No SSL 2 (always)', { state: always }),
+  'no-sslv3': flag(true, 'No SSL 3 (always)', { state: always }),
+  'no-tlsv1': flag(true, 'No TLS 1.0 (the default)', { state: always }),
+  'no-tlsv1_1': flag(true, 'No TLS 1.1 (the default)', { state: always }),
+  dh2066: flag(true, '2066-bit Diffie-Hellman (the default)', { state: always }),
+  sha384: flag(false, 'SHA-384 of a draft', {
+    state: withoutEffect('no client speaks it and RFC 8489 has SHA-256 alone; write sha256'),
+  }),
+  sha512: flag(false, 'SHA-512 of a draft', {
+    state: withoutEffect('no client speaks it and RFC 8489 has SHA-256 alone; write sha256'),
+  }),
+  'st-cred-mech': flag(false, 'Short-term credentials', {
+    state: withoutEffect('short-term credentials never applied to TURN; take the line out'),
+  }),
+  prod: flag(false, 'Hide the version', { state: withoutEffect('that is the default; see software-attribute') }),
+  'secret-ts-exp-time': option(text, '', 'Lifetime of temporary credentials', {
+    state: withoutEffect('the time in the user name decides; see strict-expiry'),
+  }),
+  ne: option(text, '', 'Network engine', { state: withoutEffect('there is one network engine; take the line out') }),
+  'no-http': flag(false, 'No HTTP on TURN ports', {
+    state: withoutEffect('HTTP on a TURN port is closed unless respond-http-unsupported is set'),
+  }),
+}

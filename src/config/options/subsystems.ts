@@ -1,0 +1,19 @@
+import { flag, list, option } from '../option.ts'
+import { address, network, optionalText, text, url } from '../values.ts'
+
+/** Which servers run, and by which name the world reaches them. */
+export const subsystems = {
+  rooms: flag(true, 'Room server and call page'),
+  signaling: flag(true, 'Signaling server (Collider)'),
+  turn: flag(true, 'STUN and TURN server'),
+  dev: flag(false, 'For development: self-signed certificate, HTTPS, pretty logs'),
+  host: option(address, '0.0.0.0', 'Address that rooms and signaling listen on'),
+  'public-host': option(optionalText, null, 'Name or address in the URLs we hand out', {
+    defaultNote: 'the address a client used',
+  }),
+  'public-url': option(url, null, 'The same with scheme and port: https://call.example.org', {
+    defaultNote: 'the address a client used',
+  }),
+  'trusted-proxy': list(network, 'Reverse proxy whose X-Forwarded-For and -Proto are believed'),
+  'allow-origin': list(text, 'Web origin that may open WebSockets; none given: any'),
+}
