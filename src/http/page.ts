@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto'
+import { callScript, callStyle } from 'virtual:page-assets'
+import type { PageParameters, View } from '../web/page-data.ts'
+
+export type { PageParameters, View }
+
+/** One file of the page, ready to be served. */
+export interface PageAsset {
+  readonly body: string
+  readonly type: string
+  readonly etag: string
+  readonly cacheControl: string
+}
+
+const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" rx="16" fill="#0f766e"/><path d="M14 23a5 5 0 0 1 5-5h17a5 5 0 0 1 5 5v18a5 5 0 0 1-5 5H19a5 5 0 0 1-5-5zm31 5.5 8-5.2v17.4l-8-5.2z" fill="#fff"/></svg>`
+
+const script = hashed('call', 'js', callScript)
+const style = hashed('call', 'css', callStyle)
+const favicon = hashed('icon', 'svg', icon)
+const manifest = hashed(
+  'manifest',
+  'webmanifest',
+  JSON.stringify({
+    name: 'webrtc-stack',
+    short_name: 'webrtc-stack',
+    start_url: '/',
+    display: 'standalone',
+    background_color: '#0c1117',
+    theme_color: '#0c1117',
+    icons: [{ src: favicon.path, type: 'image/svg+xml', sizes: 'any' }],
+  }),
+)
+
+const forever = 'public, max-age=31536000, immutable'
+
+/** Every file the page asks for, by path. Names carry a hash of the content, so they never change. */
+export const pageAssets: ReadonlyMap<string, PageAsset> = new Map([
+  asset(script, 'text/javascript; charset=utf-8'),
+  asset(style, 'text/css; charset=utf-8'),
+  asset(favicon, 'image/svg+xml'),
+  asset(manifest, 'application/manifest+json'),
+  // Asked for by clients that don't read the page's icon link.
+  ['/favicon.ico', { ...asset(favicon, 'image/svg+xml')[1], cacheControl: 'public, max-age=86400' }],
+])
+
+/** The HTML of a page. Pure: everything that varies is in `page`, and all of it is escaped. */
+export function renderPage(view: View, page: PageParameters): string {
+  const data = {
+    view,
+    room_id: page.room_id,
+    header_message: page.header_message,
+    error_messages: page.error_messages,
+    warning_messages: page.warning_messages,
+    media_constraints: page.media_constraints,
+    bypass_join_confirmation: page.bypass_join_confirmation,
+  }
+  // Scripts that scrape AppRTC's page look for this text.
+  const room = page.room_id === undefined ? '' : `\n<meta name="apprtc" content="roomId: '${attribute(page.room_id)}'">`
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
+<meta name="color-scheme" content="light dark">
+<meta name="theme-color" media="(prefers-color-scheme: light)" content="#f6f7f9">
+<meta name="theme-color" media="(prefers-color-scheme: dark)" content="#0c1117">
+<meta name="robots" content="noindex">${room}
+<title>${attribute(page.room_id ?? 'webrtc-stack')}</title>
+<link rel="icon" href="${favicon.path}" type="image/svg+xml">
+<link rel="manifest" href="${manifest.path}">
+<link rel="stylesheet" href="${style.path}">
+<script type="application/json" id="page">${jsonInHtml(data)}</script>
+<script src="${script.path}" defer></script>
+</head>
+<body>
+<div id="app"></div>
+<noscript>This page needs JavaScript. 此页面需要启用 JavaScript。</noscript>
+</body>
+</html>
+`
+}
+
+/** JSON that no HTML parser and no old script parser can take for anything else. */
+export function jsonInHtml(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+/** What a page may load and whom it may talk to. */
+export interface PagePolicy {
+  /** URLs the page is told to use besides its own origin: `wss_url`, `wss_post_url`, `ice_server_url`. */
+  readonly connectTo: readonly string[]
+  /** Who may show the page in a frame: a CSP source list. */
+  readonly frameAncestors?: string
+}
+
+/** The Content-Security-Policy of a page: own files only, nothing inline, connections to the announced hosts alone. */
+export function contentSecurityPolicy(policy: PagePolicy): string {
+  const connect = new Set(["'self'"])
+  for (const url of policy.connectTo) {
+    const source = origin(url)
+    if (source !== null) connect.add(source)
+  }
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "media-src 'self' blob:",
+    "manifest-src 'self'",
+    `connect-src ${[...connect].join(' ')}`,
+    "base-uri 'none'",
+    "form-action 'self'",
+    `frame-ancestors ${policy.frameAncestors ?? "'none'"}`,
+  ].join('; ')
+}
+
+/** All headers of a page. Room names are secrets, hence no referrer; who may frame the page is CSP's to say. */
+export function pageHeaders(policy: PagePolicy): Record<string, string> {
+  return {
+    'content-type': 'text/html; charset=utf-8',
+    'cache-control': 'no-store',
+    'content-security-policy': contentSecurityPolicy(policy),
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+    'permissions-policy':
+      'camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), picture-in-picture=(self), geolocation=(), payment=(), usb=()',
+    'cross-origin-opener-policy': 'same-origin',
+  }
+}
+
+/** The origin of an http(s) or ws(s) URL in CSP's spelling, or null: a bad URL must not be able to add a directive. */
+function origin(url: string): string | null {
+  if (!URL.canParse(url)) return null
+  const { protocol, host } = new URL(url)
+  if (!/^(https?|wss?):$/.test(protocol) || /[^\w.:[\]-]/.test(host)) return null
+  return `${protocol}//${host}`
+}
+
+function hashed(name: string, extension: string, body: string): { path: string; body: string; hash: string } {
+  const hash = createHash('sha256').update(body).digest('base64url').slice(0, 12)
+  return { path: `/assets/${name}.${hash}.${extension}`, body, hash }
+}
+
+function asset(file: { path: string; body: string; hash: string }, type: string): [string, PageAsset] {
+  return [file.path, { body: file.body, type, etag: `"${file.hash}"`, cacheControl: forever }]
+}
+
+function attribute(text: string): string {
+  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`)
+}

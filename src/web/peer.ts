@@ -1,0 +1,171 @@
+import type { Message } from './message.ts'
+import { type Reading, readStats } from './stats.ts'
+
+export interface PeerEvents {
+  send(message: Message): void
+  /** The connection's state changed. */
+  state(state: RTCPeerConnectionState): void
+}
+
+/** What we send; null where a device is off or missing. */
+export interface Tracks {
+  readonly audio: MediaStreamTrack | null
+  readonly video: MediaStreamTrack | null
+}
+
+/**
+ * One RTCPeerConnection, speaking AppRTC's messages. Sound and picture are negotiated once, whether or not there is a device
+ * yet: phone apps don't expect a second offer, so everything later (camera on, screen) is a change of track.
+ */
+export class Peer {
+  /** Everything the other side sends. */
+  readonly remote = new MediaStream()
+  readonly #connection: RTCPeerConnection
+  readonly #events: PeerEvents
+  readonly #local = new MediaStream()
+  #tracks: Tracks
+  #early: RTCIceCandidateInit[] = []
+  /** One step at a time: an answer must not be made while an offer is still being read. */
+  #steps: Promise<void> = Promise.resolve()
+
+  constructor(configuration: RTCConfiguration, tracks: Tracks, events: PeerEvents) {
+    this.#tracks = tracks
+    this.#events = events
+    this.#connection = new RTCPeerConnection(configuration)
+    this.#connection.ontrack = ({ track }) => this.remote.addTrack(track)
+    this.#connection.onicecandidate = ({ candidate }) => {
+      if (candidate === null || candidate.candidate === '') return
+      events.send({
+        type: 'candidate',
+        label: candidate.sdpMLineIndex ?? 0,
+        id: candidate.sdpMid ?? '',
+        candidate: candidate.candidate,
+      })
+    }
+    this.#connection.onconnectionstatechange = () => events.state(this.#connection.connectionState)
+  }
+
+  get state(): RTCPeerConnectionState {
+    return this.#connection.connectionState
+  }
+
+  /** Whether an offer or an answer of the other side is in place. */
+  get answered(): boolean {
+    return this.#connection.remoteDescription !== null
+  }
+
+  /** Makes the offer. */
+  call(): Promise<void> {
+    return this.#step(async () => {
+      for (const kind of ['audio', 'video'] as const) {
+        this.#connection.addTransceiver(this.#tracks[kind] ?? kind, { direction: 'sendrecv', streams: [this.#local] })
+      }
+      await this.#offer({})
+    })
+  }
+
+  /** Looks for a new path, with fresh relay credentials. */
+  restart(iceServers: RTCIceServer[]): Promise<void> {
+    return this.#step(async () => {
+      if (this.#connection.signalingState !== 'stable') return
+      this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers })
+      await this.#offer({ iceRestart: true })
+    })
+  }
+
+  /** Takes a message of the other side. */
+  receive(message: Message): Promise<void> {
+    return this.#step(async () => {
+      if (message.type === 'offer') await this.#answer(message.sdp)
+      else if (message.type === 'answer') {
+        if (this.#connection.signalingState !== 'have-local-offer') return
+        await this.#connection.setRemoteDescription(message)
+        await this.#addEarlyCandidates()
+      } else if (message.type === 'candidate') {
+        const candidate = { candidate: message.candidate, sdpMid: message.id, sdpMLineIndex: message.label }
+        if (this.answered) await this.#add(candidate)
+        else this.#early.push(candidate)
+      }
+    })
+  }
+
+  /** Whether this offer is of another connection than the one we have: its certificate differs. */
+  isForeign(sdp: string): boolean {
+    const known = this.#connection.remoteDescription
+    return known !== null && fingerprints(known.sdp) !== fingerprints(sdp)
+  }
+
+  /** Sends other tracks from now on, without asking the other side. */
+  async setTracks(tracks: Tracks): Promise<void> {
+    this.#tracks = tracks
+    for (const { sender, receiver } of this.#connection.getTransceivers()) {
+      const track = tracks[receiver.track.kind as 'audio' | 'video']
+      if (sender.track !== track) await sender.replaceTrack(track)
+    }
+  }
+
+  async reading(): Promise<Reading> {
+    return readStats((await this.#connection.getStats()) as unknown as Map<string, Record<string, unknown>>)
+  }
+
+  close(): void {
+    this.#connection.onconnectionstatechange = null
+    this.#connection.onicecandidate = null
+    this.#connection.close()
+  }
+
+  async #offer(options: RTCOfferOptions): Promise<void> {
+    const offer = await this.#connection.createOffer(options)
+    await this.#connection.setLocalDescription(offer)
+    this.#events.send({ type: 'offer', sdp: this.#connection.localDescription!.sdp })
+  }
+
+  async #answer(sdp: string): Promise<void> {
+    await this.#connection.setRemoteDescription({ type: 'offer', sdp })
+    await this.#addEarlyCandidates()
+    const used = new Set<string>()
+    for (const transceiver of this.#connection.getTransceivers()) {
+      const kind = transceiver.receiver.track.kind as 'audio' | 'video'
+      if (used.has(kind)) continue
+      used.add(kind)
+      transceiver.direction = 'sendrecv'
+      // Without a stream id the older phone apps show nothing. Firefox before 113 lacks the call.
+      transceiver.sender.setStreams?.(this.#local)
+      await transceiver.sender.replaceTrack(this.#tracks[kind])
+    }
+    const answer = await this.#connection.createAnswer()
+    await this.#connection.setLocalDescription(answer)
+    this.#events.send({ type: 'answer', sdp: this.#connection.localDescription!.sdp })
+  }
+
+  async #addEarlyCandidates(): Promise<void> {
+    const early = this.#early
+    this.#early = []
+    for (const candidate of early) await this.#add(candidate)
+  }
+
+  async #add(candidate: RTCIceCandidateInit): Promise<void> {
+    try {
+      await this.#connection.addIceCandidate(candidate)
+    } catch {
+      // Of an earlier offer, or of a kind this browser doesn't know: the others are enough, or the connection fails visibly.
+    }
+  }
+
+  /** A step that fails leaves the connection unusable, so it counts as a failed connection. */
+  #step(work: () => Promise<void>): Promise<void> {
+    this.#steps = this.#steps.then(async () => {
+      if (this.#connection.signalingState === 'closed') return
+      try {
+        await work()
+      } catch {
+        if ((this.#connection.signalingState as RTCSignalingState) !== 'closed') this.#events.state('failed')
+      }
+    })
+    return this.#steps
+  }
+}
+
+function fingerprints(sdp: string): string {
+  return [...new Set(sdp.match(/^a=fingerprint:.*$/gm)?.map((line) => line.trim().toLowerCase()))].sort().join()
+}

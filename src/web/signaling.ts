@@ -1,0 +1,231 @@
+import { type Message, parseMessage } from './message.ts'
+
+/** The part of a join answer the page uses (AppRTC's names). */
+export interface JoinParameters {
+  readonly room_id: string
+  readonly client_id: string
+  readonly is_initiator: string | boolean
+  readonly messages: readonly string[]
+  readonly wss_url: string
+  readonly wss_post_url: string
+  readonly pc_config: string
+  readonly ice_server_url?: string
+  readonly ice_server_transports?: string
+  readonly error_messages?: readonly string[]
+}
+
+export type JoinOutcome =
+  | { readonly kind: 'joined'; readonly parameters: JoinParameters }
+  | { readonly kind: 'full' }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'unreachable' }
+
+export interface SignalingEvents {
+  /** A message of the other side. */
+  message(message: Message): void
+  /** The WebSocket is registered, or lost (and being reopened). `outageMs` is how long it was gone. */
+  online(online: boolean, outageMs: number): void
+  /** The server no longer knows us: our place went to somebody else or ran out. */
+  evicted(): void
+}
+
+/** What the client needs of a browser, so that tests can stand in for it. */
+export interface Browser {
+  fetch(url: string, init: RequestInit): Promise<Response>
+  openSocket(url: string): WebSocket
+  sendBeacon(url: string): boolean
+  setTimeout(callback: () => void, ms: number): unknown
+  now(): number
+}
+
+export const thisBrowser: Browser = {
+  fetch: (url, init) => fetch(url, init),
+  openSocket: (url) => new WebSocket(url),
+  sendBeacon: (url) => navigator.sendBeacon(url),
+  setTimeout: (callback, ms) => setTimeout(callback, ms),
+  now: () => performance.now(),
+}
+
+const requestTimeoutMs = 10_000
+const retryDelaysMs = [500, 1000, 2000, 4000]
+
+/** One stay in one room, in AppRTC's and Collider's protocol. Starts with join(), is over after leave(). */
+export class Signaling {
+  initiator = false
+  readonly #room: string
+  readonly #search: string
+  readonly #events: SignalingEvents
+  readonly #browser: Browser
+  #parameters: JoinParameters | null = null
+  #socket: WebSocket | null = null
+  #attempts = 0
+  #lostAt: number | null = null
+  #left = false
+  /** Candidates must not overtake their offer, but need not wait for each other. */
+  #offerPosted: Promise<unknown> = Promise.resolve()
+
+  constructor(room: string, search: string, events: SignalingEvents, browser: Browser = thisBrowser) {
+    this.#room = room
+    this.#search = search
+    this.#events = events
+    this.#browser = browser
+  }
+
+  /** POST /join: takes a place in the room. */
+  async join(): Promise<JoinOutcome> {
+    const response = await this.#post(`/join/${this.#room}${this.#search}`)
+    if (response === null) return { kind: 'unreachable' }
+    if (!response.ok) return { kind: 'refused', reason: `HTTP ${response.status}` }
+    const answer = await jsonOf<{ result?: string; params?: JoinParameters }>(response)
+    if (answer?.result === 'FULL') return { kind: 'full' }
+    if (answer?.result !== 'SUCCESS' || answer.params === undefined)
+      return { kind: 'refused', reason: answer?.result ?? 'no JSON' }
+    const parameters = answer.params
+    if (this.#left) {
+      // Hung up while the answer was on its way: give the place back.
+      await this.#post(`/leave/${this.#room}/${parameters.client_id}`)
+      return { kind: 'refused', reason: 'left' }
+    }
+    this.#parameters = parameters
+    this.initiator = String(parameters.is_initiator) === 'true'
+    return { kind: 'joined', parameters }
+  }
+
+  /** Opens the WebSocket and registers; reopens it for as long as we stay. Resolves with whether the first try worked. */
+  connect(): Promise<boolean> {
+    return new Promise((resolve) => this.#open(resolve))
+  }
+
+  /** To the other side: the initiator through the room server, the other one through the WebSocket. */
+  async send(message: Message): Promise<void> {
+    const text = JSON.stringify(message)
+    if (!this.initiator) return this.#relay(text)
+    const posted = this.#offerPosted.then(() => this.#postMessage(text))
+    if (message.type === 'offer') this.#offerPosted = posted
+    await posted
+  }
+
+  /** Hang up. Leave goes before bye: the other side answers bye with a new offer, which must find our place empty. */
+  async leave(): Promise<void> {
+    this.#left = true
+    const parameters = this.#parameters
+    if (parameters === null) return
+    await this.#post(`/leave/${this.#room}/${parameters.client_id}`)
+    this.#bye()
+    await this.#request(`${parameters.wss_post_url}/${this.#room}/${parameters.client_id}`, { method: 'DELETE' })
+  }
+
+  /** Leave from a page that is going away, where nothing can be awaited. */
+  leaveAtOnce(): void {
+    if (this.#left) return
+    this.#left = true
+    if (this.#parameters === null) return
+    this.#browser.sendBeacon(`/leave/${this.#room}/${this.#parameters.client_id}`)
+    this.#bye()
+  }
+
+  #bye(): void {
+    if (this.#socket?.readyState === 1) {
+      this.#socket.send(JSON.stringify({ cmd: 'send', msg: JSON.stringify({ type: 'bye' }) }))
+    }
+    this.#socket?.close()
+    this.#socket = null
+  }
+
+  #open(first: (worked: boolean) => void): void {
+    const { wss_url, client_id } = this.#parameters!
+    let socket: WebSocket
+    try {
+      socket = this.#browser.openSocket(wss_url)
+    } catch {
+      // The browser refuses the address itself (ws:// from an https page): trying again cannot help.
+      first(false)
+      return
+    }
+    this.#socket = socket
+    let opened = false
+    socket.onopen = () => {
+      opened = true
+      this.#attempts = 0
+      socket.send(JSON.stringify({ cmd: 'register', roomid: this.#room, clientid: client_id }))
+      const outageMs = this.#lostAt === null ? 0 : this.#browser.now() - this.#lostAt
+      this.#lostAt = null
+      first(true)
+      this.#events.online(true, outageMs)
+    }
+    socket.onmessage = ({ data }) => {
+      const message = typeof data === 'string' ? relayed(data) : null
+      if (message !== null && !this.#left) this.#events.message(message)
+    }
+    socket.onclose = () => {
+      if (this.#left || this.#socket !== socket) return
+      first(false)
+      if (opened || this.#lostAt === null) this.#lostAt = this.#browser.now()
+      this.#events.online(false, 0)
+      const delay = retryDelaysMs[Math.min(this.#attempts++, retryDelaysMs.length - 1)]!
+      this.#browser.setTimeout(() => {
+        if (!this.#left && this.#socket === socket) this.#open(() => {})
+      }, delay)
+    }
+  }
+
+  async #relay(text: string): Promise<void> {
+    if (this.#socket?.readyState === 1) {
+      this.#socket.send(JSON.stringify({ cmd: 'send', msg: text }))
+      return
+    }
+    const parameters = this.#parameters!
+    await this.#post(`${parameters.wss_post_url}/${this.#room}/${parameters.client_id}`, text)
+  }
+
+  async #postMessage(text: string): Promise<void> {
+    const path = `/message/${this.#room}/${this.#parameters!.client_id}${this.#search}`
+    for (const delay of [500, 1500, null]) {
+      if (this.#left) return
+      const response = await this.#post(path, text)
+      if (response?.ok) {
+        const answer = await jsonOf<{ result?: string }>(response)
+        if (answer?.result === 'UNKNOWN_ROOM' || answer?.result === 'UNKNOWN_CLIENT') this.#evicted()
+        return
+      }
+      if (delay !== null) await new Promise<void>((resolve) => this.#browser.setTimeout(resolve, delay))
+    }
+  }
+
+  #evicted(): void {
+    if (!this.#left) this.#events.evicted()
+  }
+
+  #post(url: string, body?: string): Promise<Response | null> {
+    return this.#request(url, body === undefined ? { method: 'POST' } : { method: 'POST', body })
+  }
+
+  /** Null when there was no answer at all: to the callers, offline and a dead server are the same. */
+  async #request(url: string, init: RequestInit): Promise<Response | null> {
+    const timeout = new AbortController()
+    this.#browser.setTimeout(() => timeout.abort(), requestTimeoutMs)
+    try {
+      return await this.#browser.fetch(url, { ...init, cache: 'no-store', signal: timeout.signal })
+    } catch {
+      return null
+    }
+  }
+}
+
+/** Collider's frame: `{"msg":TEXT,"error":TEXT}`. An error is followed by a close, which is what we act on. */
+function relayed(frame: string): Message | null {
+  try {
+    const { msg } = JSON.parse(frame) as { msg?: unknown }
+    return typeof msg === 'string' && msg !== '' ? parseMessage(msg) : null
+  } catch {
+    return null
+  }
+}
+
+async function jsonOf<T>(response: Response): Promise<T | null> {
+  try {
+    return (await response.json()) as T
+  } catch {
+    return null
+  }
+}
