@@ -1,0 +1,74 @@
+import type { ClientTransport } from '../turn/five-tuple.ts'
+
+/** Datagrams, or frames of streams, and their bytes without any header below STUN. */
+export class Traffic {
+  receivedPackets = 0
+  receivedBytes = 0
+  sentPackets = 0
+  sentBytes = 0
+  /** Not sent, because the system or a slow reader would not take more. */
+  overflowPackets = 0
+}
+
+/** Why a TCP or TLS connection ended. Fixed, because metrics use them as label values. */
+export type CloseReason =
+  | 'client'
+  | 'error'
+  | 'server'
+  | 'shutdown'
+  | 'silent'
+  | 'half-message'
+  | 'handshake'
+  | 'no-allocation'
+  | 'stalled'
+  | 'bad-first-bytes'
+  | 'bad-frame'
+  | 'frame-too-long'
+  | 'bad-proxy-header'
+  | 'http'
+  | 'too-many'
+  | 'too-many-from-source'
+
+/** What the drivers count: plain numbers, read by whoever wants to show them. */
+export class NetCounters {
+  /** What clients and we exchange. DTLS counts twice: as plaintext here, as records under `udp`. */
+  readonly clients: Record<ClientTransport, Traffic> = {
+    udp: new Traffic(),
+    dtls: new Traffic(),
+    tcp: new Traffic(),
+    tls: new Traffic(),
+  }
+  /** What peers and we exchange. */
+  readonly relay = new Traffic()
+  /** Now open; a connection counts as TCP until its TLS handshake is done. */
+  readonly openConnections = { tcp: 0, tls: 0 }
+  readonly openedConnections = { tcp: 0, tls: 0 }
+  readonly closedConnections: Record<CloseReason, number> = {
+    client: 0,
+    error: 0,
+    server: 0,
+    shutdown: 0,
+    silent: 0,
+    'half-message': 0,
+    handshake: 0,
+    'no-allocation': 0,
+    stalled: 0,
+    'bad-first-bytes': 0,
+    'bad-frame': 0,
+    'frame-too-long': 0,
+    'bad-proxy-header': 0,
+    http: 0,
+    'too-many': 0,
+    'too-many-from-source': 0,
+  }
+  readonly dropped = {
+    /** A datagram with no bytes in it. */
+    empty: 0,
+    /** A DTLS record where no DTLS is served. */
+    'no-dtls': 0,
+    /** The core's answer to a client whose socket or connection has gone meanwhile. */
+    'client-gone': 0,
+    /** The same for a relayed address. */
+    'relay-gone': 0,
+  }
+}

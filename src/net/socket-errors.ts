@@ -1,0 +1,42 @@
+import { type Log, OncePerMinute } from '../log.ts'
+
+/** Which sockets an error came from; a label value in metrics. */
+export type SocketKind = 'udp' | 'relay' | 'tcp' | 'tls' | 'listener'
+
+/** Errors of sockets by kind and code: each is counted, and logged at most once a minute. */
+export class SocketErrors {
+  readonly counts: Record<SocketKind, Map<string, number>> = {
+    udp: new Map(),
+    relay: new Map(),
+    tcp: new Map(),
+    tls: new Map(),
+    listener: new Map(),
+  }
+  readonly #log: Log
+  readonly #clock: () => number
+  readonly #once = new OncePerMinute()
+
+  constructor(log: Log, clock: () => number) {
+    this.#log = log
+    this.#clock = clock
+  }
+
+  count(kind: SocketKind, error: unknown): void {
+    const code = errorCode(error)
+    const counts = this.counts[kind]
+    counts.set(code, (counts.get(code) ?? 0) + 1)
+    const held = this.#once.pass(`${kind} ${code}`, this.#clock())
+    if (held === null) return
+    // A client that vanishes is daily life, on streams even the usual end.
+    if (USUAL.has(code)) this.#log.debug({ kind, code, held }, 'socket error')
+    else this.#log.warn({ kind, code, held }, 'socket error')
+  }
+}
+
+const USUAL = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNABORTED'])
+
+/** The stable code of whatever a socket has thrown or emitted. */
+export function errorCode(error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+  return 'UNKNOWN'
+}
