@@ -162,11 +162,11 @@ function parseIpv4(text: string): number | null {
 function parseIpv6(text: string): number[] | null {
   const zone = text.indexOf('%')
   const bare = zone < 0 ? text : text.slice(0, zone)
-  if (bare.length > 45 || !bare.includes(':')) return null
+  if (bare.length > 45 || zone === text.length - 1 || !bare.includes(':')) return null
   const [head, tail, more] = bare.split('::')
   if (more !== undefined) return null
-  const front = groups(head!)
-  const back = tail === undefined ? [] : groups(tail)
+  const front = groups(head!, tail === undefined)
+  const back = tail === undefined ? [] : groups(tail, true)
   if (front === null || back === null) return null
   const missing = 8 - front.length - back.length
   if (tail === undefined ? missing !== 0 : missing < 1) return null
@@ -174,13 +174,14 @@ function parseIpv6(text: string): number[] | null {
   return [0, 2, 4, 6].map((i) => all[i]! * 0x10000 + all[i + 1]!)
 }
 
-function groups(text: string): number[] | null {
+/** Only the last groups of an address may be written as IPv4. */
+function groups(text: string, last: boolean): number[] | null {
   if (text === '') return []
   const out: number[] = []
   const parts = text.split(':')
   for (let i = 0; i < parts.length; i++) {
     const part = parts[i]!
-    if (i === parts.length - 1 && part.includes('.')) {
+    if (last && i === parts.length - 1 && part.includes('.')) {
       const word = parseIpv4(part)
       if (word === null) return null
       out.push(word >>> 16, word & 0xffff)
