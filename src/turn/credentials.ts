@@ -1,0 +1,60 @@
+import { createHmac } from 'node:crypto'
+
+/** A login that ends by itself, as TURN REST names it: the password follows from the name and a shared secret. */
+export interface Credentials {
+  readonly username: string
+  readonly password: string
+}
+
+export interface CredentialRequest {
+  /** Whom the quota counts; absent for a name that is the time alone. */
+  readonly userid?: string | undefined
+  readonly lifetimeSeconds: number
+  readonly wallMs: number
+  /** `rest-api-separator`. */
+  readonly separator?: string
+}
+
+/** Makes credentials that `Authenticator` accepts until their time is over. */
+export function mint(secret: string, request: CredentialRequest): Credentials {
+  const { userid, lifetimeSeconds, wallMs, separator = ':' } = request
+  const expiry = Math.floor(wallMs / 1000) + lifetimeSeconds
+  const username = userid === undefined ? `${expiry}` : `${expiry}${separator}${userid}`
+  return { username, password: restPassword(secret, username) }
+}
+
+/** base64(HMAC-SHA1(secret, whole user name)). */
+export function restPassword(secret: string, username: string): string {
+  return createHmac('sha1', secret).update(username).digest('base64')
+}
+
+/** What a temporary user name says. */
+export interface RestName {
+  /** Unix time in milliseconds; null when the name holds no time. */
+  readonly expiresAtMs: number | null
+  /** The name gave milliseconds where seconds belong. */
+  readonly inMilliseconds: boolean
+  /** The part that stands for the person; the whole name when it is the time alone. */
+  readonly userid: string
+}
+
+/** Reads `time:userid`, `userid:time` or `time`; a leading separator is skipped, as coturn does. */
+export function parseRestName(username: string, separator: string): RestName {
+  const name = username.startsWith(separator) ? username.slice(separator.length) : username
+  const at = username === name ? name.indexOf(separator) : -1
+  if (at < 0) return restName(name, name)
+  const front = name.slice(0, at)
+  const back = name.slice(at + separator.length)
+  return /^[0-9]+$/.test(front) ? restName(front, back || username) : restName(back, front)
+}
+
+function restName(time: string, userid: string): RestName {
+  const digits = /^[0-9]+/.exec(time)
+  const number = digits === null ? Number.NaN : Number(digits[0])
+  if (!Number.isSafeInteger(number)) return { expiresAtMs: null, inMilliseconds: false, userid }
+  const inMilliseconds = number > MOST_SECONDS
+  return { expiresAtMs: inMilliseconds ? number : number * 1000, inMilliseconds, userid }
+}
+
+/** The year 5138 in seconds, 1973 in milliseconds: nobody means either. */
+const MOST_SECONDS = 1e11

@@ -1,0 +1,68 @@
+import { Address } from '../stun/address.ts'
+
+/** One `external-ip` value: the address the world sees, and the one behind it when it was given. */
+export interface ExternalIpPair {
+  readonly public: Address
+  readonly private: Address | null
+}
+
+/** Reads `PUB` or `PUB/PRIV` (numeric); a text for the operator when it can't be used. */
+export function parseExternalIp(value: string): ExternalIpPair | string {
+  const [pub, priv, more] = value.split('/')
+  if (more !== undefined) return 'expected PUBLIC or PUBLIC/PRIVATE'
+  const publicIp = Address.parse(pub!.trim())
+  if (publicIp === null) return `"${pub}" is not an IP address`
+  if (priv === undefined) return { public: publicIp, private: null }
+  const privateIp = Address.parse(priv.trim())
+  if (privateIp === null) return `"${priv}" is not an IP address`
+  if (publicIp.family !== privateIp.family) return `${pub} and ${priv} are of different families`
+  return { public: publicIp, private: privateIp }
+}
+
+/** Turns our addresses into those that the world sees, and back. Families never mix; ports stay. */
+export class ExternalIp {
+  /** A plain value makes it impossible to tell our relay addresses apart from outside. */
+  readonly hasPlainValue: boolean
+  readonly #pairs: readonly { readonly public: Address; readonly private: Address }[]
+
+  /** A plain value stands for every relay address of its family but loopback. */
+  constructor(values: readonly ExternalIpPair[], relayAddresses: readonly Address[]) {
+    const pairs: { public: Address; private: Address }[] = []
+    for (const value of values) {
+      if (value.private !== null) pairs.push({ public: value.public, private: value.private })
+    }
+    const plain = values.filter((value) => value.private === null)
+    for (const { public: publicIp } of plain) {
+      for (const relayAddress of relayAddresses) {
+        if (relayAddress.family !== publicIp.family || isLoopback(relayAddress)) continue
+        if (pairs.some((pair) => pair.private.sameIp(relayAddress))) continue
+        pairs.push({ public: publicIp, private: relayAddress })
+      }
+    }
+    this.hasPlainValue = plain.length > 0
+    this.#pairs = pairs
+  }
+
+  /** For every address that we write. Changes `address` in place. */
+  toPublic(address: Address): Address {
+    for (const pair of this.#pairs) if (pair.private.sameIp(address)) return replaceIp(address, pair.public)
+    return address
+  }
+
+  /** For every address that we read, so that two clients of this server reach each other. Changes `address` in place. */
+  toPrivate(address: Address): Address {
+    for (const pair of this.#pairs) if (pair.public.sameIp(address)) return replaceIp(address, pair.private)
+    return address
+  }
+}
+
+function replaceIp(address: Address, by: Address): Address {
+  const { port } = address
+  address.set(by)
+  address.port = port
+  return address
+}
+
+function isLoopback({ family, w0, w1, w2, w3 }: Address): boolean {
+  return family === 4 ? w3 >>> 24 === 127 : w0 === 0 && w1 === 0 && w2 === 0 && w3 === 1
+}

@@ -1,0 +1,130 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import type { Address } from '../stun/address.ts'
+
+export interface NonceOptions {
+  /** `stale-nonce`; 0 = nonces never go stale. */
+  readonly lifetimeSeconds: number
+  /** 32 bytes; the same on every worker and node that answers the same clients. */
+  readonly key: Buffer
+  /** RFC 8489's text counts security features from the top bit, its own sample (and libjuice) from the lowest one. */
+  readonly bitOrder: 'msb' | 'lsb'
+  readonly random: (size: number) => Buffer
+}
+
+/** STUN security features (RFC 8489 §18.1) that a nonce announces. */
+export interface SecurityFeatures {
+  readonly passwordAlgorithms: boolean
+  readonly usernameAnonymity: boolean
+}
+
+/**
+ * Nonces that need no memory (RFC 8489 §9.2): cookie and security features, the time of issue, a counter, and a MAC over
+ * them and the client's address. `obMatJos2` + 4 + 32 characters, all of base64's alphabet.
+ */
+export class Nonces {
+  readonly #options: NonceOptions
+  #key: Buffer
+  #oldKey: Buffer | null = null
+  #oldKeyUntil = 0
+  // Two nonces of one client in one millisecond differ by it (RFC 8489 §14.10 asks for a nonce of its own each time).
+  #counter: number
+
+  constructor(options: NonceOptions) {
+    this.#options = options
+    this.#key = options.key
+    this.#counter = options.random(3).readUIntBE(0, 3)
+  }
+
+  issue(client: Address, wallMs: number, features: SecurityFeatures = NO_FEATURES): string {
+    this.#counter = (this.#counter + 1) & 0xffffff
+    return seal(this.#key, client, this.#bits(features), wallMs, this.#counter)
+  }
+
+  /** `stale` was ours but is too old; `foreign` is another client's, tampered with, or made with a key we don't have. */
+  verify(nonce: string, client: Address, wallMs: number): 'valid' | 'stale' | 'foreign' {
+    if (nonce.length !== NONCE_LENGTH) return 'foreign'
+    const fields = Buffer.from(nonce.slice(COOKIE.length + 4), 'base64')
+    if (fields.length !== TIME_LENGTH + COUNTER_LENGTH + MAC_LENGTH) return 'foreign'
+    const bits = nonce.slice(COOKIE.length, COOKIE.length + 4)
+    const issuedAt = fields.readUIntBE(0, TIME_LENGTH)
+    const counter = fields.readUIntBE(TIME_LENGTH, COUNTER_LENGTH)
+
+    const matches = (key: Buffer) => equal(nonce, seal(key, client, bits, issuedAt, counter))
+    if (this.#oldKey !== null && wallMs > this.#oldKeyUntil) this.#oldKey = null
+    if (!matches(this.#key) && (this.#oldKey === null || !matches(this.#oldKey))) return 'foreign'
+    // A nonce from the future comes from a node whose clock is ahead of ours; beyond a lifetime it is no such slip.
+    const lifetimeMs = this.#options.lifetimeSeconds * 1000
+    return lifetimeMs === 0 || Math.abs(wallMs - issuedAt) <= lifetimeMs ? 'valid' : 'stale'
+  }
+
+  /** Whether a nonce that `verify` found valid announced password algorithms. */
+  announcesPasswordAlgorithms(nonce: string): boolean {
+    const bits = Buffer.from(nonce.slice(COOKIE.length, COOKIE.length + 4), 'base64')
+    return (bits.readUIntBE(0, 3) & FEATURE_BITS[this.#options.bitOrder].passwordAlgorithms) !== 0
+  }
+
+  /** Makes nonces with `key` from now on; those of the key before stay good for one lifetime. */
+  rotate(key: Buffer, wallMs: number): void {
+    const { lifetimeSeconds } = this.#options
+    this.#oldKey = this.#key
+    this.#oldKeyUntil = lifetimeSeconds === 0 ? Infinity : wallMs + lifetimeSeconds * 1000
+    this.#key = key
+  }
+
+  #bits(features: SecurityFeatures): string {
+    const { passwordAlgorithms, usernameAnonymity } = FEATURE_BITS[this.#options.bitOrder]
+    const bits =
+      (features.passwordAlgorithms ? passwordAlgorithms : 0) | (features.usernameAnonymity ? usernameAnonymity : 0)
+    return Buffer.from([bits >>> 16, bits >>> 8, bits]).toString('base64')
+  }
+}
+
+/** The key behind `stateless-nonce-secret`: what several servers share is a phrase, not 32 bytes. */
+export function nonceKey(secret: string): Buffer {
+  return createHash('sha256').update('webrtc-stack nonce key\0').update(secret).digest()
+}
+
+const COOKIE = 'obMatJos2'
+const FEATURE_BITS = {
+  msb: { passwordAlgorithms: 0x800000, usernameAnonymity: 0x400000 },
+  lsb: { passwordAlgorithms: 0x000001, usernameAnonymity: 0x000002 },
+}
+const NO_FEATURES: SecurityFeatures = { passwordAlgorithms: false, usernameAnonymity: false }
+const TIME_LENGTH = 6
+const COUNTER_LENGTH = 3
+const MAC_LENGTH = 15
+const NONCE_LENGTH = COOKIE.length + 4 + ((TIME_LENGTH + COUNTER_LENGTH + MAC_LENGTH) / 3) * 4
+
+const client = Buffer.alloc(19)
+
+function seal(
+  key: Buffer,
+  { family, w0, w1, w2, w3, port }: Address,
+  bits: string,
+  issuedAt: number,
+  counter: number,
+): string {
+  const fields = Buffer.alloc(TIME_LENGTH + COUNTER_LENGTH + MAC_LENGTH)
+  fields.writeUIntBE(issuedAt, 0, TIME_LENGTH)
+  fields.writeUIntBE(counter, TIME_LENGTH, COUNTER_LENGTH)
+  client[0] = family
+  client.writeUInt32BE(w0, 1)
+  client.writeUInt32BE(w1, 5)
+  client.writeUInt32BE(w2, 9)
+  client.writeUInt32BE(w3, 13)
+  client.writeUInt16BE(port, 17)
+  createHmac('sha256', key)
+    .update(bits)
+    .update(fields.subarray(0, TIME_LENGTH + COUNTER_LENGTH))
+    .update(client)
+    .digest()
+    .copy(fields, TIME_LENGTH + COUNTER_LENGTH, 0, MAC_LENGTH)
+  return COOKIE + bits + fields.toString('base64')
+}
+
+// The whole text is compared, because base64 decoders take more than one spelling of the same bytes.
+function equal(a: string, b: string): boolean {
+  const bytes = Buffer.from(a)
+  const expected = Buffer.from(b)
+  return bytes.length === expected.length && timingSafeEqual(bytes, expected)
+}

@@ -1,0 +1,91 @@
+import { longTermKey, longTermKeySha256, userHash } from '../stun/integrity.ts'
+import { hasControls, preparedForms } from './opaque-string.ts'
+
+/**
+ * An account with its keys ready made: a password is not kept where keys will do. There is more than one key of a kind
+ * only where OpaqueString and SASLprep differ.
+ */
+export interface StoredUser {
+  /** The account's one name, whichever form or hash of it a client sent. */
+  readonly name: string
+  readonly md5Keys: readonly Buffer[]
+  /** Empty when only an MD5 key is known. */
+  readonly sha256Keys: readonly Buffer[]
+}
+
+/** Where long-term users come from. */
+export interface UserStore {
+  /** `unavailable` when the store can't tell at the moment: that is our fault (500), not the client's (401). */
+  find(username: string, realm: string): StoredUser | null | 'unavailable'
+  /** By USERHASH (RFC 8489 §14.4). */
+  findByHash(hash: Buffer, realm: string): StoredUser | null | 'unavailable'
+  /** Every account has a key for SHA-256. */
+  readonly hasSha256Keys: boolean
+}
+
+/** One `user=` line. */
+export type StaticUser =
+  | { readonly name: string; readonly password: string }
+  | { readonly name: string; readonly key: Buffer }
+
+/** Reads the value of a `user=` line, `name:password` or `name:0xKEY`; a text for the operator when it can't be used. */
+export function parseUser(value: string): StaticUser | string {
+  const colon = value.indexOf(':')
+  if (colon < 0) return 'expected name:password or name:0xKEY'
+  const name = value.slice(0, colon)
+  if (name === '') return 'the name before the colon is empty'
+  if (hasControls(value)) return 'control characters are not allowed'
+  const password = value.slice(colon + 1).replace(/^[ \t]+/, '')
+  if (!password.startsWith('0x')) return { name, password }
+  const key = /^0x([0-9a-f]{32})/i.exec(password)
+  // A shorter key would match nobody, and the operator would look for the mistake in the client.
+  if (key === null)
+    return 'a key is 0x and 32 hexadecimal digits; a password that begins with 0x has to be given as a key'
+  return { name, key: Buffer.from(key[1]!, 'hex') }
+}
+
+/** The accounts of the configuration. Of two with one name the later counts. */
+export class StaticUsers implements UserStore {
+  readonly hasSha256Keys: boolean
+  readonly #byName = new Map<string, StoredUser>()
+  readonly #byHash = new Map<string, StoredUser>()
+
+  /** Keys are made for `realm`; a ready made key for another realm never matches. */
+  constructor(users: readonly StaticUser[], realm: string) {
+    const last = new Map(users.map((user) => [user.name, user]))
+    for (const user of last.values()) this.#byName.set(user.name, storedUser(user, realm))
+    const stored = [...this.#byName.values()]
+    for (const user of stored) {
+      for (const form of preparedForms(user.name)) {
+        if (!this.#byName.has(form)) this.#byName.set(form, user)
+        this.#byHash.set(userHash(form, realm).toString('latin1'), user)
+      }
+    }
+    this.hasSha256Keys = stored.every((user) => user.sha256Keys.length > 0)
+  }
+
+  find(username: string): StoredUser | null {
+    for (const form of preparedForms(username)) {
+      const user = this.#byName.get(form)
+      if (user !== undefined) return user
+    }
+    return null
+  }
+
+  findByHash(hash: Buffer): StoredUser | null {
+    return this.#byHash.get(hash.toString('latin1')) ?? null
+  }
+}
+
+function storedUser(user: StaticUser, realm: string): StoredUser {
+  if ('key' in user) return { name: user.name, md5Keys: [user.key], sha256Keys: [] }
+  const md5Keys: Buffer[] = []
+  const sha256Keys: Buffer[] = []
+  for (const name of preparedForms(user.name)) {
+    for (const password of preparedForms(user.password)) {
+      md5Keys.push(longTermKey(name, realm, password))
+      sha256Keys.push(longTermKeySha256(name, realm, password))
+    }
+  }
+  return { name: user.name, md5Keys, sha256Keys }
+}
