@@ -12,7 +12,7 @@ export interface RoomsOptions {
   readonly maxRooms: number
   /** `max-room-messages`: undelivered messages of one room. */
   readonly maxMessages: number
-  /** `max-room-bytes`: undelivered text of one room, in UTF-16 units times two, which is what it costs here. */
+  /** `max-room-bytes`: undelivered text of one room, as UTF-8. */
   readonly maxBytes: number
 }
 

@@ -1,0 +1,60 @@
+/**
+ * One client of a room. Having a place and having a socket are separate: after /leave a client is no member any more, but
+ * its socket must stay usable, because its bye comes afterwards.
+ */
+export interface Client {
+  readonly id: string
+  /** The pseudo client of a loopback room: it comes and goes with the real one. */
+  readonly loopback: boolean
+  /**
+   * `member`: has a place, given by join. `left`: had one; only its socket is left. `guest`: known from `register` or a
+   * Collider POST alone, as every client is when a foreign room server uses our hub.
+   */
+  standing: 'member' | 'left' | 'guest'
+  /** Came into an empty room, or is the one who remained. */
+  initiator: boolean
+  /** Has a socket. */
+  reachable: boolean
+  /** The page behind the socket was closed (1001), so nobody comes back for the place. */
+  goneForGood: boolean
+  /** When it loses its place unless a socket comes. */
+  expiresAt: number
+  /** Texts for this client that wait for its socket. */
+  inbox: string[]
+  /** Texts of this client that wait for whoever comes next. */
+  outbox: string[]
+  /** Who still hears a client that has left: the members it left behind. A newcomer must not get its late bye. */
+  audience: ReadonlySet<string>
+}
+
+/** The pseudo client that fills a room joined with `debug=loopback`. */
+export const LOOPBACK_CLIENT_ID = 'LOOPBACK_CLIENT_ID'
+
+/** The text that every AppRTC client understands as "the other side hung up". */
+export const BYE = '{"type":"bye"}'
+
+/** Whether a relayed text is a bye; Android and iOS put white space into it. */
+export function isBye(text: string): boolean {
+  if (text.length > 1024 || !text.includes('bye')) return false
+  try {
+    const message: unknown = JSON.parse(text)
+    return typeof message === 'object' && message !== null && 'type' in message && message.type === 'bye'
+  } catch {
+    return false
+  }
+}
+
+export function newClient(id: string, standing: Client['standing'], expiresAt: number): Client {
+  return {
+    id,
+    loopback: id.toUpperCase() === LOOPBACK_CLIENT_ID,
+    standing,
+    initiator: false,
+    reachable: false,
+    goneForGood: false,
+    expiresAt,
+    inbox: [],
+    outbox: [],
+    audience: new Set(),
+  }
+}

@@ -1,0 +1,120 @@
+import type { RoomsOptions } from './options.ts'
+import { type JoinOutcome, type MessageResult, type Refusal, Room, type RoomEffects } from './room.ts'
+
+/** Every room there is, by name. */
+export interface RoomStore {
+  /** Rooms there are now. */
+  readonly size: number
+  has(room: string): boolean
+  /** Whether a visitor of the page would get no place. */
+  isFull(room: string, now: number): boolean
+  join(
+    room: string,
+    client: string,
+    loopback: boolean,
+    now: number,
+  ): JoinOutcome | { readonly result: 'TOO_MANY_ROOMS' }
+  message(room: string, client: string, text: string, now: number): MessageResult
+  post(room: string, client: string, text: string, now: number): Refusal
+  register(room: string, client: string, now: number): Refusal
+  send(room: string, client: string, text: string, now: number): Refusal
+  closed(room: string, client: string, goingAway: boolean, now: number): void
+  leave(room: string, client: string, now: number): void
+  remove(room: string, client: string, now: number): void
+  /** Once a second: takes back places and drops rooms whose time is over. */
+  sweep(now: number): void
+}
+
+/** Rooms of one process. A room exists from the first join, register or POST until its last client is gone. */
+export class MemoryRooms implements RoomStore {
+  readonly #options: RoomsOptions
+  readonly #effects: RoomEffects
+  readonly #rooms = new Map<string, Room>()
+
+  constructor(options: RoomsOptions, effects: RoomEffects) {
+    this.#options = options
+    this.#effects = effects
+  }
+
+  get size(): number {
+    return this.#rooms.size
+  }
+
+  has(room: string): boolean {
+    return this.#rooms.has(room)
+  }
+
+  isFull(room: string, now: number): boolean {
+    return this.#rooms.get(room)?.isFull(now) ?? false
+  }
+
+  join(name: string, client: string, loopback: boolean, now: number): ReturnType<RoomStore['join']> {
+    const room = this.#open(name, now)
+    if (!room) return { result: 'TOO_MANY_ROOMS' }
+    const outcome = room.join(client, loopback, now)
+    this.#dropIfEmpty(room)
+    return outcome
+  }
+
+  message(name: string, client: string, text: string, now: number): MessageResult {
+    return this.#rooms.get(name)?.message(client, text, now) ?? 'UNKNOWN_ROOM'
+  }
+
+  post(name: string, client: string, text: string, now: number): Refusal {
+    const room = this.#open(name, now)
+    if (!room) return 'Max room capacity reached'
+    const refusal = room.post(client, text, now)
+    this.#dropIfEmpty(room)
+    return refusal
+  }
+
+  register(name: string, client: string, now: number): Refusal {
+    const room = this.#open(name, now)
+    if (!room) return 'Max room capacity reached'
+    return room.register(client, now)
+  }
+
+  send(name: string, client: string, text: string, now: number): Refusal {
+    return this.#change(name, (room) => room.send(client, text, now)) ?? null
+  }
+
+  closed(name: string, client: string, goingAway: boolean, now: number): void {
+    this.#change(name, (room) => room.closed(client, goingAway, now))
+  }
+
+  leave(name: string, client: string, now: number): void {
+    this.#change(name, (room) => room.leave(client, now))
+  }
+
+  remove(name: string, client: string, now: number): void {
+    this.#change(name, (room) => room.remove(client, now))
+  }
+
+  sweep(now: number): void {
+    for (const room of this.#rooms.values()) {
+      room.sweep(now)
+      this.#dropIfEmpty(room)
+    }
+  }
+
+  #open(name: string, now: number): Room | null {
+    const known = this.#rooms.get(name)
+    if (known) return known
+    if (this.#options.maxRooms > 0 && this.#rooms.size >= this.#options.maxRooms) return null
+    const room = new Room(name, this.#options, this.#effects, now)
+    this.#rooms.set(name, room)
+    return room
+  }
+
+  #change<T>(name: string, change: (room: Room) => T): T | undefined {
+    const room = this.#rooms.get(name)
+    if (!room) return undefined
+    const outcome = change(room)
+    this.#dropIfEmpty(room)
+    return outcome
+  }
+
+  #dropIfEmpty(room: Room): void {
+    if (room.empty) this.#rooms.delete(room.name)
+  }
+}

@@ -1,0 +1,283 @@
+import { BYE, type Client, isBye, LOOPBACK_CLIENT_ID, newClient } from './client.ts'
+import type { RoomsOptions } from './options.ts'
+
+/** What rooms ask of the world. Synchronous, never re-entrant. */
+export interface RoomEffects {
+  /** Sends one relayed text to a client that has a socket. */
+  deliver(room: string, client: string, text: string): void
+  /** The client lost its place: close its socket, if there is one. */
+  disconnect(room: string, client: string): void
+  /** The record is gone by DELETE or by time, which is when Collider calls its room server. */
+  forgotten(room: string, client: string): void
+}
+
+export type JoinOutcome =
+  | { readonly result: 'SUCCESS'; readonly initiator: boolean; readonly messages: readonly string[] }
+  | { readonly result: 'FULL' | 'DUPLICATE_CLIENT' }
+
+export type MessageResult = 'SUCCESS' | 'ERROR' | 'UNKNOWN_ROOM' | 'UNKNOWN_CLIENT'
+
+/** Collider's words for a refusal; null when all is well. */
+export type Refusal =
+  | 'Max room capacity reached'
+  | 'Duplicated registration'
+  | 'Too many messages queued for the client'
+  | null
+
+/** One room: who has a place, who can be reached, and what waits for whom. */
+export class Room {
+  readonly name: string
+  readonly #options: RoomsOptions
+  readonly #effects: RoomEffects
+  readonly #clients = new Map<string, Client>()
+  #changedAt: number
+  #waitingMessages = 0
+  #waitingBytes = 0
+
+  constructor(name: string, options: RoomsOptions, effects: RoomEffects, now: number) {
+    this.name = name
+    this.#options = options
+    this.#effects = effects
+    this.#changedAt = now
+  }
+
+  get empty(): boolean {
+    return this.#clients.size === 0
+  }
+
+  get members(): Client[] {
+    return [...this.#clients.values()].filter((client) => client.standing === 'member')
+  }
+
+  /** Whether a newcomer would get no place. */
+  isFull(now: number): boolean {
+    const staying = this.members.filter((client) => client.expiresAt > now && !client.goneForGood)
+    return this.#options.capacity > 0 && staying.length >= this.#options.capacity
+  }
+
+  /** Gives `id` a place and, unless it is the first, everything the others have stored for it. */
+  join(id: string, loopback: boolean, now: number): JoinOutcome {
+    this.#makeWay(now)
+    if (this.isFull(now)) return { result: 'FULL' }
+    if (this.#clients.has(id)) return { result: 'DUPLICATE_CLIENT' }
+    const members = this.members
+    this.#changedAt = now
+    const client = this.#add(id, 'member', after(now, this.#options.registerTimeoutSeconds))
+    client.initiator = members.length === 0
+    if (client.initiator && loopback) this.#add(LOOPBACK_CLIENT_ID, 'member', Number.POSITIVE_INFINITY)
+    const messages = members.flatMap((other) => this.#take(other, 'outbox'))
+    return { result: 'SUCCESS', initiator: client.initiator, messages }
+  }
+
+  /** A text posted to the room server: stored for the next join while the sender is alone, else relayed. */
+  message(id: string, text: string, now: number): MessageResult {
+    if (this.members.length === 0) return 'UNKNOWN_ROOM'
+    const sender = this.#clients.get(id)
+    if (sender?.standing !== 'member') return 'UNKNOWN_CLIENT'
+    return this.#relay(sender, text, now) === null ? 'SUCCESS' : 'ERROR'
+  }
+
+  /** A text posted to the Collider; `id` is the sender, who need not have a socket. */
+  post(id: string, text: string, now: number): Refusal {
+    let sender = this.#find(id)
+    if (!sender) {
+      if (!this.#admitsGuest()) return 'Max room capacity reached'
+      sender = this.#add(id, 'guest', after(now, this.#options.graceSeconds))
+    }
+    return this.#say(sender, text, now)
+  }
+
+  /** Binds a socket to `id` and hands over what waits for it. A member always has its place, whoever lingers. */
+  register(id: string, now: number): Refusal {
+    let client = this.#find(id)
+    if (client?.reachable) return 'Duplicated registration'
+    if (!client) {
+      if (!this.#admitsGuest()) return 'Max room capacity reached'
+      client = this.#add(id, 'guest', 0)
+    }
+    this.#changedAt = now
+    client.reachable = true
+    client.goneForGood = false
+    client.expiresAt = Number.POSITIVE_INFINITY
+    for (const text of this.#take(client, 'inbox')) this.#effects.deliver(this.name, id, text)
+    if (client.standing !== 'guest') return null
+    for (const other of this.#audience(client))
+      for (const text of this.#take(other, 'outbox')) this.#effects.deliver(this.name, id, text)
+    return null
+  }
+
+  /** A `send` frame of a registered socket. */
+  send(id: string, text: string, now: number): Refusal {
+    const sender = this.#find(id)
+    return sender ? this.#say(sender, text, now) : null
+  }
+
+  /** The socket of `id` is gone. `goingAway` means that its page was closed or left. */
+  closed(id: string, goingAway: boolean, now: number): void {
+    const client = this.#find(id)
+    if (!client) return
+    client.reachable = false
+    if (client.standing === 'left') {
+      this.#sayBye(client)
+      this.#clients.delete(client.id)
+    } else if (!client.loopback) {
+      client.goneForGood = goingAway
+      client.expiresAt = after(now, this.#options.graceSeconds)
+    }
+  }
+
+  /** Gives the place of a member free; one with a socket may still say bye. Anybody else changes nothing. */
+  leave(id: string, now: number): void {
+    const client = this.#clients.get(id)
+    if (client?.standing !== 'member') return
+    this.#changedAt = now
+    this.#giveUpPlace(client)
+    if (client.reachable) return
+    this.#sayBye(client)
+    this.#clients.delete(id)
+  }
+
+  /** Collider's DELETE: forgets the client, its texts and its socket. */
+  remove(id: string, now: number): void {
+    const client = this.#find(id)
+    if (!client) return
+    this.#changedAt = now
+    this.#forget(client)
+  }
+
+  /** Removes what has run out of time; afterwards the room may be empty. */
+  sweep(now: number): void {
+    for (const client of this.#clients.values()) if (client.expiresAt <= now) this.#forget(client)
+    if (after(this.#changedAt, this.#options.expirationSeconds) > now) return
+    // A call may last for days without a word to us: sockets that answer pings keep their room.
+    for (const client of this.#clients.values()) if (client.reachable) return
+    for (const client of [...this.#clients.values()]) this.#drop(client)
+  }
+
+  /** Takes the places of members nobody will come back for: always when time is up, else when they are wanted. */
+  #makeWay(now: number): void {
+    for (const client of this.#clients.values()) if (client.expiresAt <= now) this.#forget(client)
+    const members = this.members
+    const wanted = members.length >= this.#options.capacity || members.every((client) => client.goneForGood)
+    if (wanted) for (const client of members) if (client.goneForGood) this.#forget(client)
+  }
+
+  #find(id: string): Client | undefined {
+    const known = this.#clients.get(id)
+    if (known || id !== LOOPBACK_CLIENT_ID.toLowerCase()) return known
+    // The web page's loopback socket writes in lower case what the room server calls LOOPBACK_CLIENT_ID.
+    const pseudo = this.#clients.get(LOOPBACK_CLIENT_ID)
+    if (!pseudo || pseudo.reachable) return undefined
+    this.#clients.delete(LOOPBACK_CLIENT_ID)
+    const renamed = { ...pseudo, id }
+    this.#clients.set(id, renamed)
+    return renamed
+  }
+
+  #add(id: string, standing: Client['standing'], expiresAt: number): Client {
+    const client = newClient(id, standing, expiresAt)
+    this.#clients.set(id, client)
+    return client
+  }
+
+  /** Where the room server has given the places, nobody gets in by naming an id (Collider trusted every name). */
+  #admitsGuest(): boolean {
+    if (this.members.length > 0) return false
+    const guests = [...this.#clients.values()].filter((client) => client.standing === 'guest')
+    return this.#options.capacity === 0 || guests.length < this.#options.capacity
+  }
+
+  #audience(sender: Client): Client[] {
+    return [...this.#clients.values()].filter((other) => {
+      if (other === sender) return false
+      if (sender.standing === 'guest') return other.standing === 'guest'
+      return other.standing === 'member' && (sender.standing === 'member' || sender.audience.has(other.id))
+    })
+  }
+
+  /** Relays what came through the Collider. Each client says bye only when it hangs up, so a bye is a leave. */
+  #say(sender: Client, text: string, now: number): Refusal {
+    if (sender.standing === 'guest' || !isBye(text)) return this.#relay(sender, text, now)
+    if (sender.standing === 'member') {
+      this.#changedAt = now
+      this.#giveUpPlace(sender)
+    }
+    this.#sayBye(sender, text)
+    if (!sender.reachable) this.#clients.delete(sender.id)
+    return null
+  }
+
+  #relay(sender: Client, text: string, now: number): Refusal {
+    const audience = this.#audience(sender)
+    if (audience.length === 0) {
+      if (sender.standing === 'left') return null
+      this.#changedAt = now
+      return this.#keep(sender.outbox, text) ? null : 'Too many messages queued for the client'
+    }
+    let kept = true
+    for (const other of audience) {
+      if (other.reachable) this.#effects.deliver(this.name, other.id, text)
+      else kept = this.#keep(other.inbox, text) && kept
+    }
+    return kept ? null : 'Too many messages queued for the client'
+  }
+
+  #giveUpPlace(client: Client): void {
+    client.audience = new Set(this.#audience(client).map((other) => other.id))
+    client.standing = 'left'
+    this.#take(client, 'inbox')
+    this.#take(client, 'outbox')
+    const remaining = this.members
+    if (remaining.length === 1 && remaining[0]!.loopback) this.#forget(remaining[0]!)
+    else if (remaining[0] && !remaining.some((other) => other.initiator)) remaining[0].initiator = true
+  }
+
+  /** Tells those whom a client left behind that it is gone, once. */
+  #sayBye(client: Client, text: string = BYE): void {
+    for (const other of this.#audience(client)) {
+      // What it has said since was meant for the one who left; a newcomer must not get stale answers.
+      this.#take(other, 'outbox')
+      if (other.reachable) this.#effects.deliver(this.name, other.id, text)
+      else this.#keep(other.inbox, text)
+    }
+    client.audience = new Set()
+  }
+
+  #forget(client: Client): void {
+    if (client.standing === 'member') this.#giveUpPlace(client)
+    // Guests' peers are told nothing, as by Collider: their room server does that.
+    if (client.standing === 'left') this.#sayBye(client)
+    this.#drop(client)
+    this.#effects.forgotten(this.name, client.id)
+  }
+
+  #drop(client: Client): void {
+    this.#take(client, 'inbox')
+    this.#take(client, 'outbox')
+    this.#clients.delete(client.id)
+    if (client.reachable) this.#effects.disconnect(this.name, client.id)
+  }
+
+  #keep(box: string[], text: string): boolean {
+    const bytes = Buffer.byteLength(text)
+    const { maxMessages, maxBytes } = this.#options
+    if (maxMessages > 0 && this.#waitingMessages >= maxMessages) return false
+    if (maxBytes > 0 && this.#waitingBytes + bytes > maxBytes) return false
+    this.#waitingMessages++
+    this.#waitingBytes += bytes
+    box.push(text)
+    return true
+  }
+
+  #take(client: Client, box: 'inbox' | 'outbox'): string[] {
+    const texts = client[box]
+    client[box] = []
+    this.#waitingMessages -= texts.length
+    for (const text of texts) this.#waitingBytes -= Buffer.byteLength(text)
+    return texts
+  }
+}
+
+function after(now: number, seconds: number): number {
+  return seconds === 0 ? Number.POSITIVE_INFINITY : now + seconds * 1000
+}

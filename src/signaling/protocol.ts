@@ -1,0 +1,70 @@
+/** What a client may send: one JSON object a frame, any white space, unknown keys ignored. */
+export type ClientMessage =
+  | { readonly cmd: 'register'; readonly roomid: string; readonly clientid: string }
+  | { readonly cmd: 'send'; readonly msg: string }
+  | { readonly cmd: 'unexpected' }
+  | { readonly cmd: 'invalid'; readonly error: string }
+
+/** Collider's error texts, letter for letter: apps show them, and some look for them. */
+export const ErrorText = {
+  DUPLICATED_REGISTER_REQUEST: 'Duplicated register request',
+  MISSING_ID: "Invalid register request: missing 'clientid' or 'roomid'",
+  ROOM_FULL: 'Max room capacity reached',
+  DUPLICATED_REGISTRATION: 'Duplicated registration',
+  NOT_REGISTERED: 'Client not registered',
+  MISSING_MESSAGE: "Invalid send request: missing 'msg'",
+  UNEXPECTED_COMMAND: "Invalid message: unexpected 'cmd'",
+  REGISTER_TIMEOUT: 'websocket.JSON.Receive error: i/o timeout',
+  NOT_TEXT: 'websocket.JSON.Receive error: not a text frame',
+} as const
+
+/** Reads one frame. A field that is missing is empty; one of a wrong type makes the whole frame invalid. Never throws. */
+export function parseClientMessage(text: string): ClientMessage {
+  let frame: unknown
+  try {
+    frame = JSON.parse(text)
+  } catch {
+    return invalid('invalid JSON')
+  }
+  if (typeof frame !== 'object' || Array.isArray(frame))
+    return invalid(`json: cannot unmarshal ${goKind(frame)} into Go value of type collider.wsClientMsg`)
+  const fields = new Map(Object.entries(frame ?? {}))
+  for (const name of ['cmd', 'roomid', 'clientid', 'msg']) {
+    const value: unknown = fields.get(name) ?? ''
+    if (typeof value !== 'string')
+      return invalid(`json: cannot unmarshal ${goKind(value)} into Go struct field wsClientMsg.${name} of type string`)
+  }
+  const field = (name: string): string => String(fields.get(name) ?? '')
+  if (field('cmd') === 'register') return { cmd: 'register', roomid: field('roomid'), clientid: field('clientid') }
+  if (field('cmd') === 'send') return { cmd: 'send', msg: field('msg') }
+  return { cmd: 'unexpected' }
+}
+
+/** A relayed text as Collider's frame. */
+export function messageFrame(text: string): string {
+  return frame(text, '')
+}
+
+/** A refusal as Collider's frame. */
+export function errorFrame(error: string): string {
+  return frame('', error)
+}
+
+// Always both keys: Android ends the call when `msg` is missing.
+function frame(msg: string, error: string): string {
+  return `${escapeAsGo(JSON.stringify({ msg, error }))}\n`
+}
+
+/** Go's encoder writes these five so that JSON may stand in HTML and in old scripts. */
+function escapeAsGo(json: string): string {
+  return json.replace(/[<>&\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+function invalid(reason: string): ClientMessage {
+  return { cmd: 'invalid', error: `websocket.JSON.Receive error: ${reason}` }
+}
+
+function goKind(value: unknown): string {
+  if (Array.isArray(value)) return 'array'
+  return typeof value === 'boolean' ? 'bool' : typeof value
+}
