@@ -64,14 +64,21 @@ export interface Unauthenticated {
 export class Authenticator {
   readonly #nonces: Nonces
   readonly #wallClock: () => number
-  readonly #realms: readonly string[]
-  readonly #passwordAlgorithms: Buffer | null
-  readonly #options: AuthOptions
+  #options: AuthOptions
+  #realms: readonly string[]
+  #passwordAlgorithms: Buffer | null
 
   constructor(options: AuthOptions, nonces: Nonces, wallClock: () => number) {
-    this.#options = options
     this.#nonces = nonces
     this.#wallClock = wallClock
+    this.#options = options
+    this.#realms = preparedForms(options.realm)
+    this.#passwordAlgorithms = passwordAlgorithms(options)
+  }
+
+  /** Goes by other users, secrets and switches from the next request on. */
+  reload(options: AuthOptions): void {
+    this.#options = options
     this.#realms = preparedForms(options.realm)
     this.#passwordAlgorithms = passwordAlgorithms(options)
   }
@@ -136,12 +143,13 @@ export class Authenticator {
     const algorithm = this.#algorithm(request, login.nonce)
     if (algorithm === null) return refuseSilently(400, 'password algorithms differ from those offered')
     if (!this.#realms.includes(login.realm)) {
-      // Deviation: 441 to what is not Allocate, since a challenge would make the client sign for a realm its allocation isn't in.
+      // Deviation: 441 where RFC 8489 knows only the challenge, because an allocation does not change its realm.
       const reason = `realm differs, ours is "${realm}"`
       return request.method === Method.ALLOCATE ? refuse(401, reason, false) : refuseSilently(441, reason)
     }
-    if (sha256 === 'required' && algorithm !== PasswordAlgorithm.SHA_256)
+    if (sha256 === 'required' && algorithm !== PasswordAlgorithm.SHA_256) {
       return refuse(401, 'SHA-256 is demanded', false)
+    }
 
     const account =
       login.username === null ? users.findByHash(login.userHash, login.realm) : users.find(login.username, login.realm)
@@ -185,10 +193,10 @@ export class Authenticator {
     const rest = parseRestName(name, separator)
     const expired = expiry(rest, this.#wallClock())
 
-    if (account === null && known?.temporary && known.username === username && known.key !== null) {
-      // Expiry counts when the key is first derived; after that the allocation keeps it, as coturn's does.
-      if (isSignedWith(request, known.key))
-        return strictExpiry && expired ? expired : { ...known, integrity, warning: null }
+    const ownKey = account === null && known?.temporary && known.username === username ? known.key : null
+    if (known !== null && ownKey !== null && isSignedWith(request, ownKey)) {
+      // Expiry counts when the key is first derived; after that the allocation keeps it (as coturn documents).
+      return strictExpiry && expired !== null ? expired : { ...known, integrity, warning: null }
     }
 
     const keys =
@@ -201,10 +209,10 @@ export class Authenticator {
 
     const key = secrets
       .map((secret) => derive(name, realm, restPassword(secret, name)))
-      .filter((key) => isSignedWith(request, key))[0]
+      .filter((candidate) => isSignedWith(request, candidate))[0]
     if (account !== null) return 'wrong key'
     if (secrets.length === 0 || username === null) return 'unknown user'
-    if (rest.expiresAtMs === null) return 'no timestamp in user name'
+    if (rest.expiresAtMs === null) return 'no such user, and no timestamp in user name'
     if (key === undefined) return 'no secret matched'
     if (expired !== null) return expired
     const warning = rest.inMilliseconds ? 'timestamp in user name is in milliseconds, not seconds' : null
@@ -243,9 +251,9 @@ function verifierOf(request: StunMessage): (request: StunMessage, key: Buffer) =
   return request.has(Attribute.MESSAGE_INTEGRITY_SHA256) ? verifyIntegritySha256 : verifyIntegrity
 }
 
-/** How long ago the name ran out, for the log; null while it is good. */
+/** How long ago a name ran out, in whole seconds and for the log; null while it is good. */
 function expiry({ expiresAtMs }: RestName, wallMs: number): string | null {
-  if (expiresAtMs === null) return 'no timestamp in user name'
+  if (expiresAtMs === null) return null
   const secondsAgo = Math.floor(wallMs / 1000) - Math.floor(expiresAtMs / 1000)
   return secondsAgo > 0 ? `expired ${secondsAgo} s ago` : null
 }

@@ -22,11 +22,15 @@ export function parseExternalIp(value: string): ExternalIpPair | string {
 /** Turns our addresses into those that the world sees, and back. Families never mix; ports stay. */
 export class ExternalIp {
   /** A plain value makes it impossible to tell our relay addresses apart from outside. */
-  readonly hasPlainValue: boolean
-  readonly #pairs: readonly { readonly public: Address; readonly private: Address }[]
+  hasPlainValue = false
+  #pairs: readonly { readonly public: Address; readonly private: Address }[] = []
 
-  /** A plain value stands for every relay address of its family but loopback. */
   constructor(values: readonly ExternalIpPair[], relayAddresses: readonly Address[]) {
+    this.reload(values, relayAddresses)
+  }
+
+  /** Addresses change while we run. A plain value stands for every relay address of its family but loopback. */
+  reload(values: readonly ExternalIpPair[], relayAddresses: readonly Address[]): void {
     const pairs: { public: Address; private: Address }[] = []
     for (const value of values) {
       if (value.private !== null) pairs.push({ public: value.public, private: value.private })

@@ -95,7 +95,7 @@ const COUNTER_LENGTH = 3
 const MAC_LENGTH = 15
 const NONCE_LENGTH = COOKIE.length + 4 + ((TIME_LENGTH + COUNTER_LENGTH + MAC_LENGTH) / 3) * 4
 
-const client = Buffer.alloc(19)
+const clientBytes = Buffer.alloc(19)
 
 function seal(
   key: Buffer,
@@ -107,16 +107,16 @@ function seal(
   const fields = Buffer.alloc(TIME_LENGTH + COUNTER_LENGTH + MAC_LENGTH)
   fields.writeUIntBE(issuedAt, 0, TIME_LENGTH)
   fields.writeUIntBE(counter, TIME_LENGTH, COUNTER_LENGTH)
-  client[0] = family
-  client.writeUInt32BE(w0, 1)
-  client.writeUInt32BE(w1, 5)
-  client.writeUInt32BE(w2, 9)
-  client.writeUInt32BE(w3, 13)
-  client.writeUInt16BE(port, 17)
+  clientBytes[0] = family
+  clientBytes.writeUInt32BE(w0, 1)
+  clientBytes.writeUInt32BE(w1, 5)
+  clientBytes.writeUInt32BE(w2, 9)
+  clientBytes.writeUInt32BE(w3, 13)
+  clientBytes.writeUInt16BE(port, 17)
   createHmac('sha256', key)
     .update(bits)
     .update(fields.subarray(0, TIME_LENGTH + COUNTER_LENGTH))
-    .update(client)
+    .update(clientBytes)
     .digest()
     .copy(fields, TIME_LENGTH + COUNTER_LENGTH, 0, MAC_LENGTH)
   return COOKIE + bits + fields.toString('base64')

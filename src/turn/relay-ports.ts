@@ -109,6 +109,8 @@ class PortPool {
   readonly #pairs: PortSet
   readonly #resting: PortQueue
   readonly #avoided: PortQueue
+  /** By offset, 1 for a port that somebody has: nothing else can be given back. */
+  readonly #taken: Uint8Array
 
   constructor({ minPort, maxPort }: RelayPortRange, random: (size: number) => Buffer) {
     const size = maxPort - minPort + 1
@@ -119,7 +121,8 @@ class PortPool {
     this.#pairs = new PortSet(size)
     this.#resting = new PortQueue(size)
     this.#avoided = new PortQueue(size)
-    for (let port = minPort; port <= maxPort; port++) this.release(port)
+    this.#taken = new Uint8Array(size)
+    for (let port = minPort; port <= maxPort; port++) this.#add(port)
   }
 
   take(wanted: 'any' | 'even' | 'pair', now: number): number | null {
@@ -127,7 +130,7 @@ class PortPool {
     let port = this.#pick(wanted)
     // Better a port that has rested too little than none.
     while (port === null && this.#resting.length > 0) {
-      this.release(this.#resting.shift())
+      this.#add(this.#resting.shift())
       port = this.#pick(wanted)
     }
     if (port === null) return null
@@ -137,23 +140,34 @@ class PortPool {
   }
 
   release(port: number): void {
+    if (this.#giveBack(port)) this.#add(port)
+  }
+
+  rest(port: number, until: number): void {
+    if (this.#giveBack(port)) this.#resting.push(port, until)
+  }
+
+  avoid(port: number, until: number): void {
+    if (this.#giveBack(port)) this.#avoided.push(port, until)
+  }
+
+  #giveBack(port: number): boolean {
+    const offset = port - this.#minPort
+    if (this.#taken[offset] !== 1) return false
+    this.#taken[offset] = 0
+    return true
+  }
+
+  #add(port: number): void {
     const offset = port - this.#minPort
     const [own, other] = port % 2 === 0 ? [this.#even, this.#odd] : [this.#odd, this.#even]
     own.add(offset)
     if (other.has(port % 2 === 0 ? offset + 1 : offset - 1)) this.#pairs.add(port % 2 === 0 ? offset : offset - 1)
   }
 
-  rest(port: number, until: number): void {
-    this.#resting.push(port, until)
-  }
-
-  avoid(port: number, until: number): void {
-    this.#avoided.push(port, until)
-  }
-
   #wake(now: number): void {
     for (const queue of [this.#resting, this.#avoided]) {
-      while (queue.length > 0 && queue.firstUntil <= now) this.release(queue.shift())
+      while (queue.length > 0 && queue.firstUntil <= now) this.#add(queue.shift())
     }
   }
 
@@ -170,6 +184,7 @@ class PortPool {
   #claim(port: number): void {
     const offset = port - this.#minPort
     const even = port % 2 === 0
+    this.#taken[offset] = 1
     if (even) this.#even.delete(offset)
     else this.#odd.delete(offset)
     this.#pairs.delete(even ? offset : offset - 1)

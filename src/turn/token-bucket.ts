@@ -9,7 +9,7 @@ export class TokenBucket {
   readonly packetsPerSecond: number
   #bytes: number
   #packets: number
-  #filledAt = -Infinity
+  #filledAt = 0
 
   constructor(bytesPerSecond: number, packetsPerSecond: number) {
     this.bytesPerSecond = bytesPerSecond

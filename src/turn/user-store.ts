@@ -34,8 +34,8 @@ export function parseUser(value: string): StaticUser | string {
   if (colon < 0) return 'expected name:password or name:0xKEY'
   const name = value.slice(0, colon)
   if (name === '') return 'the name before the colon is empty'
-  if (hasControls(value)) return 'control characters are not allowed'
   const password = value.slice(colon + 1).replace(/^[ \t]+/, '')
+  if (hasControls(name) || hasControls(password)) return 'control characters are not allowed'
   if (!password.startsWith('0x')) return { name, password }
   const key = /^0x([0-9a-f]{32})/i.exec(password)
   // A shorter key would match nobody, and the operator would look for the mistake in the client.
@@ -58,7 +58,8 @@ export class StaticUsers implements UserStore {
     for (const user of stored) {
       for (const form of preparedForms(user.name)) {
         if (!this.#byName.has(form)) this.#byName.set(form, user)
-        this.#byHash.set(userHash(form, realm).toString('latin1'), user)
+        for (const realmForm of preparedForms(realm))
+          this.#byHash.set(userHash(form, realmForm).toString('latin1'), user)
       }
     }
     this.hasSha256Keys = stored.every((user) => user.sha256Keys.length > 0)
@@ -82,9 +83,11 @@ function storedUser(user: StaticUser, realm: string): StoredUser {
   const md5Keys: Buffer[] = []
   const sha256Keys: Buffer[] = []
   for (const name of preparedForms(user.name)) {
-    for (const password of preparedForms(user.password)) {
-      md5Keys.push(longTermKey(name, realm, password))
-      sha256Keys.push(longTermKeySha256(name, realm, password))
+    for (const realmForm of preparedForms(realm)) {
+      for (const password of preparedForms(user.password)) {
+        md5Keys.push(longTermKey(name, realmForm, password))
+        sha256Keys.push(longTermKeySha256(name, realmForm, password))
+      }
     }
   }
   return { name: user.name, md5Keys, sha256Keys }
