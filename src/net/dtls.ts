@@ -1,6 +1,7 @@
 import { Address } from '../stun/address.ts'
 import { FiveTuple } from '../turn/five-tuple.ts'
 import { Cookies } from './dtls-cookie.ts'
+import type { DtlsIdentity } from './dtls-identity.ts'
 import { clientRandom, datagramEnd, hasClientRandom, isClientHello } from './dtls-record.ts'
 import {
   CLOSED,
@@ -13,11 +14,7 @@ import {
   MAX_PLAINTEXT,
 } from './openssl.ts'
 
-export interface DtlsEndpointOptions {
-  /** PEM: the certificate, its chain behind it. */
-  readonly cert: string
-  readonly key: string
-  readonly passphrase?: string | undefined
+export interface DtlsEndpointOptions extends DtlsIdentity {
   /** An OpenSSL cipher list for DTLS 1.2; OpenSSL's own by default. */
   readonly ciphers?: string | undefined
   /** A number for the connection of a FiveTuple: from 1, never the same twice, in one series with TCP and TLS. */
@@ -92,7 +89,7 @@ export class DtlsSession {
 }
 
 /**
- * DTLS 1.2 on datagrams (RFC 6347; RFC 8489 §6.2.3 for STUN): one endpoint serves every UDP socket of a thread. A source
+ * DTLS 1.2 on datagrams (RFC 6347; RFC 8489 §6.2.2 for STUN): one endpoint serves every UDP socket of a thread. A source
  * costs nothing until its ClientHello brings back our cookie. Throws DtlsIdentityError from the constructor and `reload`.
  */
 export class DtlsEndpoint {
@@ -177,7 +174,6 @@ export class DtlsEndpoint {
       this.counters.dropped++
       return
     }
-    session.heardAt = now
     session.connection.feed(bytes, start, end)
     this.#advance(session, now)
   }
@@ -303,6 +299,7 @@ export class DtlsEndpoint {
     while (!session.isOver) {
       length = connection.read(this.#plain)
       if (length <= 0) break
+      session.heardAt = now
       this.#events.data(session, this.#plain, 0, length, now)
     }
     this.#reading = null
@@ -310,7 +307,7 @@ export class DtlsEndpoint {
       connection.free()
       return
     }
-    // Besides data the records may have held a lost Finished, which is answered, or an alert.
+    // Besides data the records may have held a repeated Finished, which is answered, or an alert.
     this.#flushTo(session)
     if (length !== CLOSED && length !== FAILED) return
     if (length === CLOSED) this.end(session)

@@ -1,6 +1,7 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createRequire } from 'node:module'
 import type koffiModule from 'koffi'
+import type { TypeObject } from 'koffi'
+import { type DtlsIdentity, DtlsIdentityError, parseIdentity } from './dtls-identity.ts'
 
 // The DTLS server of the OpenSSL 3 that node itself is built on, called through koffi. This is the only file that knows
 // native symbols and pointers. Every call runs on the calling thread, so the thread's OpenSSL error queue is shared with
@@ -15,19 +16,6 @@ export type DtlsSupport =
 export function dtlsSupport(): DtlsSupport {
   support ??= probe()
   return support
-}
-
-/** The certificate or key cannot serve: what is wrong is in the message, the key itself never is. */
-export class DtlsIdentityError extends Error {
-  readonly code = 'DTLS_IDENTITY'
-  override readonly name = 'DtlsIdentityError'
-}
-
-/** PEM texts: a certificate with its chain behind it, and its private key. */
-export interface DtlsIdentity {
-  readonly cert: string
-  readonly key: string
-  readonly passphrase?: string | undefined
 }
 
 /** The stateless cookie of RFC 6347 §4.2.1 for the client whose datagram is being looked at. */
@@ -335,7 +323,7 @@ type Native = {
 interface Loaded {
   readonly koffi: Koffi
   readonly native: Native
-  readonly types: Record<'cookie' | 'bake' | 'accept' | 'selectProtocol', koffiModule.TypeObject>
+  readonly types: Record<'cookie' | 'bake' | 'accept' | 'selectProtocol', TypeObject>
   /** DTLSv1_listen wants a place for the client's address; a memory BIO has none to write there. */
   readonly anyAddress: Pointer
 }
@@ -375,26 +363,6 @@ function probe(): DtlsSupport {
   } catch (error) {
     return { available: false, reason: `this node does not export its OpenSSL: ${(error as Error).message}` }
   }
-}
-
-function parseIdentity({ cert, key, passphrase }: DtlsIdentity): { chain: Buffer; key: Buffer } {
-  let certificate: X509Certificate
-  try {
-    certificate = new X509Certificate(cert)
-  } catch (cause) {
-    throw new DtlsIdentityError('the certificate is not a PEM certificate', { cause })
-  }
-  let privateKey: ReturnType<typeof createPrivateKey>
-  try {
-    privateKey = createPrivateKey({ key, ...(passphrase === undefined ? {} : { passphrase }) })
-  } catch (cause) {
-    throw new DtlsIdentityError('the private key cannot be read; not PEM, or its password is missing or wrong', {
-      cause,
-    })
-  }
-  if (!certificate.checkPrivateKey(privateKey))
-    throw new DtlsIdentityError('the private key does not belong to the certificate')
-  return { chain: Buffer.from(cert), key: Buffer.from(privateKey.export({ type: 'pkcs8', format: 'pem' })) }
 }
 
 function useCertificates(native: Native, context: Pointer, chain: Buffer): void {
