@@ -29,15 +29,23 @@ export class ConfigError extends Error {
   readonly where: string | null
   readonly others: readonly ConfigError[]
 
+  readonly #problem: Problem
+
   constructor(problem: Problem, others: readonly ConfigError[] = []) {
     super(problem.message)
     this.name = 'ConfigError'
+    this.#problem = problem
     this.where = problem.where
     this.file = problem.file ?? null
     this.line = problem.line ?? null
     this.key = problem.key ?? null
     this.fix = problem.fix
     this.others = others
+  }
+
+  /** The same error as the first of several. */
+  with(others: readonly ConfigError[]): ConfigError {
+    return new ConfigError(this.#problem, others)
   }
 
   /** One line: where, what, and the way out. */

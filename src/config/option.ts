@@ -47,8 +47,13 @@ export function option<Value>(
   return { ...complete(details), type, default: defaultValue, list: false, help }
 }
 
-export function list<Item>(type: ValueType<Item>, help: string, details: Details = {}): Option<readonly Item[]> {
-  return { ...complete(details), type, default: [], list: true, help }
+/** An option that may be repeated; what is given takes the place of the default. */
+export function list<Item>(
+  type: ValueType<Item>,
+  help: string,
+  details: Details & { readonly default?: readonly Item[] } = {},
+): Option<readonly Item[]> {
+  return { ...complete(details), type, default: details.default ?? [], list: true, help }
 }
 
 export function flag(defaultValue: boolean, help: string, details: Details = {}): Option<boolean> {

@@ -59,7 +59,6 @@ export const port: ValueType<number> = integer('PORT', 0, 65_535)
 
 export const text: ValueType<string> = {
   placeholder: 'TEXT',
-  bare: '',
   parse: (value) => value,
   show: (value) => value,
 }
@@ -107,6 +106,12 @@ export const address: ValueType<string> = {
   commaSeparated: true,
   parse: parseHost,
   show: (value) => value,
+}
+
+/** Empty, as `0.0.0.0`, means every IPv4 address. */
+export const listeningAddress: ValueType<string> = {
+  ...address,
+  parse: (value) => (value === '' ? '0.0.0.0' : parseHost(value)),
 }
 
 export const optionalAddress: ValueType<string | null> = {
@@ -219,6 +224,13 @@ export const user: ValueType<User> = {
   show: ({ name, key, password }) => `${name}:${key ?? password ?? ''}`,
 }
 
+/** An http or https URL of somebody else's server; empty: nobody's. */
+export const providerUrl: ValueType<string | null> = {
+  placeholder: 'URL',
+  parse: (value) => url.parse(value) ?? '',
+  show: (value) => value ?? '',
+}
+
 /** An http or https URL without query or fragment; no trailing slash. */
 export const url: ValueType<string | null> = {
   placeholder: 'URL',
@@ -243,7 +255,6 @@ export const sha256: ValueType<'off' | 'on' | 'strict'> = {
 
 export const realm: ValueType<string> = {
   placeholder: 'REALM',
-  bare: '',
   parse(value) {
     if (Buffer.byteLength(value) > 127) throw new BadValue('is longer than 127 bytes')
     return value

@@ -1,5 +1,5 @@
 import { flag, limit, list, notBuiltYet, option, portOption, seconds, withoutEffect } from '../option.ts'
-import { address, hostAndPort, integer, optionalText, url } from '../values.ts'
+import { hostAndPort, integer, listeningAddress, optionalText, url } from '../values.ts'
 
 const noRedirect = notBuiltYet('nobody is redirected')
 
@@ -8,7 +8,7 @@ export const network = {
   'listening-device': option(optionalText, null, 'Listen on the addresses of this interface', {
     short: 'd',
   }),
-  'listening-ip': list(address, 'Address to listen on', { short: 'L', defaultNote: 'all' }),
+  'listening-ip': list(listeningAddress, 'Address to listen on', { short: 'L', defaultNote: 'all' }),
   'listening-port': portOption(3478, 'UDP and TCP port; TLS is recognised here too', { short: 'p' }),
   'tls-listening-port': portOption(5349, 'TLS and DTLS port; plain STUN is recognised here too'),
   'alt-listening-port': portOption(0, 'Second port for NAT behaviour discovery', {

@@ -1,5 +1,5 @@
-import { flag, limit, option, portOption, seconds } from '../option.ts'
-import { choice, iceServers, integer, optionalText, text, url, words } from '../values.ts'
+import { flag, limit, list, option, portOption, seconds } from '../option.ts'
+import { choice, iceServers, integer, network, optionalText, providerUrl, text, words } from '../values.ts'
 
 const ownServer = { defaultNote: 'this server' }
 
@@ -7,37 +7,41 @@ const ownServer = { defaultNote: 'this server' }
 export const rooms = {
   'http-port': portOption(8080, 'Port of the call page and the room API'),
   'https-port': portOption(8443, 'The same over HTTPS, when there is a certificate'),
-  'turn-base-url': option(url, null, 'Base of turn_url, which old clients ask for credentials', ownServer),
+  'turn-base-url': option(providerUrl, null, 'Base of turn_url, which old clients ask for credentials', ownServer),
   'turn-url-template': option(text, '%s/turn?username=%s&key=%s', 'turn_url from base, user name and key'),
-  'ceod-key': option(text, '4080218913', 'Key in turn_url'),
+  'ceod-key': option(text, '', 'Key in turn_url'),
   'wss-host-port-pair': option(optionalText, null, 'HOST:PORT of another Collider to use', ownServer),
-  'ice-server-base-url': option(url, null, 'Base of ice_server_url, the ICE server provider', ownServer),
+  'ice-server-base-url': option(providerUrl, null, 'Base of ice_server_url, the ICE server provider', ownServer),
   'ice-server-url-template': option(text, '%s/v1alpha/iceconfig?key=%s', 'ice_server_url from base and key'),
   'ice-server-api-key': option(text, '', 'Key in ice_server_url'),
   'ice-server-urls': option(words, [], 'ICE URLs to hand out instead of our own'),
   'ice-server-override': option(iceServers, null, 'JSON list of ICE servers to hand out instead of our own'),
-  'room-expiration-seconds': seconds(86_400, 'An idle room is forgotten after this time'),
+  'ice-credential-lifetime-seconds': option(
+    integer('SECONDS', 60, 86_400),
+    43_200,
+    'How long the TURN credentials we hand out work',
+  ),
+  'room-expiration-seconds': seconds(86_400, 'An untouched room is forgotten after this time'),
   'header-message': option(text, '', 'Banner on the call page'),
   'bypass-join-confirmation': flag(false, 'Join without asking'),
-  'url-overrides': option(
-    choice('own', 'compat'),
-    'own',
-    'Hosts in ?wshpp= and ?ts= that count: our own, or any as in AppRTC',
-  ),
-  'credential-lifetime': option(integer('SECONDS', 60, 86_400), 43_200, 'How long handed out TURN credentials work'),
+  'url-overrides': option(choice('own', 'compat'), 'own', 'Hosts that links may name: ours, or any as in AppRTC'),
   'frame-ancestors': option(text, "'none'", 'Pages that may embed ours (CSP frame-ancestors)'),
+  'metrics-from': list(network, 'Who may read /metrics', { default: ['127.0.0.0/8', '::1'] }),
 
-  'max-rooms': limit(100_000, 'Rooms at one time'),
-  'max-room-clients': option(integer('N', 2, 64), 2, 'Clients in one room'),
+  'room-capacity': option(integer('N', 2, 64), 2, 'Clients in one room'),
+  'room-grace-seconds': seconds(10, 'How long a client that lost its connection keeps its place'),
+  'room-register-timeout-seconds': seconds(30, 'How long a client keeps a place without ever connecting'),
+  'max-rooms': limit(100_000, 'Rooms at a time'),
+  'max-room-messages': limit(1024, 'Undelivered messages of one room'),
+  'max-room-bytes': limit(1_048_576, 'Undelivered bytes of one room'),
   'new-rooms-per-minute': limit(60, 'New rooms a minute from one address'),
   'new-rooms-burst': limit(600, 'New rooms that one address may open at once'),
-  'max-room-messages': limit(1024, 'Messages kept for a client that is not there yet'),
-  'max-room-bytes': limit(1_048_576, 'Bytes kept for a client that is not there yet'),
-  'max-body-size': limit(262_144, 'Bytes in one request body'),
-  'iceconfig-per-minute': limit(60, 'Requests for TURN credentials a minute from one address'),
-  'max-header-size': limit(16_384, 'Bytes in the header of one request'),
+  'ice-config-per-minute': limit(60, 'Requests for TURN credentials a minute from one address'),
+  'max-body-bytes': limit(262_144, 'Bytes in one request body'),
+  'max-header-bytes': limit(16_384, 'Bytes in the header of one request'),
   'max-headers': limit(200, 'Header fields in one request'),
-  'headers-timeout': seconds(10, 'Time for a client to send its header'),
-  'request-timeout': seconds(30, 'Time for a client to send its whole request'),
-  'max-http-connections': limit(10_000, 'Open connections to rooms and signaling'),
+  'http-headers-timeout-seconds': seconds(10, 'Time for a client to send its header'),
+  'http-request-timeout-seconds': seconds(30, 'Time for a client to send its whole request'),
+  'max-connections': limit(20_000, 'Open connections to one HTTP port'),
+  'max-connections-per-address': limit(2048, 'The same from one address'),
 }

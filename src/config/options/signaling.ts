@@ -5,17 +5,14 @@ import { booleanOrAuto, url } from '../values.ts'
 export const signaling = {
   port: portOption(8089, 'Port of the signaling server'),
   tls: option(booleanOrAuto, null, 'TLS on that port', { defaultNote: 'on when there is a certificate' }),
-  'room-server': option(url, null, 'Room server to tell about clients that left', {
-    defaultNote: 'this server',
-  }),
+  'room-server': option(url, null, 'Room server to tell about clients that left', { defaultNote: 'this server' }),
 
-  'register-timeout': seconds(10, 'Time for a WebSocket to register'),
-  'reconnect-grace': seconds(10, 'Time for a client to come back before its place is free'),
-  'ping-interval': seconds(25, 'Time between WebSocket pings; two unanswered end the connection'),
-  'max-message-size': limit(262_144, 'Bytes in one WebSocket message'),
-  'max-messages-per-second': limit(100, 'Messages a second from one WebSocket'),
-  'max-messages-burst': limit(2000, 'Messages that one WebSocket may send at once'),
-  'max-unread-bytes': limit(1_048_576, 'Bytes waiting for a slow WebSocket before it is closed'),
+  'websocket-register-timeout-seconds': seconds(10, 'Time for a WebSocket to say who it is'),
+  'websocket-ping-seconds': seconds(25, 'Time between pings; two without an answer end the WebSocket'),
+  'websocket-messages-per-second': limit(100, 'Messages a second from one WebSocket'),
+  'websocket-message-burst': limit(2000, 'Messages that one WebSocket may send at once'),
+  'max-frame-bytes': limit(262_144, 'Bytes in one WebSocket message'),
+  'max-websocket-unread-bytes': limit(1_048_576, 'Bytes waiting for a slow WebSocket before it is closed'),
   'max-websockets': limit(10_000, 'Open WebSockets'),
-  'max-websockets-per-address': limit(300, 'Open WebSockets from one address'),
+  'max-websockets-per-address': limit(1024, 'Open WebSockets from one address'),
 }

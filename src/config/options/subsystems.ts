@@ -1,5 +1,5 @@
 import { flag, list, option } from '../option.ts'
-import { address, network, optionalText, text, url } from '../values.ts'
+import { address, network, optionalText, text } from '../values.ts'
 
 /** Which servers run, and by which name the world reaches them. */
 export const subsystems = {
@@ -8,12 +8,10 @@ export const subsystems = {
   turn: flag(true, 'STUN and TURN server'),
   dev: flag(false, 'For development: self-signed certificate, HTTPS, pretty logs'),
   host: option(address, '0.0.0.0', 'Address that rooms and signaling listen on'),
-  'public-host': option(optionalText, null, 'Name or address in the URLs we hand out', {
-    defaultNote: 'the address a client used',
-  }),
-  'public-url': option(url, null, 'The same with scheme and port: https://call.example.org', {
+  'public-host': option(optionalText, null, 'HOST[:PORT] in the URLs we hand out', {
     defaultNote: 'the address a client used',
   }),
   'trusted-proxy': list(network, 'Reverse proxy whose X-Forwarded-For and -Proto are believed'),
+  'allowed-host': list(text, 'Further HOST[:PORT] that links (?wshpp=, ?ts=) may name'),
   'allow-origin': list(text, 'Web origin that may open WebSockets; none given: any'),
 }

@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs'
+import { createSecureContext, type SecureContextOptions } from 'node:tls'
+import type { Draft } from './draft.ts'
+import { findFile, type Places } from './find-file.ts'
+
+type FileOption = 'cert' | 'pkey' | 'CA-file' | 'dh-file'
+
+const DEFAULT_PAIR = { cert: 'turn_server_cert.pem', pkey: 'turn_server_pkey.pem' }
+/** Where Collider reads its pair when it is told to use TLS. */
+const COLLIDER_PAIR = { cert: '/cert/cert.pem', pkey: '/cert/key.pem' }
+
+/** Puts the paths found in place of the names of certificate and key files, and proves that TLS can start with them. */
+export function findCertificates(draft: Draft, places: Places): void {
+  const { values } = draft
+  if (values.cert === null && values.pkey === null) useDefaultPair(draft, places)
+  else {
+    values.cert ??= DEFAULT_PAIR.cert
+    values.pkey ??= DEFAULT_PAIR.pkey
+  }
+  const cert = read(draft, places, 'cert')
+  const key = read(draft, places, 'pkey')
+  const ca = read(draft, places, 'CA-file')
+  const dhparam = read(draft, places, 'dh-file')
+  const passphrase = values['pkey-pwd']?.reveal()
+
+  if (cert !== null && key !== null && attempt(draft, 'cert', { cert })) {
+    const unlocked = { key, ...(passphrase === undefined ? {} : { passphrase }) }
+    if (attempt(draft, 'pkey', unlocked)) attempt(draft, 'pkey', { ...unlocked, cert })
+  }
+  if (ca !== null) attempt(draft, 'CA-file', { ca })
+  if (dhparam !== null) attempt(draft, 'dh-file', { dhparam })
+  if (values['cipher-list'] !== '') attempt(draft, 'cipher-list', { ciphers: values['cipher-list'] })
+  if (values['ec-curve-name'] !== '') attempt(draft, 'ec-curve-name', { ecdhCurve: values['ec-curve-name'] })
+
+  if (values.cert !== null || values.dev) return
+  const fix = 'set cert and pkey, or --dev for a certificate made on the spot'
+  if (values.tls === true) draft.problem('tls', 'needs a certificate', `${fix}, or tls=off`)
+  if (draft.isGiven('tls-listening-port') && !values['no-tls'] && values.turn)
+    draft.problem('tls-listening-port', 'needs a certificate', `${fix}, or take the line out`)
+}
+
+function useDefaultPair(draft: Draft, places: Places): void {
+  const pairs = draft.values.tls === true ? [DEFAULT_PAIR, COLLIDER_PAIR] : [DEFAULT_PAIR]
+  for (const pair of pairs) {
+    const cert = findFile(pair.cert, places).path
+    const pkey = findFile(pair.pkey, places).path
+    if (cert === null || pkey === null) continue
+    draft.values.cert = cert
+    draft.values.pkey = pkey
+    return
+  }
+}
+
+function read(draft: Draft, places: Places, name: FileOption): Buffer | null {
+  const wanted = draft.values[name]
+  if (wanted === null) return null
+  const { path, unreadable } = findFile(wanted, places)
+  if (path === null) {
+    const why = unreadable.length > 0 ? 'may not be read by this user' : 'is not there'
+    draft.problem(name, `names a file that ${why}: ${unreadable[0] ?? wanted}`, 'check the path and its rights')
+    return null
+  }
+  draft.values[name] = path
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    draft.problem(name, `names a file that cannot be read: ${path} (${code(error)})`, 'name a PEM file')
+    return null
+  }
+}
+
+function attempt(
+  draft: Draft,
+  name: FileOption | 'cipher-list' | 'ec-curve-name',
+  options: SecureContextOptions,
+): boolean {
+  try {
+    createSecureContext(options)
+    return true
+  } catch (error) {
+    const [message, fix] = explain(name, code(error), options)
+    draft.problem(name, `${message}: ${draft.values[name]}`, fix)
+    return false
+  }
+}
+
+function explain(name: string, reason: string, options: SecureContextOptions): [message: string, fix: string] {
+  if (reason.includes('KEY_VALUES_MISMATCH')) return ['is not the key of the certificate', 'name the key made for cert']
+  if (name === 'pkey' && /PASS|DECRYPT/.test(reason))
+    return options.passphrase === undefined
+      ? ['names a key that needs a password', 'set pkey-pwd']
+      : ['names a key that this password does not open', 'check pkey-pwd']
+  if (name === 'cipher-list') return ['holds no cipher that this TLS library has', 'see `openssl ciphers`']
+  if (name === 'ec-curve-name') return ['holds a group that this TLS library has not', 'write for example X25519:P-256']
+  return [`names a file that is no usable PEM (${reason})`, 'name a PEM file']
+}
+
+function code(error: unknown): string {
+  return String((error as { code?: unknown }).code ?? 'unknown')
+}

@@ -1,0 +1,132 @@
+import { ConfigError } from './config-error.ts'
+import { nearest } from './nearest.ts'
+import { isOptionName, type OptionName, optionNames, optionOf } from './options.ts'
+import type { Setting, Warning } from './setting.ts'
+import { boolean } from './values.ts'
+
+/** A command line, taken apart into what the option table knows and what is left for commander. */
+export interface Flags {
+  readonly settings: readonly Setting[]
+  readonly warnings: readonly Warning[]
+  /** What `-c` named; null without `-c`, false after `-n`. */
+  readonly file: string | null | false
+  /** Commands, operands, and flags that only a command knows. */
+  readonly rest: readonly string[]
+}
+
+/**
+ * Reads coturn's flags (`--realm=x`, `-r x`, `-vf`, unique beginnings of long names) and Collider's (`-port=8089`).
+ * `ownFlags` are the long flags of commands, which are left alone.
+ */
+export function readFlags(words: readonly string[], ownFlags: ReadonlySet<string>): Flags {
+  const settings: Setting[] = []
+  const warnings: Warning[] = []
+  const rest: string[] = []
+  let file: string | null | false = null
+  let at = 0
+
+  const following = (flag: string): string => {
+    const value = words[++at]
+    if (value === undefined) throw new ConfigError({ where: flag, key: flag, message: 'needs a value', fix: null })
+    return value
+  }
+  const set = (name: OptionName, flag: string, attached: string | null): void => {
+    const takesFollowing = attached === null && optionOf(name).type.bare === undefined
+    settings.push({ name, text: takesFollowing ? following(flag) : attached, origin: { source: 'flag', flag } })
+  }
+  const readShort = (letters: string): void => {
+    for (let index = 0; index < letters.length; index++) {
+      const flag = `-${letters[index]}`
+      const attached = letters.slice(index + 1)
+      if (flag === '-n') file = false
+      else if (flag === '-h') rest.push('--help')
+      else if (flag === '-c') {
+        file = attached === '' ? following(flag) : attached
+        return
+      } else {
+        const name = shortNames.get(letters[index]!)
+        if (name === undefined) throw unknownFlag(`-${letters}`, null)
+        if (isFlag(name)) {
+          settings.push({ name, text: null, origin: { source: 'flag', flag } })
+          continue
+        }
+        if (attached.startsWith('='))
+          warnings.push({ where: `${flag}=`, message: `a short flag takes no "="; read as ${flag} VALUE` })
+        set(name, flag, attached === '' ? null : attached.replace(/^=/, ''))
+        return
+      }
+    }
+  }
+
+  for (; at < words.length; at++) {
+    const word = words[at]!
+    if (word === '--') {
+      rest.push(...words.slice(at))
+      break
+    }
+    const long = /^--?([A-Za-z][A-Za-z0-9_-]+)(?:=([\s\S]*))?$/.exec(word)
+    const [, written = '', attached = null] = long ?? []
+    const isDouble = word.startsWith('--')
+    if (long !== null && isDouble && ownFlags.has(written)) rest.push(word)
+    else if (long !== null && (isDouble || isOptionName(written) || positiveOf(written) !== null)) {
+      const flag = `--${written}`
+      const positive = positiveOf(written)
+      const name = longName(written)
+      if (name !== null) set(name, flag, attached)
+      else if (positive !== null)
+        settings.push({ name: positive, text: inverted(attached), origin: { source: 'flag', flag } })
+      else throw unknownFlag(flag, written)
+    } else if (/^-[A-Za-z]/.test(word)) readShort(word.slice(1))
+    else rest.push(word)
+  }
+  return { settings, warnings, file, rest }
+}
+
+const shortNames: ReadonlyMap<string, OptionName> = new Map(
+  optionNames.flatMap((name) => {
+    const { short } = optionOf(name)
+    return short === null ? [] : [[short, name] as const]
+  }),
+)
+
+function longName(written: string): OptionName | null {
+  if (isOptionName(written)) return written
+  if (positiveOf(written) !== null) return null
+  const matches = optionNames.filter((name) => name.startsWith(written))
+  if (matches.length > 1)
+    throw new ConfigError({
+      where: `--${written}`,
+      key: written,
+      message: 'is the beginning of several options',
+      fix: `write one of ${matches
+        .slice(0, 6)
+        .map((name) => `--${name}`)
+        .join(', ')}`,
+    })
+  return matches[0] ?? null
+}
+
+/** `--no-rooms` is `--rooms=off`, unless coturn has a key of that name. */
+function positiveOf(written: string): OptionName | null {
+  const name = written.startsWith('no-') ? written.slice(3) : ''
+  if (isOptionName(written) || !isOptionName(name)) return null
+  return isFlag(name) ? name : null
+}
+
+function isFlag(name: OptionName): boolean {
+  return optionOf(name).type.bare === true
+}
+
+function inverted(attached: string | null): string {
+  return boolean.parse(attached ?? '') ? 'off' : 'on'
+}
+
+function unknownFlag(flag: string, written: string | null): ConfigError {
+  const near = written === null ? null : nearest(written, optionNames)
+  return new ConfigError({
+    where: null,
+    key: flag,
+    message: `unknown option ${flag}`,
+    fix: near === null ? 'see --help' : `did you mean --${near}?`,
+  })
+}

@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto'
+import type { Draft } from './draft.ts'
+import { Secret } from './secret.ts'
+import type { User } from './values.ts'
+
+const SHORT_SECRET = 16
+const DEFAULT_REALM = 'webrtc-stack'
+/** Below 1024 browsers talk to TURN servers on these ports only. */
+const LOW_PORTS_OF_BROWSERS = [53, 80, 443]
+
+/** Refuses combinations that cannot be meant, settles what depends on several options, and warns of traps. */
+export function applyRules(draft: Draft, domainName: string | null): void {
+  settleOldNames(draft)
+  checkRelay(draft)
+  checkPorts(draft)
+  checkAdministration(draft)
+  settleAuthentication(draft)
+  settleRealm(draft, domainName)
+}
+
+function settleOldNames(draft: Draft): void {
+  const { values } = draft
+  if (values['keep-address-family']) values['allocation-default-address-family'] = 'keep'
+  // coturn's own way back from the old key to the new one.
+  if (draft.isGiven('no-dtls') && !values['no-dtls'] && !draft.isGiven('dtls')) values.dtls = true
+  if (values['sock-buf-size'] <= 0) values['sock-buf-size'] = 2_097_152
+}
+
+function checkRelay(draft: Draft): void {
+  const { values } = draft
+  if (values['bps-capacity'] > 0 && values['max-bps'] === 0)
+    draft.problem('bps-capacity', 'needs max-bps', 'set max-bps too')
+  if (values['no-udp-relay'] && values['no-tcp-relay'])
+    draft.problem(
+      'no-tcp-relay',
+      'with no-udp-relay leaves nothing to relay',
+      'write stun-only, or take one of them out',
+    )
+  if (values['min-port'] > values['max-port'])
+    draft.problem(
+      draft.isGiven('min-port') ? 'min-port' : 'max-port',
+      `leaves no relay port from ${values['min-port']} to ${values['max-port']}`,
+      'min-port must not be above max-port',
+    )
+  if (values['min-port'] < 1024) draft.problem('min-port', 'is below 1024', 'relay ports begin at 1024 (RFC 8656 §7.2)')
+}
+
+function checkPorts(draft: Draft): void {
+  const { values } = draft
+  for (const name of ['listening-port', 'tls-listening-port'] as const) {
+    const port = values[name]
+    if (draft.isGiven(name) && port > 0 && port < 1024 && !LOW_PORTS_OF_BROWSERS.includes(port))
+      draft.warn(name, `browsers refuse TURN on port ${port}; below 1024 they take 53, 80 and 443 only`)
+  }
+  const web: PortOption[] = [
+    ...(values.rooms ? (['http-port', 'https-port'] as const) : []),
+    ...(values.signaling ? (['port'] as const) : []),
+  ]
+  web.forEach((name, index) => {
+    refuseSamePort(draft, name, web.slice(0, index))
+  })
+  const listening = values['listening-ip']
+  const sharesAddress = listening.length === 0 || values.host === '0.0.0.0' || values.host === '::'
+  if (!values.turn || values['no-tcp'] || !(sharesAddress || listening.includes(values.host))) return
+  refuseSamePort(draft, 'listening-port', web)
+  refuseSamePort(draft, 'tls-listening-port', web)
+}
+
+type PortOption = 'http-port' | 'https-port' | 'port' | 'listening-port' | 'tls-listening-port'
+
+function refuseSamePort(draft: Draft, name: PortOption, others: readonly PortOption[]): void {
+  const port = draft.values[name]
+  const other = others.find((candidate) => draft.values[candidate] === port)
+  if (port === 0 || other === undefined) return
+  const [blamed, taken] = draft.isGiven(name) ? [name, other] : [other, name]
+  draft.problem(blamed, `is ${port}, and so is ${taken}`, 'give each server a port of its own')
+}
+
+function checkAdministration(draft: Draft): void {
+  const { values } = draft
+  if (values['allow-loopback-peers'] && values.cli && values['cli-password'] === null)
+    draft.problem('allow-loopback-peers', 'with cli opens the console to every client', 'set cli-password')
+  if (values['web-admin'] && values['no-tls']) draft.warn('web-admin', 'needs TLS, which no-tls switches off')
+}
+
+function settleAuthentication(draft: Draft): void {
+  const { values } = draft
+  if (values['no-auth']) {
+    for (const name of ['lt-cred-mech', 'use-auth-secret', 'static-auth-secret'] as const)
+      if (draft.isGiven(name) && values[name] !== false)
+        draft.problem(name, 'contradicts no-auth', 'take one of the two out')
+    return
+  }
+  values.user = lastOfEachName(values.user)
+  const secretsRefused = draft.isGiven('use-auth-secret') && !values['use-auth-secret']
+  if (secretsRefused && values['static-auth-secret'].length > 0) {
+    draft.warn('use-auth-secret', 'is off, so static-auth-secret is not used (coturn would use it)')
+    values['static-auth-secret'] = []
+  }
+  const hasUsers = values.user.length > 0
+  const hasSecrets = values['static-auth-secret'].length > 0
+  if (values['static-auth-secret'].some(({ length }) => length < SHORT_SECRET))
+    draft.warn(
+      'static-auth-secret',
+      `is shorter than ${SHORT_SECRET} characters; \`webrtc-stack init\` makes a good one`,
+    )
+  if (hasUsers && hasSecrets) draft.warn('user', 'and static-auth-secret both work (coturn would ignore the users)')
+  else if (hasUsers && !values['lt-cred-mech']) draft.warn('user', 'switches lt-cred-mech on')
+
+  const relays = values.turn && !values['stun-only']
+  if (relays && secretsRefused && !hasUsers)
+    draft.problem('use-auth-secret', 'is off and there is no user, so nobody could relay', 'add a user, or take it out')
+  // Rooms hand out time-limited credentials, which need a secret even when people have accounts of their own.
+  if (relays && !hasSecrets && !secretsRefused && (!hasUsers || values.rooms || values['use-auth-secret'])) {
+    values['static-auth-secret'] = [new Secret(randomBytes(32).toString('base64url'))]
+    draft.warnings.push({
+      where: null,
+      message:
+        'no static-auth-secret: TURN credentials work for this run only; `webrtc-stack init` writes a lasting one',
+    })
+  }
+  values['lt-cred-mech'] = true
+  values['use-auth-secret'] = values['static-auth-secret'].length > 0
+}
+
+function settleRealm(draft: Draft, domainName: string | null): void {
+  const { values } = draft
+  if (!draft.isGiven('realm')) {
+    // A key holds the realm it was made with. Made without one, it works with an empty realm alone.
+    const hasKeys = values.user.some(({ key }) => key !== null)
+    values.realm = domainName ?? (hasKeys ? '' : DEFAULT_REALM)
+  }
+  if (values.turn && !values['no-auth'] && !values['stun-only'] && values.realm === '')
+    draft.warn(
+      'realm',
+      'is empty, with which browsers and libjuice cannot log in; set realm, and make 0x keys anew with `turnadmin -k -r REALM`',
+    )
+}
+
+function lastOfEachName(users: readonly User[]): readonly User[] {
+  return [...new Map(users.map((user) => [user.name, user])).values()]
+}

@@ -1,0 +1,12 @@
+import type { Places } from './find-file.ts'
+
+/** What loading a configuration asks of the machine. */
+export interface Surroundings extends Places {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Addresses of each network interface. */
+  readonly interfaces: ReadonlyMap<string, readonly string[]>
+  /** The addresses of a host name; throws when there are none. */
+  resolve(host: string): Promise<readonly string[]>
+  /** The NIS domain, which coturn takes for its realm; null without one. */
+  readonly domainName: string | null
+}
