@@ -149,13 +149,8 @@ describe('comparing', () => {
 
   test('each of the four words of an IPv6 address matters', () => {
     const zero = Address.ipv6(0, 0, 0, 0, 1)
-    for (const words of [
-      [1, 0, 0, 0],
-      [0, 1, 0, 0],
-      [0, 0, 1, 0],
-      [0, 0, 0, 1],
-    ] as const) {
-      const other = Address.ipv6(...words, 1)
+    for (const host of ['1::', '0:0:1::', '::1:0:0:0', '::1']) {
+      const other = Address.parse(host, 1)!
       expect(zero.equals(other)).toBe(false)
       expect(zero.key).not.toBe(other.key)
       expect(zero.ipKey).not.toBe(other.ipKey)

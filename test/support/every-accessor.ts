@@ -8,12 +8,12 @@ const known = new Set(attributes.slice(0, 10))
 const key = Buffer.from('key')
 const address = new Address()
 
-/** Asks a message for everything it can say, about every attribute: none of it may throw, whatever was received. */
+/** Asks a message for everything it can say, about every attribute it has: none of it may throw, whatever was received. */
 export function useEveryAccessor(message: StunMessage): void {
   void [message.type, message.method, message.messageClass, message.transactionId()]
   message.transactionIdEquals(message)
   for (const attribute of attributes) {
-    message.has(attribute)
+    if (!message.has(attribute)) continue
     message.uint8(attribute)
     message.uint32(attribute)
     message.value(attribute)
