@@ -51,7 +51,7 @@ export class FiveTupleMap<T extends { readonly client: FiveTuple }> {
     if (client.connection !== 0) return this.#connections.get(client.connection)
     const found = this.#listeners[client.listener]?.get(client.client.key)
     // An IPv6 key is a hash (see Address.key): make sure.
-    return found !== undefined && found.client.client.equals(client.client) ? found : undefined
+    return found?.client.client.equals(client.client) ? found : undefined
   }
 
   /** False when another entry holds the key: two IPv6 addresses with one hash, so rare that refusing is right. */
@@ -61,7 +61,8 @@ export class FiveTupleMap<T extends { readonly client: FiveTuple }> {
       this.#connections.set(connection, entry)
       return true
     }
-    const map = (this.#listeners[listener] ??= new Map<number, T>())
+    const map = this.#listeners[listener] ?? new Map<number, T>()
+    this.#listeners[listener] = map
     if (map.has(client.key)) return false
     map.set(client.key, entry)
     return true

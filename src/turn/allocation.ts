@@ -1,0 +1,176 @@
+import type { Address } from '../stun/address.ts'
+import type { Authenticated } from './auth.ts'
+import type { FiveTuple } from './five-tuple.ts'
+import type { Relay } from './relay-address.ts'
+import type { AddressError } from './reply.ts'
+import type { TokenBucket } from './token-bucket.ts'
+
+/** Lets one peer ip through, whatever its port (RFC 8656 §9). */
+export class Permission {
+  readonly peer: Address
+  expiresAt: number
+  /** The policy said yes to this port under this version of the lists: asking again can wait until one of them differs. */
+  allowedPort = -1
+  allowedUnder = -1
+
+  constructor(peer: Address, expiresAt: number) {
+    this.peer = peer
+    this.expiresAt = expiresAt
+  }
+}
+
+/** A number that stands for one peer ip and port (RFC 8656 §12). */
+export class Channel {
+  readonly number: number
+  /** Where packets are sent: behind external-ip, our own relays by their local address. */
+  readonly peer: Address
+  readonly relay: Relay
+  readonly permission: Permission
+  expiresAt: number
+  allowedUnder: number
+
+  constructor(number: number, peer: Address, relay: Relay, permission: Permission, expiresAt: number, policy: number) {
+    this.number = number
+    this.peer = peer
+    this.relay = relay
+    this.permission = permission
+    this.expiresAt = expiresAt
+    this.allowedUnder = policy
+  }
+}
+
+/** What the Allocate request left behind that a repetition of it needs for the same answer (RFC 8656 §7.2). */
+export interface AllocateRequest {
+  readonly transactionId: Buffer
+  readonly lifetimeSeconds: number
+  readonly ports: 'any' | 'even' | 'pair' | 'reserved'
+  reservationToken: Buffer | null
+  /** Families that could not be had, with the reason. */
+  readonly addressErrors: AddressError[]
+  /** Ports that may still be tried when another program holds the chosen one. */
+  triesLeft: number
+}
+
+/**
+ * What one client has on this server: relayed addresses, permissions, channels and their lifetimes (RFC 8656 §3.2).
+ * Times are monotonic milliseconds; what has expired counts as absent at once and is removed by the sweep.
+ */
+export class Allocation {
+  readonly client: FiveTuple
+  readonly user: Authenticated
+  readonly request: AllocateRequest
+  /** What it holds of its user's quota: itself, and while opening its reservation. */
+  quotaPlaces: number
+  readonly createdAt: number
+  readonly toPeerLimit: TokenBucket
+  readonly toClientLimit: TokenBucket
+  /** `opening` until every relay socket has answered. */
+  state: 'opening' | 'open' | 'ended' = 'opening'
+  relay4: Relay | null = null
+  relay6: Relay | null = null
+  expiresAt: number
+  /** The client has sent a FINGERPRINT, so it gets one (STUN-FP-04 in the tests). */
+  fingerprint: boolean
+  readonly channels = new Map<number, Channel>()
+  readonly #permissions = new Map<number, Permission>()
+  readonly #channelsByPeer = new Map<number, Channel>()
+  toPeerPackets = 0
+  toPeerBytes = 0
+  toClientPackets = 0
+  toClientBytes = 0
+
+  constructor(
+    client: FiveTuple,
+    user: Authenticated,
+    request: AllocateRequest,
+    quotaPlaces: number,
+    limits: { toPeer: TokenBucket; toClient: TokenBucket },
+    fingerprint: boolean,
+    now: number,
+  ) {
+    this.client = client
+    this.user = user
+    this.request = request
+    this.quotaPlaces = quotaPlaces
+    this.toPeerLimit = limits.toPeer
+    this.toClientLimit = limits.toClient
+    this.fingerprint = fingerprint
+    this.createdAt = now
+    this.expiresAt = now + request.lifetimeSeconds * 1000
+  }
+
+  get username(): string {
+    return this.user.username
+  }
+
+  get permissionCount(): number {
+    return this.#permissions.size
+  }
+
+  get permissions(): Iterable<Permission> {
+    return this.#permissions.values()
+  }
+
+  get relays(): Relay[] {
+    return [this.relay4, this.relay6].filter((relay) => relay !== null)
+  }
+
+  relayOf(family: 4 | 6): Relay | null {
+    return family === 4 ? this.relay4 : this.relay6
+  }
+
+  permissionOf(peer: Address, now: number): Permission | null {
+    const permission = this.#permissions.get(peer.ipKey)
+    // An IPv6 key is a hash (see Address.key): make sure.
+    return permission !== undefined && permission.expiresAt > now && permission.peer.sameIp(peer) ? permission : null
+  }
+
+  /** Installs or refreshes; null when another IPv6 address holds the hash, so rare that refusing is right. */
+  permit(peer: Address, expiresAt: number): Permission | null {
+    const key = peer.ipKey
+    const found = this.#permissions.get(key)
+    if (found?.peer.sameIp(peer)) {
+      // Never shorter: a channel keeps its permission for as long as itself (TURN-CHAN-05 in the tests).
+      if (found.expiresAt < expiresAt) found.expiresAt = expiresAt
+      return found
+    }
+    if (found !== undefined) return null
+    const permission = new Permission(peer.withPort(0), expiresAt)
+    this.#permissions.set(key, permission)
+    return permission
+  }
+
+  channelOf(peer: Address, now: number): Channel | null {
+    const channel = this.#channelsByPeer.get(peer.key)
+    return channel !== undefined && channel.expiresAt > now && channel.peer.equals(peer) ? channel : null
+  }
+
+  /** False when another IPv6 peer holds the hash. */
+  bind(channel: Channel): boolean {
+    const key = channel.peer.key
+    if (this.#channelsByPeer.has(key)) return false
+    this.channels.set(channel.number, channel)
+    this.#channelsByPeer.set(key, channel)
+    return true
+  }
+
+  unbind(channel: Channel): void {
+    this.channels.delete(channel.number)
+    this.#channelsByPeer.delete(channel.peer.key)
+  }
+
+  /** Forgets one relayed address with the permissions and channels that only it could serve. */
+  forget(relay: Relay): void {
+    if (relay === this.relay4) this.relay4 = null
+    if (relay === this.relay6) this.relay6 = null
+    for (const channel of this.channels.values()) if (channel.relay === relay) this.unbind(channel)
+    for (const [key, { peer }] of this.#permissions)
+      if (peer.family === relay.local.family) this.#permissions.delete(key)
+  }
+
+  /** Gives back the memory of what has expired. */
+  sweep(now: number): void {
+    for (const channel of this.channels.values()) if (channel.expiresAt <= now) this.unbind(channel)
+    for (const [key, { expiresAt }] of this.#permissions) if (expiresAt <= now) this.#permissions.delete(key)
+  }
+}

@@ -1,0 +1,56 @@
+/** Why bytes were dropped without an answer. Fixed, because metrics use them as label values. */
+export type DropReason =
+  | 'malformed'
+  | 'fingerprint'
+  | 'response'
+  | 'unexpected-class'
+  | 'unknown-method'
+  | 'stun-disabled'
+  | 'turn-disabled'
+  | 'bad-indication'
+  | 'no-allocation'
+  | 'no-permission'
+  | 'unbound-channel'
+  | 'peer-denied'
+  | 'over-limit'
+  | 'too-large'
+  | 'challenge-limit'
+  | 'guess-limit'
+  | 'opening'
+
+/** What the core counts: plain numbers that only grow, read by whoever wants to show them. */
+export class Counters {
+  readonly dropped: Record<DropReason, number> = {
+    malformed: 0,
+    fingerprint: 0,
+    response: 0,
+    'unexpected-class': 0,
+    'unknown-method': 0,
+    'stun-disabled': 0,
+    'turn-disabled': 0,
+    'bad-indication': 0,
+    'no-allocation': 0,
+    'no-permission': 0,
+    'unbound-channel': 0,
+    'peer-denied': 0,
+    'over-limit': 0,
+    'too-large': 0,
+    'challenge-limit': 0,
+    'guess-limit': 0,
+    opening: 0,
+  }
+  /** Error responses by code. */
+  readonly errors = new Map<number, number>()
+  bindingRequests = 0
+  bindingSuccesses = 0
+  turnRequests = 0
+  turnSuccesses = 0
+  allocationsCreated = 0
+  allocationsEnded = 0
+  /** Of those that ended: nobody refreshed them. */
+  allocationsExpired = 0
+  toPeerPackets = 0
+  toPeerBytes = 0
+  toClientPackets = 0
+  toClientBytes = 0
+}

@@ -1,0 +1,77 @@
+import type { Address } from '../stun/address.ts'
+import type { Authenticator } from './auth.ts'
+import type { ChallengeLimit } from './challenge-limit.ts'
+import type { ExternalIp } from './external-ip.ts'
+import type { PeerPolicy } from './peer-policy.ts'
+import type { Quota } from './quota.ts'
+import type { RelayPorts } from './relay-ports.ts'
+
+/** Everything that a TurnServer is told when it is made; resolved values, nothing left to default. */
+export interface TurnOptions extends TurnSettings {
+  readonly authenticator: Authenticator
+  readonly quota: Quota
+  /** Holds back answers over UDP to those who have proved nothing (SEC-12 in the tests). */
+  readonly challengeLimit: ChallengeLimit
+  /** Wrong guesses from one source; beyond it there is no answer (SEC-23 in the tests). */
+  readonly guessLimit: ChallengeLimit
+  /** Where relay sockets are bound, used in turn per family; the port is ignored. A family without one is not offered. */
+  readonly relayAddresses: readonly Address[]
+  readonly relayPorts: RelayPorts
+  readonly externalIp: ExternalIp
+  /** The peer rules at the start; TurnServer.setPeerPolicy replaces them. */
+  readonly peerPolicy: PeerPolicy
+}
+
+/** The plain values among TurnOptions, named after coturn's keys. */
+export interface TurnSettings {
+  /** Binding for all, only with credentials (`secure-stun`), or not at all (`no-stun`). */
+  readonly stun: 'open' | 'secure' | 'off'
+  /** Nothing but Binding (`stun-only`). */
+  readonly stunOnly: boolean
+  /** Also MAPPED-ADDRESS in Binding answers (`stun-backward-compatibility`). */
+  readonly stunBackwardCompatibility: boolean
+  /** Answers Binding without the magic cookie (`rfc3489-compatibility`). */
+  readonly rfc3489Compatibility: boolean
+  /** FINGERPRINT in everything, not only for clients that send one. */
+  readonly fingerprint: boolean
+  /** SOFTWARE in Allocate and Refresh answers; null for none. */
+  readonly software: string | null
+  readonly includeReasonString: boolean
+  readonly maxAllocateLifetimeSeconds: number
+  readonly channelLifetimeSeconds: number
+  readonly permissionLifetimeSeconds: number
+  /** Also ChannelBind for 0x5000-0x7FFE. */
+  readonly rfc5766ChannelNumbers: boolean
+  /** Whether the driver can set DF on request. */
+  readonly dontFragment: boolean
+  /** What a client gets that names no family; `keep` is the family it speaks itself. */
+  readonly allocationDefaultAddressFamily: 'ipv4' | 'ipv6' | 'keep'
+  /** No permissions needed, in either direction. */
+  readonly serverRelay: boolean
+  readonly maxPermissions: number
+  readonly maxChannels: number
+  /** Per allocation and direction; 0 for no limit. */
+  readonly maxBytesPerSecond: number
+  readonly maxPacketsPerSecond: number
+}
+
+export const DEFAULT_SETTINGS: TurnSettings = Object.freeze({
+  stun: 'open',
+  stunOnly: false,
+  stunBackwardCompatibility: false,
+  rfc3489Compatibility: false,
+  fingerprint: false,
+  software: null,
+  includeReasonString: false,
+  maxAllocateLifetimeSeconds: 3600,
+  channelLifetimeSeconds: 600,
+  permissionLifetimeSeconds: 300,
+  rfc5766ChannelNumbers: false,
+  dontFragment: false,
+  allocationDefaultAddressFamily: 'ipv4',
+  serverRelay: false,
+  maxPermissions: 1024,
+  maxChannels: 1024,
+  maxBytesPerSecond: 0,
+  maxPacketsPerSecond: 10_000,
+})

@@ -1,0 +1,215 @@
+import { Address } from '../stun/address.ts'
+import { Attribute, MAX_MESSAGE_LENGTH, MessageClass, Method } from '../stun/constants.ts'
+import type { StunMessage } from '../stun/message.ts'
+import { StunWriter } from '../stun/writer.ts'
+import type { Allocation, Channel, Permission } from './allocation.ts'
+import { KNOWN_ATTRIBUTES } from './attributes.ts'
+import type { Counters } from './counters.ts'
+import { type Effects, TAILROOM } from './effects.ts'
+import { CHANNEL_DATA_HEADER } from './framing.ts'
+import type { TurnOptions } from './options.ts'
+import type { PeerPolicy } from './peer-policy.ts'
+import type { Relay } from './relay-address.ts'
+
+/** Between clients and peers: look up, check, forward the same bytes (RFC 8656 §11, §12). */
+export class PacketRelay {
+  readonly #options: TurnOptions
+  readonly #effects: Effects
+  readonly #counters: Counters
+  readonly #transactionIds: TransactionIds
+  readonly #writer = new StunWriter(0)
+  readonly #peer = new Address()
+  #policy: PeerPolicy
+  /** Grows with each change of the rules, so that a cached verdict is known to be old by one comparison. */
+  #policyVersion = 0
+
+  constructor(options: TurnOptions, effects: Effects, counters: Counters, random: (size: number) => Buffer) {
+    this.#options = options
+    this.#effects = effects
+    this.#counters = counters
+    this.#policy = options.peerPolicy
+    this.#transactionIds = new TransactionIds(random)
+  }
+
+  get policyVersion(): number {
+    return this.#policyVersion
+  }
+
+  get policy(): PeerPolicy {
+    return this.#policy
+  }
+
+  set policy(policy: PeerPolicy) {
+    this.#policy = policy
+    this.#policyVersion++
+  }
+
+  /** RFC 8656 §12.6. The demultiplexer has seen the 4-byte header. */
+  channelData(allocation: Allocation, bytes: Buffer, start: number, end: number, now: number): void {
+    const channel = allocation.channels.get((bytes[start]! << 8) | bytes[start + 1]!)
+    const data = start + CHANNEL_DATA_HEADER
+    const dataEnd = data + ((bytes[start + 2]! << 8) | bytes[start + 3]!)
+    if (dataEnd > end) {
+      this.#counters.dropped.malformed++
+      return
+    }
+    if (channel === undefined || channel.expiresAt <= now) {
+      this.#counters.dropped['unbound-channel']++
+      return
+    }
+    if (channel.allowedUnder !== this.#policyVersion && !this.#allowsChannel(channel)) return
+    this.#toPeer(channel.relay, channel.peer, bytes, data, dataEnd, now)
+  }
+
+  /** RFC 8656 §11.2. */
+  send(indication: StunMessage, allocation: Allocation, now: number): void {
+    const peer = this.#peer
+    const data = indication.find(Attribute.DATA)
+    if (
+      data < 0 ||
+      !indication.xorAddress(Attribute.XOR_PEER_ADDRESS, peer) ||
+      peer.port === 0 ||
+      indication.unknownRequired(KNOWN_ATTRIBUTES).length > 0 ||
+      !this.#fragmentsAsAsked(indication)
+    ) {
+      this.#counters.dropped['bad-indication']++
+      return
+    }
+    this.#options.externalIp.toPrivate(peer)
+    const relay = allocation.relayOf(peer.family)
+    const permission = allocation.permissionOf(peer, now)
+    if (relay === null || (permission === null && !this.#options.serverRelay)) {
+      this.#counters.dropped['no-permission']++
+      return
+    }
+    if (!this.#allows(permission, peer)) return
+    this.#toPeer(relay, peer, indication.bytes, data, data + indication.lengthAt(data), now)
+  }
+
+  /** RFC 8656 §11.3, §12.5. */
+  peerData(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number, now: number): void {
+    const { allocation } = relay
+    if (relay.state !== 'open' || allocation.expiresAt <= now) {
+      this.#counters.dropped['no-allocation']++
+      return
+    }
+    const channel = allocation.channelOf(peer, now)
+    if (channel !== null) {
+      if (channel.allowedUnder !== this.#policyVersion && !this.#allowsChannel(channel)) return
+      if (this.#withinLimit(allocation, end - start, now)) this.#channelDataTo(allocation, channel, bytes, start, end)
+      return
+    }
+    const permission = allocation.permissionOf(peer, now)
+    if (permission === null && !this.#options.serverRelay) {
+      this.#counters.dropped['no-permission']++
+      return
+    }
+    if (!this.#allows(permission, peer)) return
+    if (this.#withinLimit(allocation, end - start, now)) this.#dataTo(allocation, peer, bytes, start, end)
+  }
+
+  #toPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number, now: number): void {
+    const { allocation } = relay
+    if (!allocation.toPeerLimit.take(end - start, now)) {
+      this.#counters.dropped['over-limit']++
+      return
+    }
+    this.#counters.toPeerPackets++
+    this.#counters.toPeerBytes += end - start
+    allocation.toPeerPackets++
+    allocation.toPeerBytes += end - start
+    this.#effects.sendToPeer(relay, peer, bytes, start, end)
+  }
+
+  #withinLimit(allocation: Allocation, length: number, now: number): boolean {
+    if (allocation.toClientLimit.take(length, now)) return true
+    this.#counters.dropped['over-limit']++
+    return false
+  }
+
+  /** Writes the header into the headroom and, on a stream, the padding behind (RFC 8656 §12.5). */
+  #channelDataTo(allocation: Allocation, channel: Channel, bytes: Buffer, start: number, end: number): void {
+    const at = start - CHANNEL_DATA_HEADER
+    const length = end - start
+    bytes[at] = channel.number >> 8
+    bytes[at + 1] = channel.number
+    bytes[at + 2] = length >> 8
+    bytes[at + 3] = length
+    let frameEnd = end
+    if (allocation.client.isStream) while (((frameEnd - at) & 3) !== 0) bytes[frameEnd++] = 0
+    this.#toClient(allocation, length, bytes, at, frameEnd)
+  }
+
+  /** Builds the indication around the payload where it lies (RFC 8656 §11.4). */
+  #dataTo(allocation: Allocation, peer: Address, bytes: Buffer, start: number, end: number): void {
+    const at = start - (peer.family === 4 ? 36 : 48)
+    if (end + TAILROOM - at > MAX_MESSAGE_LENGTH) {
+      this.#counters.dropped['too-large']++
+      return
+    }
+    const shown = this.#peer.set(peer)
+    this.#options.externalIp.toPublic(shown)
+    const writer = this.#writer
+      .beginIn(bytes, at, Method.DATA, MessageClass.INDICATION, this.#transactionIds.next())
+      .xorAddress(Attribute.XOR_PEER_ADDRESS, shown)
+      .inPlace(Attribute.DATA, end - start)
+    if (allocation.fingerprint || this.#options.fingerprint) writer.fingerprint()
+    this.#toClient(allocation, end - start, bytes, at, writer.end())
+  }
+
+  #toClient(allocation: Allocation, length: number, bytes: Buffer, start: number, end: number): void {
+    this.#counters.toClientPackets++
+    this.#counters.toClientBytes += length
+    allocation.toClientPackets++
+    allocation.toClientBytes += length
+    this.#effects.sendToClient(allocation.client, bytes, start, end)
+  }
+
+  #allowsChannel(channel: Channel): boolean {
+    if (this.#policy.refusal(channel.peer) !== null) {
+      this.#counters.dropped['peer-denied']++
+      return false
+    }
+    channel.allowedUnder = this.#policyVersion
+    return true
+  }
+
+  /** The verdict may depend on the port: of our own addresses, relay ports are peers and service ports are not. */
+  #allows(permission: Permission | null, peer: Address): boolean {
+    if (permission?.allowedUnder === this.#policyVersion && permission.allowedPort === peer.port) return true
+    if (this.#policy.refusal(peer) !== null) {
+      this.#counters.dropped['peer-denied']++
+      return false
+    }
+    if (permission !== null) {
+      permission.allowedUnder = this.#policyVersion
+      permission.allowedPort = peer.port
+    }
+    return true
+  }
+
+  #fragmentsAsAsked(indication: StunMessage): boolean {
+    const at = indication.find(Attribute.DONT_FRAGMENT)
+    return at < 0 || (this.#options.dontFragment && indication.lengthAt(at) === 0)
+  }
+}
+
+/** Unpredictable transaction ids, drawn many at a time and handed out without garbage. */
+class TransactionIds {
+  readonly #random: (size: number) => Buffer
+  readonly #pool = Buffer.alloc(12 * 256)
+  readonly #ids = Array.from({ length: 256 }, (_, i) => this.#pool.subarray(i * 12, i * 12 + 12))
+  #used = 256
+
+  constructor(random: (size: number) => Buffer) {
+    this.#random = random
+  }
+
+  next(): Buffer {
+    if (this.#used === this.#ids.length) {
+      this.#random(this.#pool.length).copy(this.#pool)
+      this.#used = 0
+    }
+    return this.#ids[this.#used++]!
+  }
+}
