@@ -24,6 +24,8 @@ export interface DtlsWorld {
   receive(bytes: Buffer, start: number, end: number, client: FiveTuple, now: number): void
   /** An association is gone, whatever the reason: exactly once for each that the core may know. */
   closed(client: FiveTuple, now: number): void
+  /** Whether the core still holds an allocation for it; an association without one may be closed when idle. */
+  hasAllocation(client: FiveTuple): boolean
   /** A number for FiveTuple.connection. */
   nextConnection(): number
   /** Monotonic milliseconds. */

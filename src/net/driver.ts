@@ -1,0 +1,280 @@
+import { performance } from 'node:perf_hooks'
+import { type Log, OncePerMinute } from '../log.ts'
+import type { Address } from '../stun/address.ts'
+import type { Effects, Refusal } from '../turn/effects.ts'
+import type { FiveTuple } from '../turn/five-tuple.ts'
+import type { Relay } from '../turn/relay-address.ts'
+import type { TurnServer } from '../turn/turn-server.ts'
+import { NetCounters } from './counters.ts'
+import type { DtlsEndpoint, OpenDtls } from './dtls-endpoint.ts'
+import type { HttpOptions } from './http-answer.ts'
+import { ListenError } from './listen-error.ts'
+import { RelaySockets } from './relay-sockets.ts'
+import { SocketErrors } from './socket-errors.ts'
+import { StreamServer } from './stream.ts'
+import { DEFAULT_STREAM_LIMITS, type StreamEndpoint, type StreamLimits } from './stream-connection.ts'
+import type { TlsOptions } from './tls-context.ts'
+import { type OpenUdpSocket, openUdpSocket } from './udp.ts'
+import { type UdpEndpoint, UdpListeners } from './udp-listeners.ts'
+
+/** What the driver needs of a TurnServer. */
+export type TurnCore = Pick<
+  TurnServer,
+  'receive' | 'peerData' | 'relayOpened' | 'relayFailed' | 'clientClosed' | 'hasAllocation' | 'sweep'
+>
+
+export interface NetOptions {
+  /** UDP, and DTLS on the same ports when there is `dtls`. */
+  readonly udp: readonly UdpEndpoint[]
+  /** TCP and TLS. */
+  readonly streams: readonly StreamEndpoint[]
+  readonly tls: TlsOptions | null
+  readonly dtls: OpenDtls | null
+  readonly http: HttpOptions
+  readonly limits: StreamLimits
+  /** `sock-buf-size`, for each UDP socket. */
+  readonly socketBufferBytes: number
+  /** How UDP sockets are made: the portable ones by default. */
+  readonly openUdp: OpenUdpSocket
+  readonly sweepIntervalMs: number
+  /** Monotonic milliseconds. */
+  readonly clock: () => number
+}
+
+/** Nothing listens; what is left out of an operator's configuration. */
+export const DEFAULT_NET_OPTIONS: NetOptions = Object.freeze({
+  udp: [],
+  streams: [],
+  tls: null,
+  dtls: null,
+  http: { respondUnsupported: false, acmeRedirect: null },
+  limits: DEFAULT_STREAM_LIMITS,
+  socketBufferBytes: 2 << 20,
+  openUdp: openUdpSocket,
+  sweepIntervalMs: 1000,
+  clock: () => performance.now(),
+})
+
+/** An address that is listened on, with the port that was chosen for port 0. */
+export interface BoundAddress {
+  readonly transport: 'udp' | 'tcp'
+  readonly address: Address
+}
+
+const RESCAN_MS = 10_000
+
+/** One TurnServer on this thread's event loop: carries out its effects, feeds it packets, closed connections and time. */
+export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
+  readonly turn: T
+  readonly counters = new NetCounters()
+  readonly errors: SocketErrors
+  readonly #options: NetOptions
+  readonly #log: Log
+  readonly #clock: () => number
+  readonly #udp: UdpListeners
+  readonly #streams: StreamServer
+  readonly #relays: RelaySockets
+  readonly #dtls: DtlsEndpoint | null
+  readonly #streamAddresses: Address[] = []
+  readonly #refusals = new OncePerMinute()
+  #connections = 0
+  #timer: NodeJS.Timeout | undefined
+  #rescannedAt: number
+  #closing: Promise<void> | null = null
+
+  /** `makeTurn` is called at once: core and driver need each other. Throws when `tls` or `dtls` cannot be used. */
+  constructor(options: NetOptions, makeTurn: (effects: Effects) => T, log: Log) {
+    const { clock, openUdp, socketBufferBytes: bufferSize } = options
+    const counters = this.counters
+    const errors = new SocketErrors(log, clock)
+    const turn = makeTurn(this)
+    const nextConnection = () => ++this.#connections
+    const hasAllocation = (client: FiveTuple) => turn.hasAllocation(client)
+    this.turn = turn
+    this.errors = errors
+    this.#options = options
+    this.#log = log
+    this.#clock = clock
+    this.#rescannedAt = clock()
+    this.#udp = new UdpListeners({
+      openUdp,
+      bufferSize,
+      counters,
+      errors,
+      onDatagram: (bytes, start, end, client) => this.#receive(bytes, start, end, client),
+    })
+    this.#relays = new RelaySockets({
+      openUdp,
+      bufferSize,
+      counters,
+      errors,
+      onOpened: (relay) => this.#relayOpened(relay),
+      onFailed: (relay, reason) => turn.relayFailed(relay, reason, clock()),
+      onDatagram: (relay, peer, bytes, start, end) => turn.peerData(relay, peer, bytes, start, end, clock()),
+    })
+    this.#streams = new StreamServer({
+      limits: options.limits,
+      http: options.http,
+      tls: options.tls,
+      counters,
+      errors,
+      clock,
+      nextConnection,
+      hasAllocation,
+      receive: (bytes, start, end, client, now) => turn.receive(bytes, start, end, client, now),
+      closed: (client) => turn.clientClosed(client, clock()),
+    })
+    this.#dtls =
+      options.dtls?.({
+        clock,
+        nextConnection,
+        hasAllocation,
+        sendDatagram: (to, bytes, start, end) => this.#udp.send(to, bytes, start, end),
+        receive: (bytes, start, end, client, now) => {
+          counters.clients.dtls.receivedPackets++
+          counters.clients.dtls.receivedBytes += end - start
+          turn.receive(bytes, start, end, client, now)
+        },
+        closed: (client, now) => turn.clientClosed(client, now),
+      }) ?? null
+  }
+
+  /** Opens everything or nothing; throws ListenError for the first address that cannot be had. */
+  async start(): Promise<void> {
+    try {
+      for (const endpoint of this.#options.udp) await this.#udp.listen(endpoint)
+      for (const endpoint of this.#options.streams) await this.#listenStream(endpoint)
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+    this.#timer = setInterval(() => this.sweep(), this.#options.sweepIntervalMs)
+    this.#timer.unref()
+    for (const { transport, address } of this.addresses) {
+      this.#log.info({ transport, address: address.toString() }, 'listening')
+    }
+  }
+
+  /** UDP first, in the order of FiveTuple.listener. */
+  get addresses(): BoundAddress[] {
+    return [
+      ...this.#udp.addresses.map((address) => ({ transport: 'udp' as const, address })),
+      ...this.#streamAddresses.map((address) => ({ transport: 'tcp' as const, address })),
+    ]
+  }
+
+  /** Relay sockets now open. */
+  get openRelays(): number {
+    return this.#relays.size
+  }
+
+  /** New TLS handshakes get these certificates; live connections notice nothing. Throws, and keeps the old, if they are bad. */
+  reload(tls: TlsOptions | null): void {
+    this.#streams.reload(tls)
+  }
+
+  /** What is due by time; called once a second by itself. */
+  sweep(): void {
+    const now = this.#clock()
+    this.turn.sweep(now)
+    this.#streams.sweep(now)
+    this.#dtls?.sweep(now)
+    if (now - this.#rescannedAt >= RESCAN_MS) {
+      this.#rescannedAt = now
+      this.#udp.rescan()
+    }
+  }
+
+  /** Ends every connection and closes every socket. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  sendToClient(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
+    if (client.transport === 'udp') this.#udp.send(client, bytes, start, end)
+    else if (client.transport === 'dtls') this.#sendByDtls(client, bytes, start, end)
+    else this.#streams.send(client, bytes, start, end)
+  }
+
+  sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number): void {
+    this.#relays.send(relay, peer, bytes, start, end)
+  }
+
+  openRelay(relay: Relay): void {
+    this.#relays.open(relay)
+  }
+
+  closeRelay(relay: Relay): void {
+    if (relay.handle >= 0) this.#logRelay(relay, 'relay closed')
+    this.#relays.close(relay)
+  }
+
+  closeClient(client: FiveTuple): void {
+    if (client.transport === 'dtls') this.#dtls?.closeClient(client)
+    else this.#streams.closeClient(client)
+  }
+
+  refused(client: FiveTuple, { method, code, reason, username, realm }: Refusal): void {
+    // Everybody's first Allocate is refused like that: it asks for realm and nonce.
+    const level = code === 401 && username === undefined ? 'debug' : 'info'
+    if (!this.#log.isLevelEnabled(level)) return
+    const { host } = client.client
+    const held = this.#refusals.pass(`${level} ${code} ${host}`, this.#clock())
+    if (held === null) return
+    const { transport } = client
+    this.#log[level]({ client: host, transport, method, code, reason, username, realm, held }, 'request refused')
+  }
+
+  #receive(bytes: Buffer, start: number, end: number, client: FiveTuple): void {
+    if (start === end) {
+      this.counters.dropped.empty++
+      return
+    }
+    const first = bytes[start]!
+    // RFC 7983 §7: DTLS.
+    if (first >= 20 && first <= 63) {
+      if (this.#dtls === null) this.counters.dropped['no-dtls']++
+      else this.#dtls.receive(bytes, start, end, client, this.#clock())
+      return
+    }
+    this.turn.receive(bytes, start, end, client, this.#clock())
+  }
+
+  #sendByDtls(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
+    const traffic = this.counters.clients.dtls
+    traffic.sentPackets++
+    traffic.sentBytes += end - start
+    this.#dtls?.send(client, bytes, start, end)
+  }
+
+  #relayOpened(relay: Relay): void {
+    this.#logRelay(relay, 'relay opened')
+    this.turn.relayOpened(relay, this.#clock())
+  }
+
+  #logRelay(relay: Relay, message: string): void {
+    if (!this.#log.isLevelEnabled('info')) return
+    const { client, username } = relay.allocation
+    const { transport } = client
+    const address = relay.local.toString()
+    this.#log.info({ client: client.client.toString(), transport, relay: address, username }, message)
+  }
+
+  async #listenStream(endpoint: StreamEndpoint): Promise<void> {
+    try {
+      this.#streamAddresses.push(await this.#streams.listen(endpoint))
+    } catch (error) {
+      throw new ListenError('tcp', endpoint.host, endpoint.port, error)
+    }
+  }
+
+  // Connections first: the core then closes their relays itself.
+  async #close(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#streams.close()
+    this.#dtls?.close()
+    await this.#relays.closeAll()
+    await this.#udp.close()
+  }
+}
