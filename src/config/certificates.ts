@@ -14,8 +14,8 @@ export function findCertificates(draft: Draft, places: Places): void {
   const { values } = draft
   if (values.cert === null && values.pkey === null) useDefaultPair(draft, places)
   else {
-    values.cert ??= DEFAULT_PAIR.cert
-    values.pkey ??= DEFAULT_PAIR.pkey
+    values.cert ??= findOther(draft, places, 'cert', 'pkey')
+    values.pkey ??= findOther(draft, places, 'pkey', 'cert')
   }
   const cert = read(draft, places, 'cert')
   const key = read(draft, places, 'pkey')
@@ -32,7 +32,7 @@ export function findCertificates(draft: Draft, places: Places): void {
   if (values['cipher-list'] !== '') attempt(draft, 'cipher-list', { ciphers: values['cipher-list'] })
   if (values['ec-curve-name'] !== '') attempt(draft, 'ec-curve-name', { ecdhCurve: values['ec-curve-name'] })
 
-  if (values.cert !== null || values.dev) return
+  if (values.cert !== null || values.pkey !== null || values.dev) return
   const fix = 'set cert and pkey, or --dev for a certificate made on the spot'
   if (values.tls === true) draft.problem('tls', 'needs a certificate', `${fix}, or tls=off`)
   if (draft.isGiven('tls-listening-port') && !values['no-tls'] && values.turn)
@@ -49,6 +49,12 @@ function useDefaultPair(draft: Draft, places: Places): void {
     draft.values.pkey = pkey
     return
   }
+}
+
+function findOther(draft: Draft, places: Places, missing: 'cert' | 'pkey', given: 'cert' | 'pkey'): string | null {
+  const { path } = findFile(DEFAULT_PAIR[missing], places)
+  if (path === null) draft.problem(given, `is set and ${missing} is not`, `set ${missing} too`)
+  return path
 }
 
 function read(draft: Draft, places: Places, name: FileOption): Buffer | null {

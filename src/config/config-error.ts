@@ -55,3 +55,11 @@ export class ConfigError extends Error {
     return `${where}${this.message}${fix}`
   }
 }
+
+/** A command line that cannot be understood; the message says how to write it. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'UsageError'
+  }
+}

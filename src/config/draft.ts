@@ -53,13 +53,13 @@ export class Draft {
       if (type.bare !== undefined) return type.bare
       if (text === null) throw new BadValue('needs a value', `write ${name}=${type.placeholder}`)
     }
-    const comment = type.neverHolds === '#' && origin.source === 'file' ? /[ \t]+#.*$/.exec(text) : null
+    const comment = type.neverHolds === '#' && origin.source === 'file' ? /(?:^|[ \t]+)#.*$/.exec(text) : null
     if (comment === null) return type.parse(text)
     this.warnings.push({
       where: describeOrigin(origin),
       message: `"${name}": the text from "#" on is ignored; comments belong on lines of their own`,
     })
-    return type.parse(text.slice(0, comment.index))
+    return this.#parse({ name, text: text.slice(0, comment.index), origin })
   }
 
   problem(name: OptionName, message: string, fix: string | null = null, index?: number): void {
@@ -82,7 +82,7 @@ export function problemAt(origin: Origin, name: string, message: string, fix: st
     where,
     ...(origin.source === 'file' ? { file: origin.file, line: origin.line } : {}),
     key: name,
-    message: `"${name}" ${message}`,
+    message: `"${name}": ${message}`,
     fix,
   })
 }

@@ -1,4 +1,4 @@
-import { ConfigError } from './config-error.ts'
+import { UsageError } from './config-error.ts'
 import { nearest } from './nearest.ts'
 import { isOptionName, type OptionName, optionNames, optionOf } from './options.ts'
 import type { Setting, Warning } from './setting.ts'
@@ -27,11 +27,15 @@ export function readFlags(words: readonly string[], ownFlags: ReadonlySet<string
 
   const following = (flag: string): string => {
     const value = words[++at]
-    if (value === undefined) throw new ConfigError({ where: flag, key: flag, message: 'needs a value', fix: null })
+    if (value === undefined) throw new UsageError(`${flag} needs a value`)
     return value
   }
   const set = (name: OptionName, flag: string, attached: string | null): void => {
     const takesFollowing = attached === null && optionOf(name).type.bare === undefined
+    const next = words[at + 1]
+    // As with coturn a switch takes no following word; the one left over would otherwise be a command, or be lost.
+    if (isFlag(name) && attached === null && next !== undefined && /^(on|off|true|false|yes|no|[01])$/i.test(next))
+      throw new UsageError(`${flag} ${next}: a switch takes its value after "="; write --${name}=${next}`)
     settings.push({ name, text: takesFollowing ? following(flag) : attached, origin: { source: 'flag', flag } })
   }
   const readShort = (letters: string): void => {
@@ -94,15 +98,12 @@ function longName(written: string): OptionName | null {
   if (positiveOf(written) !== null) return null
   const matches = optionNames.filter((name) => name.startsWith(written))
   if (matches.length > 1)
-    throw new ConfigError({
-      where: `--${written}`,
-      key: written,
-      message: 'is the beginning of several options',
-      fix: `write one of ${matches
+    throw new UsageError(
+      `--${written} may be ${matches
         .slice(0, 6)
         .map((name) => `--${name}`)
-        .join(', ')}`,
-    })
+        .join(', ')}; write one of them`,
+    )
   return matches[0] ?? null
 }
 
@@ -121,12 +122,7 @@ function inverted(attached: string | null): string {
   return boolean.parse(attached ?? '') ? 'off' : 'on'
 }
 
-function unknownFlag(flag: string, written: string | null): ConfigError {
+function unknownFlag(flag: string, written: string | null): UsageError {
   const near = written === null ? null : nearest(written, optionNames)
-  return new ConfigError({
-    where: null,
-    key: flag,
-    message: `unknown option ${flag}`,
-    fix: near === null ? 'see --help' : `did you mean --${near}?`,
-  })
+  return new UsageError(`unknown option ${flag}; ${near === null ? 'see --help-all' : `did you mean --${near}?`}`)
 }

@@ -27,6 +27,8 @@ export interface LoadedConfig {
 
 const DEFAULT_FILE = 'turnserver.conf'
 const ENVIRONMENT_PREFIX = 'WEBRTC_STACK_'
+/** Switches of our test suite, which tests hand on to the servers they start. */
+const TEST_PREFIX = `${ENVIRONMENT_PREFIX}TEST_`
 const MAX_LINE_BYTES = 65_536
 
 /** Defaults, then the file, then the environment, then flags. Throws ConfigError, with all problems, before anything is opened. */
@@ -48,7 +50,7 @@ export async function loadConfig(
   findCertificates(draft, surroundings)
   applyRules(draft, surroundings.domainName)
 
-  const [first, ...others] = draft.problems
+  const [first, ...others] = draft.problems.toSorted((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity) || 0)
   if (first !== undefined) throw first.with(others)
   return Object.freeze({
     config: Object.freeze({ ...draft.values }),
@@ -134,7 +136,7 @@ function suggestion(name: string): string {
 
 function environmentSettings(environment: Surroundings['environment'], draft: Draft): Setting[] {
   return Object.entries(environment).flatMap(([variable, value]) => {
-    if (!variable.startsWith(ENVIRONMENT_PREFIX) || value === undefined || value === '') return []
+    if (!variable.startsWith(ENVIRONMENT_PREFIX) || variable.startsWith(TEST_PREFIX) || !value) return []
     const name = environmentNames.get(variable)
     // Kubernetes describes every service to every pod: WEBRTC_STACK_PORT=tcp://10.0.0.7:3478 for one called webrtc-stack.
     if (/^(tcp|udp):\/\//.test(value) || /_(SERVICE|PORT)_.*(HOST|PORT|PROTO|ADDR)/.test(variable)) return []

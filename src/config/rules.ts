@@ -23,6 +23,10 @@ function settleOldNames(draft: Draft): void {
   if (values['keep-address-family']) values['allocation-default-address-family'] = 'keep'
   // coturn's own way back from the old key to the new one.
   if (draft.isGiven('no-dtls') && !values['no-dtls'] && !draft.isGiven('dtls')) values.dtls = true
+  if (values['log-file'] === 'syslog') {
+    draft.warn('log-file', 'syslog is not built yet: lines go to standard error, which systemd and Docker collect')
+    values['log-file'] = null
+  }
   if (values['sock-buf-size'] <= 0) values['sock-buf-size'] = 2_097_152
 }
 

@@ -212,6 +212,7 @@ export const user: ValueType<User> = {
     const name = value.slice(0, colon)
     if (name === '') throw new BadValue('has an empty user name', 'write NAME:PASSWORD')
     const credential = value.slice(colon + 1).replace(/^[ \t]+/, '')
+    if (/\p{Cc}/u.test(value)) throw new BadValue('has a control character in name or password')
     if (!credential.startsWith('0x')) return { name, password: new Secret(credential), key: null }
     const key = /^0x([0-9a-fA-F]{32})/.exec(credential)?.[1]
     if (key === undefined)
@@ -231,15 +232,20 @@ export const providerUrl: ValueType<string | null> = {
   show: (value) => value ?? '',
 }
 
-/** An http or https URL without query or fragment; no trailing slash. */
+/** An http or https URL to which others are appended with a slash. */
 export const url: ValueType<string | null> = {
+  placeholder: 'URL',
+  parse: (value) => prefixUrl.parse(value)?.replace(/\/+$/, '') ?? null,
+  show: (value) => value ?? '',
+}
+
+/** An http or https URL to which more is appended as it is. */
+export const prefixUrl: ValueType<string | null> = {
   placeholder: 'URL',
   parse(value) {
     if (value === '') return null
-    const parsed = URL.canParse(value) ? new URL(value) : null
-    if (parsed === null || !/^https?:$/.test(parsed.protocol))
-      throw new BadValue(`"${clip(value)}" is not an http or https URL`)
-    return value.replace(/\/+$/, '')
+    if (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)) return value
+    throw new BadValue(`"${clip(value)}" is not an http or https URL`)
   },
   show: (value) => value ?? '',
 }

@@ -45,5 +45,5 @@ export const authentication = {
   }),
   'unauthorized-ratelimit': flag(true, 'Limit 401 answers to one address'),
   'unauthorized-ratelimit-rps': limit(100, '401 answers a second to one address'),
-  'max-wrong-guesses': limit(300, 'Wrong passwords a minute from one address, then silence'),
+  'max-wrong-guesses-per-minute': limit(300, 'Wrong passwords from one address, then silence'),
 }

@@ -1,5 +1,5 @@
 import { flag, limit, list, notBuiltYet, option, portOption, seconds, withoutEffect } from '../option.ts'
-import { hostAndPort, integer, listeningAddress, optionalText, url } from '../values.ts'
+import { choice, hostAndPort, integer, listeningAddress, optionalText, prefixUrl } from '../values.ts'
 
 const noRedirect = notBuiltYet('nobody is redirected')
 
@@ -36,12 +36,13 @@ export const network = {
     state: notBuiltYet('Binding requests with CHANGE-REQUEST get 420'),
   }),
   'respond-http-unsupported': flag(false, 'Answer HTTP on a TURN port with 400 instead of closing'),
-  'acme-redirect': option(url, null, 'Where /.well-known/acme-challenge/ on a TURN port points'),
+  'acme-redirect': option(prefixUrl, null, 'Where /.well-known/acme-challenge/ on a TURN port points'),
   'sock-buf-size': option(integer('BYTES', -1, 1_073_741_824), 2_097_152, 'UDP socket buffers'),
-  'drop-invalid-packets': flag(true, 'Drop UDP packets that are none of ours unanswered'),
+  'drop-invalid-packets': flag(true, 'Drop UDP packets that are none of ours', {
+    state: withoutEffect('they are always dropped'),
+  }),
   'drop-invalid-packets-log': flag(false, 'Log those drops', { state: notBuiltYet('they are counted') }),
-  'udp-io': option(optionalText, null, 'How packets are read: dgram, batch', {
-    defaultNote: 'dgram',
+  'udp-io': option(choice('auto', 'batch', 'dgram'), 'auto', 'How packets are read and sent', {
     state: notBuiltYet('packets are read one by one (dgram)'),
   }),
   'udp-recvmmsg': flag(true, 'Batched receiving', {
@@ -56,12 +57,15 @@ export const network = {
   'tcp-alternate-server': list(hostAndPort(3478), 'The same for TCP', { state: noRedirect }),
   'udp-self-balance': flag(false, 'Redirect UDP Allocates to the aux servers', { state: noRedirect }),
 
-  'max-tcp-connections': limit(10_000, 'Open TCP and TLS connections'),
-  'max-tcp-connections-per-address': limit(1024, 'Open TCP and TLS connections from one address'),
-  'first-message-timeout': seconds(10, 'Time for a TCP connection to send its first message'),
-  'partial-message-timeout': seconds(15, 'Time for a TCP connection to complete a message'),
-  'handshake-timeout': seconds(10, 'Time for a TLS or DTLS handshake'),
-  'max-dtls-handshakes': limit(1024, 'DTLS handshakes at one time'),
-  'max-queued-bytes': limit(1_048_576, 'Bytes waiting for a slow TCP client before datagrams are dropped'),
-  'stalled-timeout': seconds(30, 'A TCP client that reads nothing for this long is closed'),
+  'max-tcp-connections': limit(65_536, 'Open TCP and TLS connections'),
+  'max-tcp-connections-per-address': limit(1024, 'The same from one address'),
+  'tcp-first-message-timeout-seconds': seconds(10, 'Time for a new TCP connection to send a whole message'),
+  'tcp-half-message-timeout-seconds': seconds(15, 'Time to complete a message that has begun'),
+  'tcp-stalled-timeout-seconds': seconds(30, 'How long a TCP client may leave waiting bytes unread'),
+  'max-tcp-queue-bytes': limit(1_048_576, 'Bytes waiting for a slow TCP client before datagrams are dropped'),
+  'max-unauthenticated-frame-bytes': limit(4096, 'Longest message of a TCP client without allocation'),
+  'handshake-timeout-seconds': seconds(10, 'Time for a TLS or DTLS handshake'),
+  'max-dtls-handshakes': limit(1024, 'DTLS handshakes at a time'),
+  'max-dtls-sessions': limit(16_384, 'DTLS sessions at a time'),
+  'max-dtls-sessions-per-address': limit(1024, 'The same from one address'),
 }

@@ -13,7 +13,7 @@ export const peers = {
   'allow-loopback-peers': flag(false, 'Relay to this machine itself', {
     caution: 'clients can reach every service on this machine that listens on loopback',
   }),
-  'no-multicast-peers': flag(true, 'Never relay to multicast', { state: withoutEffect(null) }),
+  'no-multicast-peers': flag(true, 'Never relay to multicast', { state: withoutEffect('multicast is always refused') }),
   'no-dynamic-ip-list': flag(false, 'Do not read peer lists from the user database', {
     state: withoutEffect('there is no database to read'),
   }),

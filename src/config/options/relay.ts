@@ -28,7 +28,9 @@ export const relay = {
     state: notBuiltYet('an allocation ends with its connection, and its client makes a new one'),
   }),
   'rfc5766-channel-numbers': flag(false, 'Accept channels 0x5000 to 0x7FFF too'),
-  'server-relay': flag(false, 'Relay without permissions', { state: notBuiltYet('permissions are checked') }),
+  'server-relay': flag(false, 'Relay without permissions', {
+    caution: 'clients relay to and from everybody, permission or not',
+  }),
   'multiplex-peer': flag(false, 'One relay port for many allocations', {
     state: notBuiltYet('every allocation has a relay port of its own'),
   }),
@@ -46,7 +48,6 @@ export const relay = {
   'bps-capacity': limit(0, 'Bytes a second that allocations may reserve together', { short: 'B' }),
   'max-permissions': limit(1024, 'Permissions of one allocation'),
   'max-channels': limit(1024, 'Channels of one allocation'),
-  'max-allocations-per-address': limit(0, 'Allocations at a time from one address'),
   'drain-min-allocations': limit(0, 'A draining server stops when this many allocations are left', {
     state: withoutEffect('a draining server stops when none is left or when it is told to'),
   }),

@@ -5,22 +5,22 @@ const always = withoutEffect(null)
 
 /** Keys that files written for coturn, new or old, still hold. Nothing in the program reads them. */
 export const retired = {
-  'no-dtls': flag(true, 'No DTLS listeners (the default; off = dtls)', { state: always }),
-  'no-cli': flag(true, 'No telnet console (the default)', { state: always }),
-  'no-rfc5780': flag(true, 'No NAT behaviour discovery (the default)', { state: always }),
-  'no-loopback-peers': flag(true, 'Never relay to loopback (the default)', {
+  'no-dtls': flag(false, 'No DTLS listeners (the default; off = dtls)', { state: always }),
+  'no-cli': flag(false, 'No telnet console (the default)', { state: always }),
+  'no-rfc5780': flag(false, 'No NAT behaviour discovery (the default)', { state: always }),
+  'no-loopback-peers': flag(false, 'Never relay to loopback (the default)', {
     state: withoutEffect('that is the default now; take the line out'),
   }),
-  'no-software-attribute': flag(true, 'Do not tell clients our name (the default)', { state: always }),
-  'response-origin-only-with-rfc5780': flag(true, 'RESPONSE-ORIGIN with rfc5780 only (the only way)', {
+  'no-software-attribute': flag(false, 'Do not tell clients our name (the default)', { state: always }),
+  'response-origin-only-with-rfc5780': flag(false, 'RESPONSE-ORIGIN with rfc5780 only (the only way)', {
     state: always,
   }),
-  'no-stun-backward-compatibility': flag(true, 'No MAPPED-ADDRESS (the default)', { state: always }),
-  'no-sslv2': flag(true, 'No SSL 2 (always)', { state: always }),
-  'no-sslv3': flag(true, 'No SSL 3 (always)', { state: always }),
-  'no-tlsv1': flag(true, 'No TLS 1.0 (the default)', { state: always }),
-  'no-tlsv1_1': flag(true, 'No TLS 1.1 (the default)', { state: always }),
-  dh2066: flag(true, '2066-bit Diffie-Hellman (the default)', { state: always }),
+  'no-stun-backward-compatibility': flag(false, 'No MAPPED-ADDRESS (the default)', { state: always }),
+  'no-sslv2': flag(false, 'No SSL 2 (always)', { state: always }),
+  'no-sslv3': flag(false, 'No SSL 3 (always)', { state: always }),
+  'no-tlsv1': flag(false, 'No TLS 1.0 (the default)', { state: always }),
+  'no-tlsv1_1': flag(false, 'No TLS 1.1 (the default)', { state: always }),
+  dh2066: flag(false, '2066-bit Diffie-Hellman (the default)', { state: always }),
   sha384: flag(false, 'SHA-384 of a draft', {
     state: withoutEffect('no client speaks it and RFC 8489 has SHA-256 alone; write sha256'),
   }),
