@@ -49,9 +49,10 @@ export class StunWriter {
     this.#put16(start, (method & 0x00f) | ((method & 0x070) << 1) | ((method & 0xf80) << 2) | messageClass)
     if (Buffer.isBuffer(transactionId)) {
       this.#put32(start + 4, MAGIC_COOKIE)
-      transactionId.copy(buffer, start + 8, 0, 12)
+      for (let i = 0; i < 12; i++) buffer[start + 8 + i] = transactionId[i]!
     } else {
-      transactionId.bytes.copy(buffer, start + 4, transactionId.start + 4, transactionId.start + HEADER_LENGTH)
+      const { bytes, start: from } = transactionId
+      for (let i = 4; i < HEADER_LENGTH; i++) buffer[start + i] = bytes[from + i]!
     }
     return this
   }
