@@ -153,11 +153,13 @@ export class Authenticator {
 
     const account =
       login.username === null ? users.findByHash(login.userHash, login.realm) : users.find(login.username, login.realm)
-    const outcome = this.#verify(request, login, algorithm, account === 'unavailable' ? null : account, known)
+    const isLost = account === 'unavailable'
+    // An account must still exist (or be past asking for) and be signed for with today's password; a temporary name lives
+    // on with the key that its allocation was made with.
+    const own = known?.username === login.username && (isLost || (account === null && known.temporary)) ? known : null
+    const outcome = this.#verify(request, login, algorithm, isLost ? null : account, own)
     if (typeof outcome !== 'string') return outcome
-    return account === 'unavailable'
-      ? refuseSilently(500, 'the user store does not answer')
-      : refuse(401, outcome, true)
+    return isLost ? refuseSilently(500, 'the user store does not answer') : refuse(401, outcome, true)
   }
 
   /** The algorithm a request goes by (RFC 8489 §9.2.4); null when it tampers with the list that its nonce promised. */
@@ -183,7 +185,7 @@ export class Authenticator {
     { username, realm }: Login,
     algorithm: number,
     account: StoredUser | null,
-    known: Authenticated | null,
+    own: Authenticated | null,
   ): Authenticated | string {
     const { secrets, separator, strictExpiry } = this.#options
     const isSignedWith = verifierOf(request)
@@ -193,10 +195,8 @@ export class Authenticator {
     const rest = parseRestName(name, separator)
     const expired = expiry(rest, this.#wallClock())
 
-    const ownKey = account === null && known?.temporary && known.username === username ? known.key : null
-    if (known !== null && ownKey !== null && isSignedWith(request, ownKey)) {
-      // Expiry counts when the key is first derived; after that the allocation keeps it (as coturn documents).
-      return strictExpiry && expired !== null ? expired : { ...known, integrity, warning: null }
+    if (own !== null && own.key !== null && isSignedWith(request, own.key)) {
+      return strictExpiry && own.temporary && expired !== null ? expired : { ...own, integrity, warning: null }
     }
 
     const keys =
