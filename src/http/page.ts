@@ -1,18 +1,9 @@
 import { createHash } from 'node:crypto'
 import { callScript, callStyle } from 'virtual:page-assets'
-import type { PageParameters, View } from '../web/page-data.ts'
+import type { PageData } from '../web/page-data.ts'
+import type { CallPages, ContentSecurityContext, PageAsset, PageParameters, PageView } from './page-parameters.ts'
 
-export type { PageParameters, View }
-
-/** One file of the page, ready to be served. */
-export interface PageAsset {
-  readonly body: string
-  readonly type: string
-  readonly etag: string
-  readonly cacheControl: string
-}
-
-const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" rx="16" fill="#0f766e"/><path d="M14 23a5 5 0 0 1 5-5h17a5 5 0 0 1 5 5v18a5 5 0 0 1-5 5H19a5 5 0 0 1-5-5zm31 5.5 8-5.2v17.4l-8-5.2z" fill="#fff"/></svg>`
+const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" rx="16" fill="#0f766e"/><path d="M14 23a5 5 0 0 1 5-5h17a5 5 0 0 1 5 5v18a5 5 0 0 1-5 5H19a5 5 0 0 1-5-5zm29 7 10.5-6.8v17.6L43 35z" fill="#fff"/></svg>`
 
 const script = hashed('call', 'js', callScript)
 const style = hashed('call', 'css', callStyle)
@@ -31,31 +22,27 @@ const manifest = hashed(
   }),
 )
 
-const forever = 'public, max-age=31536000, immutable'
-
 /** Every file the page asks for, by path. Names carry a hash of the content, so they never change. */
 export const pageAssets: ReadonlyMap<string, PageAsset> = new Map([
   asset(script, 'text/javascript; charset=utf-8'),
   asset(style, 'text/css; charset=utf-8'),
   asset(favicon, 'image/svg+xml'),
   asset(manifest, 'application/manifest+json'),
-  // Asked for by clients that don't read the page's icon link.
-  ['/favicon.ico', { ...asset(favicon, 'image/svg+xml')[1], cacheControl: 'public, max-age=86400' }],
 ])
 
 /** The HTML of a page. Pure: everything that varies is in `page`, and all of it is escaped. */
-export function renderPage(view: View, page: PageParameters): string {
-  const data = {
+export function renderPage(view: PageView, page: PageParameters): string {
+  const data: PageData = {
     view,
-    room_id: page.room_id,
-    header_message: page.header_message,
-    error_messages: page.error_messages,
-    warning_messages: page.warning_messages,
-    media_constraints: page.media_constraints,
-    bypass_join_confirmation: page.bypass_join_confirmation,
+    ...(page.roomId === undefined ? {} : { roomId: page.roomId }),
+    headerMessage: page.headerMessage,
+    errorMessages: page.errorMessages,
+    warningMessages: page.warningMessages,
+    mediaConstraints: page.mediaConstraints,
+    bypassJoinConfirmation: page.bypassJoinConfirmation,
   }
-  // Scripts that scrape AppRTC's page look for this text.
-  const room = page.room_id === undefined ? '' : `\n<meta name="apprtc" content="roomId: '${attribute(page.room_id)}'">`
+  // Programs that scrape AppRTC's page look for this text.
+  const room = page.roomId === undefined ? '' : `\n<meta name="apprtc" content="roomId: '${attribute(page.roomId)}'">`
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -65,7 +52,7 @@ export function renderPage(view: View, page: PageParameters): string {
 <meta name="theme-color" media="(prefers-color-scheme: light)" content="#f6f7f9">
 <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#0c1117">
 <meta name="robots" content="noindex">${room}
-<title>${attribute(page.room_id ?? 'webrtc-stack')}</title>
+<title>${attribute(page.roomId ?? 'webrtc-stack')}</title>
 <link rel="icon" href="${favicon.path}" type="image/svg+xml">
 <link rel="manifest" href="${manifest.path}">
 <link rel="stylesheet" href="${style.path}">
@@ -88,18 +75,10 @@ export function jsonInHtml(value: unknown): string {
   )
 }
 
-/** What a page may load and whom it may talk to. */
-export interface PagePolicy {
-  /** URLs the page is told to use besides its own origin: `wss_url`, `wss_post_url`, `ice_server_url`. */
-  readonly connectTo: readonly string[]
-  /** Who may show the page in a frame: a CSP source list. */
-  readonly frameAncestors?: string
-}
-
 /** The Content-Security-Policy of a page: own files only, nothing inline, connections to the announced hosts alone. */
-export function contentSecurityPolicy(policy: PagePolicy): string {
+export function contentSecurityPolicy(context: ContentSecurityContext): string {
   const connect = new Set(["'self'"])
-  for (const url of policy.connectTo) {
+  for (const url of context.connectSources) {
     const source = origin(url)
     if (source !== null) connect.add(source)
   }
@@ -113,23 +92,12 @@ export function contentSecurityPolicy(policy: PagePolicy): string {
     `connect-src ${[...connect].join(' ')}`,
     "base-uri 'none'",
     "form-action 'self'",
-    `frame-ancestors ${policy.frameAncestors ?? "'none'"}`,
+    `frame-ancestors ${context.frameAncestors}`,
   ].join('; ')
 }
 
-/** All headers of a page. Room names are secrets, hence no referrer; who may frame the page is CSP's to say. */
-export function pageHeaders(policy: PagePolicy): Record<string, string> {
-  return {
-    'content-type': 'text/html; charset=utf-8',
-    'cache-control': 'no-store',
-    'content-security-policy': contentSecurityPolicy(policy),
-    'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
-    'permissions-policy':
-      'camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), picture-in-picture=(self), geolocation=(), payment=(), usb=()',
-    'cross-origin-opener-policy': 'same-origin',
-  }
-}
+/** The call page, as the routes serve it. */
+export const callPages: CallPages = { renderPage, contentSecurityPolicy, assets: pageAssets }
 
 /** The origin of an http(s) or ws(s) URL in CSP's spelling, or null: a bad URL must not be able to add a directive. */
 function origin(url: string): string | null {
@@ -139,13 +107,13 @@ function origin(url: string): string | null {
   return `${protocol}//${host}`
 }
 
-function hashed(name: string, extension: string, body: string): { path: string; body: string; hash: string } {
+function hashed(name: string, extension: string, body: string): { path: string; body: string } {
   const hash = createHash('sha256').update(body).digest('base64url').slice(0, 12)
-  return { path: `/assets/${name}.${hash}.${extension}`, body, hash }
+  return { path: `/assets/${name}.${hash}.${extension}`, body }
 }
 
-function asset(file: { path: string; body: string; hash: string }, type: string): [string, PageAsset] {
-  return [file.path, { body: file.body, type, etag: `"${file.hash}"`, cacheControl: forever }]
+function asset(file: { path: string; body: string }, contentType: string): [string, PageAsset] {
+  return [file.path, { contentType, body: file.body }]
 }
 
 function attribute(text: string): string {

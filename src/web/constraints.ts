@@ -4,51 +4,38 @@ export interface Wanted {
   readonly video: MediaTrackConstraints | false
 }
 
+type Pairs = Readonly<Record<string, string>>
+
 const defaultVideo: MediaTrackConstraints = { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: 'user' }
-const sizes = { width: 'width', height: 'height', frameRate: 'frameRate' } as const
 
 /**
- * Turns AppRTC's `media_constraints` (JSON in the browsers' old mandatory/optional grammar, made from the link's `audio`,
- * `video` and `hd`) into what browsers take today. Constraints that no longer exist are dropped.
+ * Turns AppRTC's media constraints (in the browsers' old mandatory/optional grammar) into what browsers take today.
+ * Constraints that no longer exist are dropped.
  */
-export function wantedMedia(mediaConstraints: string): Wanted {
-  let json: { audio?: unknown; video?: unknown } = {}
-  try {
-    json = JSON.parse(mediaConstraints) ?? {}
-  } catch {
-    // A call without special wishes is better than no call.
-  }
+export function wantedMedia(mediaConstraints: unknown): Wanted {
+  const { audio, video } = (mediaConstraints ?? {}) as { audio?: unknown; video?: unknown }
   return {
-    audio: json.audio === false ? false : legacy(json.audio),
-    video: json.video === false ? false : { ...defaultVideo, ...legacy(json.video) },
+    audio: audio === false ? false : legacy(audio),
+    video: video === false ? false : { ...defaultVideo, ...legacy(video) },
   }
 }
 
 function legacy(old: unknown): MediaTrackConstraints {
   if (typeof old !== 'object' || old === null) return {}
-  const { mandatory, optional } = old as { mandatory?: Record<string, string>; optional?: Record<string, string>[] }
+  const { mandatory = {}, optional = [] } = old as { mandatory?: Pairs; optional?: Pairs[] }
   const wanted: Record<string, Record<string, number> | boolean> = {}
-  for (const group of optional ?? []) add(wanted, group, 'ideal')
-  add(wanted, mandatory ?? {}, 'required')
-  return wanted
-}
-
-function add(
-  wanted: Record<string, Record<string, number> | boolean>,
-  group: Record<string, string>,
-  as: 'ideal' | 'required',
-): void {
-  for (const [name, value] of Object.entries(group)) {
+  const wishes = optional
+    .flatMap((pairs) => Object.entries(pairs))
+    .map(([name, value]) => [name, value, 'ideal'] as const)
+  const demands = Object.entries(mandatory).map(([name, value]) => [name, value, null] as const)
+  for (const [name, value, ideal] of [...wishes, ...demands]) {
     const bound = /^(min|max)(Width|Height|FrameRate)$/.exec(name)
-    if (bound !== null) {
-      const key = `${bound[2]![0]!.toLowerCase()}${bound[2]!.slice(1)}` as keyof typeof sizes
-      const number = Number(value)
-      if (!Number.isFinite(number)) continue
-      const range = { ...(wanted[sizes[key]] as Record<string, number> | undefined) }
-      range[as === 'ideal' ? 'ideal' : bound[1]!] = number
-      wanted[sizes[key]] = range
+    if (bound !== null && Number.isFinite(Number(value))) {
+      const size = `${bound[2]!.charAt(0).toLowerCase()}${bound[2]!.slice(1)}`
+      wanted[size] = { ...(wanted[size] as Record<string, number> | undefined), [ideal ?? bound[1]!]: Number(value) }
     } else if (/^(echoCancellation|noiseSuppression|autoGainControl)$/.test(name)) {
       wanted[name] = value === 'true'
     }
   }
+  return wanted
 }

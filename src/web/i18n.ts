@@ -6,7 +6,7 @@ export type Language = keyof typeof languages
 
 const english = {
   title: 'Video calls on your own server',
-  lead: 'Pick a room, send the link, talk. Nothing to install, nobody in between.',
+  lead: 'Pick a room, send the link, talk. Nothing to install.',
   roomName: 'Room name',
   roomNameRule: 'At least 5 characters: letters, digits, - and _',
   roomNameShort: 'Too short: at least 5 characters.',
@@ -111,7 +111,7 @@ export type TextKey = keyof typeof english
 
 const chinese: Readonly<Record<TextKey, string>> = {
   title: '在自己的服务器上视频通话',
-  lead: '选一个房间，发出链接，开始通话。无需安装，没有中间人。',
+  lead: '选一个房间，发出链接，开始通话。无需安装。',
   roomName: '房间名',
   roomNameRule: '至少 5 个字符：字母、数字、- 和 _',
   roomNameShort: '太短了：至少 5 个字符。',

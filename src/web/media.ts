@@ -33,7 +33,11 @@ export class LocalMedia {
   readonly cameras = signal<readonly MediaDeviceInfo[]>([])
   /** What the other side gets to see. */
   readonly picture = computed(() => this.screen.value ?? this.camera.value)
+  /** Why the last change of camera or screen did not work. */
+  readonly problem = signal<{ readonly what: 'cameraFailed' | 'screenFailed'; readonly reason: string } | null>(null)
   readonly #wanted: Wanted
+  #closed = true
+  #cameraWanted = true
   /** Which open() is the current one: an answer to an earlier permission question no longer counts. */
   #opening = 0
 
@@ -45,7 +49,8 @@ export class LocalMedia {
   /** Opens camera and microphone, or as much of both as there is, and says in `status` what is wrong. */
   async open(kinds: readonly Kind[] = ['audio', 'video']): Promise<void> {
     this.close()
-    const opening = ++this.#opening
+    this.#closed = false
+    const opening = this.#opening
     this.status.value = 'checking'
     if (navigator.mediaDevices?.getUserMedia === undefined) {
       this.status.value = window.isSecureContext ? 'noDevices' : 'insecure'
@@ -58,11 +63,19 @@ export class LocalMedia {
     await this.#listDevices()
   }
 
+  /** After close(): what was open before. */
+  async reopen(): Promise<void> {
+    if (this.#closed) await this.open(this.#cameraWanted ? ['audio', 'video'] : ['audio'])
+  }
+
   /** Takes another device of the same kind and remembers it. */
   async choose(kind: Kind, deviceId: string): Promise<void> {
     settings.setItem(`${kind}-device`, deviceId)
     this.#stop(kind)
-    await this.#open([kind]).catch((error: unknown) => this.#fail(error))
+    await this.#open([kind]).catch((error: unknown) => {
+      this.reason.value = reasonOf(error)
+      this.status.value = 'mediaFailed'
+    })
   }
 
   setMuted(muted: boolean): void {
@@ -72,10 +85,16 @@ export class LocalMedia {
 
   /** Off lets the device go, so that its light goes out too. */
   async setCamera(on: boolean): Promise<void> {
+    this.problem.value = null
     this.cameraOn.value = on
-    if (on) return this.camera.value === null ? this.#open(['video']) : undefined
     const track = this.camera.value
+    if (on && track === null)
+      return this.#open(['video']).catch((error: unknown) => this.#report('cameraFailed', error))
     if (track === null) return
+    if (on) {
+      track.enabled = true
+      return
+    }
     track.enabled = false
     await new Promise((resolve) => setTimeout(resolve, blackoutMs))
     if (this.camera.value === track && !this.cameraOn.value) this.#stop('video')
@@ -83,6 +102,7 @@ export class LocalMedia {
 
   /** Shares a screen, or ends sharing. A person who closes the browser's picker has simply changed their mind. */
   async setScreen(on: boolean): Promise<void> {
+    this.problem.value = null
     this.screen.value?.stop()
     this.screen.value = null
     if (!on) return
@@ -95,12 +115,15 @@ export class LocalMedia {
       }
       this.screen.value = track
     } catch (error) {
-      if (nameOf(error) !== 'NotAllowedError') throw error
+      if (nameOf(error) !== 'NotAllowedError') this.#report('screenFailed', error)
     }
   }
 
+  /** Lets go of every device. */
   close(): void {
     this.#opening++
+    if (!this.#closed) this.#cameraWanted = this.cameraOn.value
+    this.#closed = true
     this.#stop('audio')
     this.#stop('video')
     this.screen.value?.stop()
@@ -145,8 +168,7 @@ export class LocalMedia {
     for (const track of stream.getTracks()) {
       const holder = track.kind === 'audio' ? this.microphone : this.camera
       track.onended = () => {
-        if (holder.value !== track) return
-        this.#stop(track.kind as Kind)
+        if (holder.value === track) this.#stop(track.kind as Kind)
       }
       if (track.kind === 'audio') track.enabled = !this.muted.value
       else this.cameraOn.value = true
@@ -168,9 +190,9 @@ export class LocalMedia {
     track?.stop()
   }
 
-  #fail(error: unknown): void {
-    this.reason.value = reasonOf(error)
-    this.status.value = 'mediaFailed'
+  #report(what: 'cameraFailed' | 'screenFailed', error: unknown): void {
+    if (what === 'cameraFailed') this.cameraOn.value = false
+    this.problem.value = { what, reason: reasonOf(error) }
   }
 
   async #listDevices(): Promise<void> {

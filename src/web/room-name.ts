@@ -29,6 +29,7 @@ export function recentRooms(storage: Pick<Storage, 'getItem'>): string[] {
 
 /** Puts a room at the top of the list. */
 export function rememberRoom(storage: Pick<Storage, 'getItem' | 'setItem'>, name: string): void {
+  if (!isRoomName(name)) return
   const others = recentRooms(storage).filter((known) => known !== name)
   storage.setItem(key, JSON.stringify([name, ...others].slice(0, kept)))
 }

@@ -3,6 +3,8 @@ import { filterByTransport, parseIceServers } from './ice-servers.ts'
 import type { LocalMedia } from './media.ts'
 import { type Message, parseMessage } from './message.ts'
 import { Peer } from './peer.ts'
+import { rememberRoom } from './room-name.ts'
+import { settings } from './settings.ts'
 import { type JoinParameters, Signaling } from './signaling.ts'
 import type { Path } from './stats.ts'
 
@@ -59,12 +61,15 @@ export class Session {
   async join(): Promise<void> {
     this.phase.value = 'joining'
     this.peerLeft.value = false
+    // Not awaited: a permission question must not keep anybody waiting, and tracks may come later.
+    void this.#media.reopen()
     await this.#enter()
   }
 
   async hangUp(): Promise<void> {
     const signaling = this.#signaling
     this.#end()
+    this.#media.close()
     this.phase.value = 'ended'
     await signaling?.leave()
   }
@@ -91,6 +96,7 @@ export class Session {
     if (outcome.kind === 'unreachable') return this.#stop('unreachable', location.host)
     if (outcome.kind === 'refused') return this.#stop('refused', outcome.reason)
     const { parameters } = outcome
+    rememberRoom(settings, this.room)
     this.#parameters = parameters
     if (parameters.error_messages?.length) {
       void signaling.leave()

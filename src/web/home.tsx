@@ -1,0 +1,106 @@
+import './home.css'
+import { useSignal } from '@preact/signals'
+import { useRef } from 'preact/hooks'
+import { Header } from './header.tsx'
+import { t } from './i18n.ts'
+import { Icon } from './icons.tsx'
+import { forgetRooms, isRoomName, randomRoomName, recentRooms } from './room-name.ts'
+import { settings } from './settings.ts'
+
+/** The landing page: choose a room. */
+export function Home() {
+  const name = useSignal(randomRoomName())
+  const complain = useSignal(false)
+  const recent = useSignal(recentRooms(settings))
+  const input = useRef<HTMLInputElement>(null)
+  const valid = isRoomName(name.value)
+  const wrong = complain.value && !valid
+  const characters = /[^A-Za-z0-9_-]/.test(name.value)
+
+  const open = (event: Event) => {
+    event.preventDefault()
+    if (valid) return location.assign(roomUrl(name.value))
+    complain.value = true
+    input.current?.focus()
+  }
+  const propose = () => {
+    name.value = randomRoomName()
+    complain.value = false
+    input.current?.focus()
+  }
+
+  return (
+    <>
+      <Header />
+      <main class="home">
+        <h1>{t('title')}</h1>
+        <p class="lead">{t('lead')}</p>
+        <form class="card" onSubmit={open} noValidate>
+          <label for="room">{t('roomName')}</label>
+          <div class="field">
+            <input
+              id="room"
+              ref={input}
+              value={name.value}
+              onInput={(event) => {
+                name.value = event.currentTarget.value.trim()
+                if (/[^A-Za-z0-9_-]/.test(name.value)) complain.value = true
+              }}
+              maxLength={256}
+              autocomplete="off"
+              autocapitalize="off"
+              spellcheck={false}
+              aria-describedby="room-rule"
+              aria-invalid={wrong}
+            />
+            <button
+              type="button"
+              class="button button-icon"
+              title={t('randomName')}
+              aria-label={t('randomName')}
+              onClick={propose}
+            >
+              <Icon name="dice" />
+            </button>
+          </div>
+          <p id="room-rule" class={wrong ? 'hint hint-wrong' : 'hint'} aria-live="polite">
+            {wrong ? t(characters ? 'roomNameCharacters' : 'roomNameShort') : t('roomNameRule')}
+          </p>
+          <button type="submit" class="button button-primary button-wide">
+            {t('openRoom')}
+            <Icon name="arrow" />
+          </button>
+        </form>
+        {recent.value.length > 0 && (
+          <section class="recent" aria-labelledby="recent">
+            <div class="recent-head">
+              <h2 id="recent">{t('recentRooms')}</h2>
+              <button
+                type="button"
+                class="button button-quiet"
+                onClick={() => {
+                  forgetRooms(settings)
+                  recent.value = []
+                }}
+              >
+                {t('clearRecent')}
+              </button>
+            </div>
+            <ul>
+              {recent.value.map((room) => (
+                <li key={room}>
+                  <a href={roomUrl(room)}>{room}</a>
+                </li>
+              ))}
+            </ul>
+          </section>
+        )}
+      </main>
+    </>
+  )
+}
+
+/** The rest of the link (such as `?it=relay`) goes along. */
+function roomUrl(room: string): string {
+  return `/r/${room}${location.search}`
+}

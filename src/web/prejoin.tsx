@@ -1,0 +1,118 @@
+import './prejoin.css'
+import { CameraButton, MuteButton } from './device-buttons.tsx'
+import { Header } from './header.tsx'
+import { type TextKey, t } from './i18n.ts'
+import { LevelMeter } from './level-meter.tsx'
+import { LocalPicture } from './local-picture.tsx'
+import type { LocalMedia, MediaStatus } from './media.ts'
+import { Notice } from './notice.tsx'
+import type { PageData } from './page-data.ts'
+import type { Session } from './session.ts'
+
+const hints: Readonly<Partial<Record<MediaStatus, TextKey>>> = {
+  refused: 'refusedHint',
+  insecure: 'insecureHint',
+  noCamera: 'noCameraHint',
+  noMicrophone: 'noMicrophoneHint',
+  noDevices: 'noDevicesHint',
+  cameraInUse: 'cameraInUseHint',
+  microphoneInUse: 'microphoneInUseHint',
+  mediaFailed: 'mediaFailedHint',
+}
+
+/** Before the call: how do I look, does my microphone work, then Join. */
+export function Prejoin({ page, session, media }: { page: PageData; session: Session; media: LocalMedia }) {
+  const status = media.status.value
+  const joining = session.phase.value === 'joining'
+  const hint = hints[status]
+  const withoutCamera = async () => {
+    if (media.camera.value === null) await media.open(['audio'])
+    else await media.setCamera(false)
+    await session.join()
+  }
+  return (
+    <>
+      <Header />
+      <main class="prejoin">
+        <div class="preview">
+          {status === 'checking' ? (
+            <div class="no-picture">
+              <span class="spinner" />
+              <span>{t('checking')}</span>
+              <small>{t('checkingHint')}</small>
+            </div>
+          ) : (
+            <LocalPicture media={media} label={t('preview')} />
+          )}
+          <div class="preview-buttons">
+            <MuteButton media={media} />
+            <CameraButton media={media} />
+          </div>
+        </div>
+        <div class="join-panel">
+          <div>
+            <h1>{t('readyToJoin')}</h1>
+            <p class="room-line">
+              {t('room')} <strong>{session.room}</strong>
+            </p>
+          </div>
+          {[page.headerMessage ?? '', ...page.errorMessages, ...page.warningMessages].filter(Boolean).map((text) => (
+            <Notice key={text} title={text} />
+          ))}
+          {hint !== undefined && (
+            <Notice title={t(status as TextKey)} text={t(hint, { reason: media.reason.value })}>
+              {status !== 'insecure' && (
+                <button type="button" class="button" onClick={() => void media.open()}>
+                  {t('askAgain')}
+                </button>
+              )}
+            </Notice>
+          )}
+          <div class="join-buttons">
+            <button
+              type="button"
+              class="button button-primary button-wide"
+              disabled={joining}
+              onClick={() => void session.join()}
+            >
+              {t(joining ? 'joining' : 'join')}
+            </button>
+            {(media.cameraOn.value || status === 'refused' || status === 'checking') && (
+              <button type="button" class="button button-wide" disabled={joining} onClick={() => void withoutCamera()}>
+                {t('joinWithoutCamera')}
+              </button>
+            )}
+          </div>
+          {media.microphone.value !== null && (
+            <div class="devices">
+              <Picker kind="audio" media={media} />
+              <LevelMeter track={media.microphone.value} />
+              {media.cameras.value.length > 0 && <Picker kind="video" media={media} />}
+            </div>
+          )}
+        </div>
+      </main>
+    </>
+  )
+}
+
+function Picker({ kind, media }: { kind: 'audio' | 'video'; media: LocalMedia }) {
+  const devices = (kind === 'audio' ? media.microphones : media.cameras).value
+  const track = (kind === 'audio' ? media.microphone : media.camera).value
+  if (devices.length === 0) return null
+  return (
+    <label class="picker">
+      <span>{t(kind === 'audio' ? 'microphone' : 'camera')}</span>
+      <select
+        value={track?.getSettings().deviceId ?? devices[0]!.deviceId}
+        onChange={(event) => void media.choose(kind, event.currentTarget.value)}
+      >
+        {devices.map(({ deviceId, label }, index) => (
+          <option key={deviceId} value={deviceId}>
+            {label || t('unnamedDevice', { number: index + 1 })}
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+}

@@ -1,0 +1,44 @@
+import { t } from './i18n.ts'
+import type { LocalMedia } from './media.ts'
+import type { Session } from './session.ts'
+import type { Path } from './stats.ts'
+
+/** Where the call stands, in a few words. */
+export function phaseText(session: Session): string {
+  switch (session.phase.value) {
+    case 'idle':
+      return t('readyToJoin')
+    case 'joining':
+      return t('joining')
+    case 'waiting':
+      return t('waiting')
+    case 'connecting':
+      return t('connecting')
+    case 'connected':
+      return session.path.value === null ? t('connected') : pathText(session.path.value)
+    case 'reconnecting':
+      return t('reconnecting')
+    case 'full':
+      return t('full')
+    case 'unreachable':
+      return t('unreachable')
+    case 'refused':
+      return t('refusedByServer')
+    case 'ended':
+      return t('ended')
+  }
+}
+
+/** What a screen reader is told whenever it changes. */
+export function announcement(session: Session, media: LocalMedia): string {
+  const phase = session.phase.value
+  if (phase === 'idle') return media.status.value === 'ready' ? '' : t(media.status.value)
+  const left = phase === 'waiting' && session.peerLeft.value ? `${t('peerLeft')}. ` : ''
+  return left + (phase === 'connected' ? `${t('connected')}. ${phaseText(session)}` : phaseText(session))
+}
+
+/** How media travels: “Direct” or “Via relay (udp)”. */
+export function pathText(path: Path): string {
+  if (path.kind === 'direct') return t('direct')
+  return path.protocol === null ? t('relay') : t('relayProtocol', { protocol: path.protocol })
+}
