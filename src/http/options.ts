@@ -115,6 +115,18 @@ export interface IceConfigOptions {
   readonly turnTlsPort: number | null
   /** The secret credentials are minted from; null when there is none, then only `stun:` is announced. */
   readonly secret: string | null
+  /** `rest-api-separator` */
+  readonly separator: string
   /** `ice-credential-lifetime-seconds`: at most 86 400. */
   readonly lifetimeSeconds: number
+}
+
+export const ICE_CONFIG_DEFAULTS: IceConfigOptions = {
+  turnHosts: [],
+  turnPort: 3478,
+  turnTcpPort: 3478,
+  turnTlsPort: null,
+  secret: null,
+  separator: ':',
+  lifetimeSeconds: 12 * 3600,
 }

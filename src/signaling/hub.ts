@@ -43,11 +43,13 @@ export class Hub {
   readonly #perAddress = new Map<string, number>()
   readonly #registered = new Map<string, Connection>()
   readonly #heartbeat: NodeJS.Timeout
+  readonly #startedAt: number
   #closing = false
 
   constructor(options: SignalingOptions, createRooms: (effects: RoomEffects) => RoomStore, world: HubWorld) {
     this.#options = options
     this.#world = world
+    this.#startedAt = world.now()
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -60,13 +62,17 @@ export class Hub {
       disconnect: (room, client) => this.#disconnect(room, client),
       forgotten: (room, client) => world.forgotten?.(room, client),
     })
-    this.#heartbeat = setInterval(() => this.#beat(world.now()), 1000)
+    this.#heartbeat = setInterval(() => this.beat(), 1000)
     this.#heartbeat.unref()
   }
 
   /** Open sockets, registered or not. */
   get connections(): number {
     return this.#connections.size
+  }
+
+  get uptimeSeconds(): number {
+    return (this.#world.now() - this.#startedAt) / 1000
   }
 
   /** Answers an upgrade request for a path the hub listens on; `address` is what limits are counted by. */
@@ -77,6 +83,19 @@ export class Hub {
       return
     }
     this.#server.handleUpgrade(request, socket, head, (accepted) => this.#opened(accepted, address))
+  }
+
+  /** What happens once a second: expiry of places, registration timeouts, pings. */
+  beat(): void {
+    const now = this.#world.now()
+    this.rooms.sweep(now)
+    const timeout = this.#options.registerTimeoutSeconds * 1000
+    for (const connection of this.#connections) {
+      const unregistered = connection.room === null && !connection.finished
+      if (unregistered && timeout > 0 && now - connection.openedAt >= timeout)
+        this.#fail(connection, ErrorText.REGISTER_TIMEOUT)
+      else connection.beat(now)
+    }
   }
 
   /** Ends every socket, politely first. */
@@ -244,17 +263,6 @@ export class Hub {
     connection.finished = true
     this.counters.openSockets--
     connection.socket.close(NORMAL)
-  }
-
-  #beat(now: number): void {
-    this.rooms.sweep(now)
-    const timeout = this.#options.registerTimeoutSeconds * 1000
-    for (const connection of this.#connections) {
-      const unregistered = connection.room === null && !connection.finished
-      if (unregistered && timeout > 0 && now - connection.openedAt >= timeout)
-        this.#fail(connection, ErrorText.REGISTER_TIMEOUT)
-      else connection.beat(now)
-    }
   }
 }
 

@@ -1,0 +1,116 @@
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { addressList, holds } from './caller.ts'
+import { type ColliderWorld, colliderRoutes } from './collider.ts'
+import { type App, type Environment, routePath } from './environment.ts'
+import { type IceConfigWorld, iceConfigRoutes } from './ice-config.ts'
+import { type RoomsWorld, roomRoutes } from './rooms.ts'
+
+/** What the rooms port needs from the rest of the program. */
+export interface AppWorld extends RoomsWorld, IceConfigWorld {
+  /** The hub that answers under /collider and at /ws; null with `--no-signaling`. */
+  readonly collider: ColliderWorld | null
+  /** Whether new calls are welcome: false while starting and draining. */
+  ready(): boolean
+  /** Prometheus text; null without metrics on this port. */
+  readonly metrics: (() => Promise<{ readonly contentType: string; readonly body: string }>) | null
+}
+
+const SECURITY_HEADERS = {
+  'X-Content-Type-Options': 'nosniff',
+  // Room names are secrets; a link in a page must not carry them elsewhere.
+  'Referrer-Policy': 'no-referrer',
+  'Permissions-Policy': 'camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), geolocation=()',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+}
+
+const CORS = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Allow-Methods': 'GET, POST, DELETE, OPTIONS',
+  'Access-Control-Allow-Headers': '*',
+}
+
+/** Everything the rooms port serves: pages, room server, ICE documents, Collider, health and metrics. */
+export function createApp(world: AppWorld): App {
+  const app: App = new Hono<Environment>({ getPath: routePath })
+  const { options, pages, log } = world
+
+  app.use(async (c, next) => {
+    await next()
+    const { headers } = c.res
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) headers.set(name, value)
+    if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store')
+    if (!headers.has('Content-Security-Policy'))
+      headers.set('Content-Security-Policy', `default-src 'none'; frame-ancestors ${options.frameAncestors}`)
+    if (!operatorsOnly(c.req.path) && !headers.has('Access-Control-Allow-Origin'))
+      headers.set('Access-Control-Allow-Origin', CORS['Access-Control-Allow-Origin'])
+  })
+  // Apps claim to come from https://appr.tc whatever our name is, so nobody is refused for an Origin.
+  app.use(async (c, next) => {
+    if (c.req.method !== 'OPTIONS' || operatorsOnly(c.req.path)) return next()
+    return c.body(null, 204, { ...CORS, 'Access-Control-Max-Age': '86400' })
+  })
+  if (options.maxBodyBytes > 0)
+    app.use(bodyLimit({ maxSize: options.maxBodyBytes, onError: (c) => c.text('Request body too large\n', 413) }))
+  app.use('/:kind/:room/:client?', async (c, next) => {
+    const { room, client } = c.req.param()
+    if ((room?.length ?? 0) > 256 || (client?.length ?? 0) > 256) return c.notFound()
+    return next()
+  })
+
+  app.get('/healthz', (c) => c.text('ok\n'))
+  app.get('/readyz', (c) => (world.ready() ? c.text('ready\n') : c.text('not ready\n', 503)))
+  metricsRoute(app, world)
+  for (const [path, asset] of pages.assets)
+    app.get(path, (c) =>
+      c.body(asset.body, 200, {
+        'Content-Type': asset.contentType,
+        'Cache-Control': 'public, max-age=31536000, immutable',
+      }),
+    )
+  app.get('/robots.txt', (c) => c.text('User-agent: *\nDisallow: /\n'))
+  roomRoutes(app, world)
+  iceConfigRoutes(app, world)
+  if (world.collider) colliderRoutes(app, world.collider)
+
+  app.notFound((c) => {
+    const known = app.routes.some(
+      (route) => route.method !== 'ALL' && !route.path.startsWith('/:') && matches(route.path, c.req.path),
+    )
+    return known ? c.html(errorPage('Method not allowed'), 405) : c.html(errorPage('Not found'), 404)
+  })
+  app.onError((err, c) => {
+    log.error({ err, method: c.req.method }, 'request failed')
+    return c.html(errorPage('Internal server error'), 500)
+  })
+  return app
+}
+
+function metricsRoute(app: App, { metrics, options }: AppWorld): void {
+  if (!metrics) return
+  const allowed = addressList(options.metricsFrom)
+  app.get('/metrics', async (c) => {
+    const { address, forwarded } = c.env.caller
+    // Through a proxy everybody has the proxy's address, which may well be one that is allowed.
+    if (forwarded || !holds(allowed, address)) return c.notFound()
+    const { contentType, body } = await metrics()
+    return c.body(body, 200, { 'Content-Type': contentType })
+  })
+}
+
+function operatorsOnly(path: string): boolean {
+  return path === '/metrics'
+}
+
+function matches(pattern: string, path: string): boolean {
+  const wanted = pattern.split('/')
+  const given = path.split('/')
+  return (
+    wanted.length === given.length &&
+    wanted.every((part, i) => (part.startsWith(':') ? /^[A-Za-z0-9_-]+$/.test(given[i]!) : part === given[i]))
+  )
+}
+
+function errorPage(text: string): string {
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>${text}</title><h1>${text}</h1></html>`
+}

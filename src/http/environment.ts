@@ -1,0 +1,19 @@
+import type { Hono } from 'hono'
+import type { Caller } from './caller.ts'
+
+/** What every route knows besides the request. */
+export interface Environment {
+  Bindings: { caller: Caller }
+}
+
+export type App = Hono<Environment>
+
+/** The path that routes are matched with: decoded once, doubled slashes joined, so no spelling gets past a guard. */
+export function routePath(request: Request): string {
+  const { pathname } = new URL(request.url)
+  try {
+    return decodeURI(pathname).replace(/\/{2,}/g, '/')
+  } catch {
+    return '/%'
+  }
+}

@@ -1,0 +1,115 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer as createTlsServer, type ServerOptions as TlsServerOptions } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { getRequestListener } from '@hono/node-server'
+import { addressList, blockOf, type Caller, callerOf, holds } from './caller.ts'
+import type { Environment } from './environment.ts'
+import type { ListenerOptions } from './options.ts'
+
+export interface ListenerWorld {
+  readonly options: ListenerOptions
+  /** `trusted-proxy`: whose X-Forwarded-… headers count. */
+  readonly trustedProxies: readonly string[]
+  fetch(request: Request, env: Environment['Bindings']): Response | Promise<Response>
+  /** Answers a WebSocket handshake at /ws; null where there is no hub. */
+  readonly upgrade: ((request: IncomingMessage, socket: Duplex, head: Buffer, caller: Caller) => void) | null
+}
+
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+  /** Certificate and key; null for plain HTTP. */
+  readonly tls: TlsServerOptions | null
+}
+
+/** One HTTP or HTTPS port. */
+export class HttpListener {
+  readonly server: Server
+  readonly #perAddress = new Map<string, number>()
+
+  private constructor(server: Server) {
+    this.server = server
+  }
+
+  /** Listens, or rejects with Node's error (`code`, `address`, `port`). */
+  static async open(at: ListenAddress, world: ListenerWorld): Promise<HttpListener> {
+    const { options } = world
+    const settings = {
+      headersTimeout: options.headersTimeoutSeconds * 1000,
+      requestTimeout: options.requestTimeoutSeconds * 1000,
+      // Longer than the proxies in front of us keep theirs, so that they never send into a socket we are closing.
+      keepAliveTimeout: 75_000,
+      connectionsCheckingInterval: 1000,
+      insecureHTTPParser: false,
+      ...(options.maxHeaderBytes > 0 ? { maxHeaderSize: options.maxHeaderBytes } : {}),
+    }
+    const server = at.tls ? createTlsServer({ ...at.tls, ...settings }) : createServer(settings)
+    server.maxHeadersCount = options.maxHeaders
+    if (options.maxConnections > 0) server.maxConnections = options.maxConnections
+    const listener = new HttpListener(server)
+    listener.#serve(world)
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ host: at.host, port: at.port }, () => {
+        server.off('error', reject)
+        resolve()
+      })
+    })
+    return listener
+  }
+
+  get address(): AddressInfo {
+    // A server that listens on a TCP port has one; strings are for pipes.
+    return this.server.address() as AddressInfo
+  }
+
+  /** Takes no more connections, lets answers that are on their way finish, then ends what is left. */
+  async close(): Promise<void> {
+    if (!this.server.listening) return
+    const closed = new Promise<void>((done) => this.server.close(() => done()))
+    this.server.closeIdleConnections()
+    const impatient = setTimeout(() => this.server.closeAllConnections(), 1000)
+    await closed
+    clearTimeout(impatient)
+  }
+
+  #serve(world: ListenerWorld): void {
+    const trusted = addressList(world.trustedProxies)
+    this.server.on('connection', (socket: Socket) => {
+      if (!this.#admit(socket, world.options.maxConnectionsPerAddress, (address) => holds(trusted, address)))
+        socket.destroy()
+    })
+    const answer = getRequestListener((request, { incoming }) => {
+      const caller = callerOf(incoming as IncomingMessage, trusted)
+      if (!caller) return new Response('Bad Host header\n', { status: 400 })
+      return world.fetch(request, { caller })
+    })
+    this.server.on('request', (incoming, outgoing) => {
+      void answer(incoming, outgoing)
+    })
+    this.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      // A peer that resets during the handshake must not take us with it.
+      socket.on('error', () => socket.destroy())
+      const caller = callerOf(request, trusted)
+      const path = (request.url ?? '').split('?')[0]!.replace(/\/{2,}/g, '/')
+      if (caller && world.upgrade && path === '/ws') world.upgrade(request, socket, head, caller)
+      else socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    })
+  }
+
+  #admit(socket: Socket, limit: number, exempt: (address: string) => boolean): boolean {
+    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+    if (limit === 0 || exempt(address)) return true
+    const block = blockOf(address)
+    const open = this.#perAddress.get(block) ?? 0
+    if (open >= limit) return false
+    this.#perAddress.set(block, open + 1)
+    socket.once('close', () => {
+      const left = (this.#perAddress.get(block) ?? 1) - 1
+      if (left > 0) this.#perAddress.set(block, left)
+      else this.#perAddress.delete(block)
+    })
+    return true
+  }
+}

@@ -1,0 +1,126 @@
+import type { Context } from 'hono'
+import type { Log } from '../log.ts'
+import type { RoomStore } from '../rooms/room-store.ts'
+import { parseAnalytics } from './analytics.ts'
+import { randomDigits } from './announced.ts'
+import type { App, Environment } from './environment.ts'
+import type { AddressLimits } from './limits.ts'
+import type { HttpOptions } from './options.ts'
+import type { CallPages, PageView } from './page-parameters.ts'
+import { type Described, describe, pageParameters, roomLink } from './parameters.ts'
+
+export interface RoomsWorld {
+  readonly options: HttpOptions
+  readonly rooms: RoomStore
+  readonly limits: AddressLimits
+  readonly pages: CallPages
+  readonly log: Log
+  /** Monotonic milliseconds. */
+  now(): number
+  /** Unix milliseconds. */
+  wallClock(): number
+}
+
+const ROOM = ':room{[A-Za-z0-9_-]+}'
+const CLIENT = ':client{[A-Za-z0-9_-]+}'
+
+/** AppRTC's room server: every route of every generation that is not somebody's cloud. */
+export function roomRoutes(app: App, world: RoomsWorld): void {
+  const { options, rooms } = world
+
+  app.get('/', (c) => page(c, 'home', null, world))
+  app.on('GET', [`/r/${ROOM}`, `/room/${ROOM}`], (c) => {
+    const room = c.req.param('room')
+    return page(c, rooms.isFull(room, world.now()) ? 'full' : 'call', room, world)
+  })
+  // POST /r/ROOM: apps that were given the page's address as the room server.
+  app.on('POST', [`/join/${ROOM}`, `/register/${ROOM}`, `/r/${ROOM}`], (c) => join(c, c.req.param('room'), world))
+  app.post(`/message/${ROOM}/${CLIENT}`, async (c) => {
+    const text = decodeText(await c.req.arrayBuffer())
+    if (text === null) return c.json({ result: 'ERROR' })
+    return c.json({ result: rooms.message(c.req.param('room'), c.req.param('client'), text, world.now()) })
+  })
+  app.on('POST', [`/leave/${ROOM}/${CLIENT}`, `/bye/${ROOM}/${CLIENT}`], (c) => {
+    rooms.leave(c.req.param('room'), c.req.param('client'), world.now())
+    return c.body('')
+  })
+  app.get('/params', (c) => {
+    const { parameters } = describe(queryOf(c), userAgentOf(c), c.env.caller, null, options)
+    return c.json(parameters)
+  })
+  app.on('POST', ['/a', '/a/'], async (c) => {
+    const event = parseAnalytics(await c.req.text(), world.wallClock())
+    if (!event) return c.json({ result: 'INVALID_REQUEST' })
+    world.log.debug({ event }, 'page event')
+    return c.json({ result: 'SUCCESS' })
+  })
+  // The cron target of Google's own instance; anybody else got an empty answer.
+  app.on('GET', ['/probe/collider', '/probe/ceod'], (c) => c.body(''))
+}
+
+async function join(c: Context<Environment>, room: string, world: RoomsWorld): Promise<Response> {
+  const { options, rooms, limits } = world
+  const refused = { result: 'ERROR', params: { messages: [] } }
+  if (!rooms.has(room) && !(await limits.mayOpenRoom(c.env.caller.block)))
+    return c.json(refused, 429, { 'Retry-After': '60' })
+  const query = await queryAndFormOf(c)
+  const clientId = randomDigits(8)
+  const { parameters, announced, loopback } = describe(query, userAgentOf(c), c.env.caller, clientId, options)
+  const outcome = rooms.join(room, clientId, loopback, world.now())
+  if (outcome.result === 'TOO_MANY_ROOMS') return c.json(refused, 429, { 'Retry-After': '60' })
+  if (outcome.result !== 'SUCCESS') {
+    // iOS builds URLs from the parameters before it looks at the result.
+    const hints = { room_id: room, wss_url: parameters.wss_url, wss_post_url: parameters.wss_post_url }
+    const params = options.urlOverrides === 'compat' ? { messages: [] } : { ...hints, messages: [] }
+    return c.json({ result: outcome.result, params })
+  }
+  world.log.debug({ room, client: clientId, initiator: outcome.initiator }, 'client joined')
+  const params = {
+    ...parameters,
+    room_id: room,
+    room_link: roomLink(room, query, announced.origin, options),
+    client_id: clientId,
+    is_initiator: outcome.initiator ? 'true' : 'false',
+    messages: outcome.messages,
+  }
+  return c.json({ result: 'SUCCESS', params })
+}
+
+function page(c: Context<Environment>, view: PageView, room: string | null, world: RoomsWorld): Response {
+  const { options, pages } = world
+  const query = queryOf(c)
+  const described: Described = describe(query, userAgentOf(c), c.env.caller, null, options)
+  const { announced } = described
+  const link = room === null ? null : { id: room, link: roomLink(room, query, announced.origin, options) }
+  const connectSources = [announced.wssUrl, announced.wssPostUrl, announced.iceServerUrl].filter((url) => url !== '')
+  c.header(
+    'Content-Security-Policy',
+    pages.contentSecurityPolicy({ connectSources, frameAncestors: options.frameAncestors }),
+  )
+  return c.html(pages.renderPage(view, pageParameters(described, link)))
+}
+
+function queryOf(c: Context<Environment>): URLSearchParams {
+  return new URL(c.req.url).searchParams
+}
+
+/** Arguments count from the query and from a form body; of one name the first. */
+async function queryAndFormOf(c: Context<Environment>): Promise<URLSearchParams> {
+  const query = new URLSearchParams(queryOf(c))
+  if (!(c.req.header('Content-Type') ?? '').startsWith('application/x-www-form-urlencoded')) return query
+  for (const [name, value] of new URLSearchParams(await c.req.text())) query.append(name, value)
+  return query
+}
+
+function userAgentOf(c: Context<Environment>): string {
+  return c.req.header('User-Agent') ?? ''
+}
+
+/** Bodies are raw text whatever their Content-Type says: iOS calls JSON a form. */
+function decodeText(body: ArrayBuffer): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
+  } catch {
+    return null
+  }
+}
