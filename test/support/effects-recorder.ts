@@ -1,0 +1,61 @@
+import type { Address } from '../../src/stun/address.ts'
+import type { Effects, Refusal } from '../../src/turn/effects.ts'
+import type { FiveTuple } from '../../src/turn/five-tuple.ts'
+import type { Relay } from '../../src/turn/relay-address.ts'
+
+export interface ToClient {
+  readonly client: FiveTuple
+  readonly bytes: Buffer
+}
+
+export interface ToPeer {
+  readonly relay: Relay
+  readonly peer: string
+  readonly data: Buffer
+}
+
+/** Keeps copies of all that the core asked for, in order. */
+export class EffectsRecorder implements Effects {
+  readonly toClient: ToClient[] = []
+  readonly toPeer: ToPeer[] = []
+  /** Relays whose socket has been asked for and not been answered. */
+  readonly opening: Relay[] = []
+  readonly open = new Set<Relay>()
+  readonly closedClients: FiveTuple[] = []
+  readonly refusals: Refusal[] = []
+
+  sendToClient(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
+    this.toClient.push({ client: client.copy(), bytes: Buffer.from(bytes.subarray(start, end)) })
+  }
+
+  sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number): void {
+    if (!this.open.has(relay)) throw new Error('sent through a relay that is not open')
+    this.toPeer.push({ relay, peer: peer.toString(), data: Buffer.from(bytes.subarray(start, end)) })
+  }
+
+  openRelay(relay: Relay): void {
+    this.opening.push(relay)
+  }
+
+  closeRelay(relay: Relay): void {
+    const at = this.opening.indexOf(relay)
+    if (at >= 0) this.opening.splice(at, 1)
+    else if (!this.open.delete(relay)) throw new Error('closed a relay that was never opened')
+  }
+
+  closeClient(client: FiveTuple): void {
+    this.closedClients.push(client.copy())
+  }
+
+  refused(_client: FiveTuple, refusal: Refusal): void {
+    this.refusals.push(refusal)
+  }
+
+  /** Forgets what was sent so far. */
+  clear(): void {
+    this.toClient.length = 0
+    this.toPeer.length = 0
+    this.refusals.length = 0
+    this.closedClients.length = 0
+  }
+}

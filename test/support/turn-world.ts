@@ -1,0 +1,259 @@
+import { randomBytes } from 'node:crypto'
+import { Address } from '../../src/stun/address.ts'
+import { Attribute, Method } from '../../src/stun/constants.ts'
+import type { StunWriter } from '../../src/stun/writer.ts'
+import { Authenticator, type AuthOptions } from '../../src/turn/auth.ts'
+import { ChallengeLimit } from '../../src/turn/challenge-limit.ts'
+import { HEADROOM, TAILROOM } from '../../src/turn/effects.ts'
+import { ExternalIp, type ExternalIpPair } from '../../src/turn/external-ip.ts'
+import { type ClientTransport, FiveTuple } from '../../src/turn/five-tuple.ts'
+import { Nonces } from '../../src/turn/nonce.ts'
+import { DEFAULT_SETTINGS, type TurnOptions, type TurnSettings } from '../../src/turn/options.ts'
+import { PeerPolicy, type PeerRange, type PeerRules, parsePeerRange } from '../../src/turn/peer-policy.ts'
+import { Quota } from '../../src/turn/quota.ts'
+import type { Relay } from '../../src/turn/relay-address.ts'
+import { RelayPorts } from '../../src/turn/relay-ports.ts'
+import { TurnServer } from '../../src/turn/turn-server.ts'
+import { StaticUsers } from '../../src/turn/user-store.ts'
+import { Clock } from './clock.ts'
+import { EffectsRecorder } from './effects-recorder.ts'
+import { Answer, channelData, type Login, type RequestOptions, TurnClient, type Write } from './turn-client.ts'
+
+export const REALM = 'example.org'
+export const ALICE: Login = { username: 'alice', password: 'correct horse' }
+export const BOB: Login = { username: 'bob', password: 'battery staple' }
+
+export interface WorldOptions {
+  readonly settings?: Partial<TurnSettings>
+  readonly auth?: Partial<AuthOptions>
+  readonly relayAddresses?: readonly string[]
+  readonly ports?: readonly [number, number]
+  readonly userQuota?: number
+  readonly challengesPerSecond?: number
+  readonly guessesPerMinute?: number
+  readonly externalIps?: readonly ExternalIpPair[]
+  readonly denied?: string
+}
+
+/** A TurnServer with everything around it but the network. */
+export class TurnWorld {
+  readonly clock = new Clock()
+  readonly effects = new EffectsRecorder()
+  readonly options: TurnOptions
+  readonly server: TurnServer
+  readonly nonces: Nonces
+  /** Whether relay sockets open as soon as they are asked for. */
+  opensRelays = true
+  #connections = 0
+  #clients = 0
+  readonly #rules: PeerRules
+
+  constructor(options: WorldOptions = {}) {
+    const { settings, auth, ports = [49152, 65535], externalIps = [] } = options
+    const relayAddresses = (options.relayAddresses ?? ['192.0.2.1', '2001:db8::1']).map((ip) => Address.parse(ip)!)
+    const externalIp = new ExternalIp(externalIps, relayAddresses)
+    this.#rules = {
+      allowed: [],
+      denied: ranges(options.denied),
+      allowLoopback: false,
+      ownAddresses: relayAddresses,
+      ownPorts: [3478, 5349],
+      services: [],
+      relayAddresses: [...relayAddresses, ...relayAddresses.map((ip) => externalIp.toPublic(ip.copy()))],
+      minPort: ports[0],
+      maxPort: ports[1],
+    }
+    this.nonces = new Nonces({ lifetimeSeconds: 600, key: randomBytes(32), bitOrder: 'msb', random: randomBytes })
+    const authOptions: AuthOptions = {
+      realm: REALM,
+      anonymous: false,
+      users: new StaticUsers(
+        [
+          { name: ALICE.username, password: ALICE.password },
+          { name: BOB.username, password: BOB.password },
+        ],
+        REALM,
+      ),
+      secrets: [],
+      separator: ':',
+      strictExpiry: false,
+      sha256: 'off',
+      ...auth,
+    }
+    this.options = {
+      ...DEFAULT_SETTINGS,
+      ...settings,
+      authenticator: new Authenticator(authOptions, this.nonces, () => this.clock.wall),
+      quota: new Quota({ user: options.userQuota ?? 0, total: 0 }),
+      challengeLimit: new ChallengeLimit(options.challengesPerSecond ?? 0, 1000, randomBytes),
+      guessLimit: new ChallengeLimit(options.guessesPerMinute ?? 0, 60_000, randomBytes),
+      relayAddresses,
+      relayPorts: new RelayPorts({ minPort: ports[0], maxPort: ports[1] }, randomBytes),
+      externalIp,
+      peerPolicy: new PeerPolicy(this.#rules),
+    }
+    this.server = new TurnServer(this.options, this.effects, { random: randomBytes })
+  }
+
+  get now(): number {
+    return this.clock.now
+  }
+
+  get dropped(): Record<string, number> {
+    const all = Object.entries(this.server.counters.dropped)
+    return Object.fromEntries(all.filter(([, count]) => count > 0))
+  }
+
+  /** A client on its own address; the transport's connection is its own too. */
+  client(login: Login | null = ALICE, transport: ClientTransport = 'udp', address?: string): WorldClient {
+    const host = address ?? '198.51.100.7'
+    const connection = transport === 'udp' ? 0 : ++this.#connections
+    const client = Address.parse(host, 20_000 + this.#clients++)!
+    const server = Address.parse(client.family === 4 ? '192.0.2.1' : '2001:db8::1', 3478)!
+    return new WorldClient(this, login, new FiveTuple(transport, client, server, 0, connection))
+  }
+
+  /** Hands bytes to the server as a driver does: in a buffer of its own that is reused at once. */
+  receive(bytes: Buffer, fiveTuple: FiveTuple): void {
+    const borrowed = Buffer.concat([Buffer.alloc(7, 0xee), bytes, Buffer.alloc(5, 0xee)])
+    const refilled = fiveTuple.connection === 0 ? fiveTuple.copy() : fiveTuple
+    this.server.receive(borrowed, 7, 7 + bytes.length, refilled, this.now)
+    borrowed.fill(0xdd)
+    if (fiveTuple.connection === 0) refilled.client.setIpv4(0, 0)
+    if (this.opensRelays) this.openRelays()
+  }
+
+  peerData(relay: Relay, peer: string, data: Buffer): void {
+    const bytes = Buffer.concat([Buffer.alloc(HEADROOM, 0xee), data, Buffer.alloc(TAILROOM, 0xee)])
+    this.server.peerData(relay, addressOf(peer), bytes, HEADROOM, HEADROOM + data.length, this.now)
+    bytes.fill(0xdd)
+  }
+
+  /** Answers every openRelay. */
+  openRelays(): void {
+    for (let relay = this.effects.opening.shift(); relay !== undefined; relay = this.effects.opening.shift()) {
+      this.effects.open.add(relay)
+      this.server.relayOpened(relay, this.now)
+    }
+  }
+
+  /** Answers the oldest openRelay with a failure, and says which it was. */
+  failRelay(reason: 'in-use' | 'exhausted' | 'unavailable'): Relay {
+    const relay = this.effects.opening.shift()!
+    this.server.relayFailed(relay, reason, this.now)
+    return relay
+  }
+
+  /** Lets time pass the way a driver does: a sweep every second. */
+  pass(seconds: number): void {
+    for (let i = 0; i < seconds; i++) {
+      this.clock.advanceSeconds(1)
+      this.server.sweep(this.now)
+    }
+  }
+
+  /** Replaces the denied peers at run time. */
+  deny(range: string): void {
+    this.server.setPeerPolicy(new PeerPolicy({ ...this.#rules, denied: ranges(range) }))
+  }
+}
+
+/** One 5-tuple and what was sent to it. */
+export class WorldClient extends TurnClient {
+  readonly world: TurnWorld
+  readonly fiveTuple: FiveTuple
+
+  constructor(world: TurnWorld, login: Login | null, fiveTuple: FiveTuple) {
+    super(login)
+    this.world = world
+    this.fiveTuple = fiveTuple
+  }
+
+  /** Hands bytes to the server and returns what it sends back to this client for them. */
+  send(bytes: Buffer): Buffer[] {
+    const { toClient } = this.world.effects
+    const before = toClient.length
+    this.world.receive(bytes, this.fiveTuple)
+    return toClient.slice(before).map((sent) => sent.bytes)
+  }
+
+  /** One request as it is; null when nothing comes back. */
+  ask(method: number, write?: Write, options?: RequestOptions): Answer | null {
+    const [bytes] = this.send(this.request(method, write, options))
+    return bytes === undefined ? null : new Answer(bytes)
+  }
+
+  /** A request with credentials: meets the challenge first, when none has been met. */
+  demand(method: number, write?: Write, options?: RequestOptions): Answer {
+    if (this.nonce === null && this.login !== null) this.learn(this.ask(Method.ALLOCATE, write)!)
+    const answer = this.ask(method, write, options)
+    if (answer === null) throw new Error('no answer')
+    return answer
+  }
+
+  allocate(write: Write = () => {}, options?: RequestOptions): Answer {
+    return this.demand(Method.ALLOCATE, (writer) => write(udp(writer)), options)
+  }
+
+  refresh(lifetime: number | null = null): Answer {
+    return this.demand(Method.REFRESH, (writer) => {
+      if (lifetime !== null) writer.uint32(Attribute.LIFETIME, lifetime)
+    })
+  }
+
+  permit(...peers: string[]): Answer {
+    return this.demand(Method.CREATE_PERMISSION, (writer) => {
+      for (const peer of peers) writer.xorAddress(Attribute.XOR_PEER_ADDRESS, addressOf(peer))
+    })
+  }
+
+  bind(number: number, peer: string): Answer {
+    return this.demand(Method.CHANNEL_BIND, (writer) =>
+      writer.uint32(Attribute.CHANNEL_NUMBER, number * 0x10000).xorAddress(Attribute.XOR_PEER_ADDRESS, addressOf(peer)),
+    )
+  }
+
+  sendIndication(peer: string, data: Buffer | string, write: Write = () => {}): void {
+    this.send(
+      this.indication(Method.SEND, (writer) => {
+        writer.xorAddress(Attribute.XOR_PEER_ADDRESS, addressOf(peer)).bytes(Attribute.DATA, Buffer.from(data))
+        write(writer)
+      }),
+    )
+  }
+
+  sendChannelData(number: number, data: Buffer | string, padding = 0): void {
+    this.send(channelData(number, Buffer.from(data), padding))
+  }
+
+  get relays(): Relay[] {
+    for (const allocation of this.world.server.allocations) {
+      const { client, connection } = allocation.client
+      if (connection === this.fiveTuple.connection && client.equals(this.fiveTuple.client)) return allocation.relays
+    }
+    return []
+  }
+
+  get relay(): Relay {
+    return this.relays[0]!
+  }
+}
+
+/** REQUESTED-TRANSPORT: UDP. */
+export function udp(writer: StunWriter): StunWriter {
+  return writer.uint32(Attribute.REQUESTED_TRANSPORT, 17 * 0x1000000)
+}
+
+/** `192.0.2.1:5000` or `[2001:db8::1]:5000`. */
+export function addressOf(text: string): Address {
+  const colon = text.lastIndexOf(':')
+  const address = Address.parse(text.slice(0, colon).replace(/[[\]]/g, ''), Number(text.slice(colon + 1)))
+  if (address === null) throw new Error(`not an address: ${text}`)
+  return address
+}
+
+function ranges(text: string | undefined): readonly PeerRange[] {
+  const parsed = text === undefined ? [] : parsePeerRange(text)
+  if (typeof parsed === 'string') throw new Error(parsed)
+  return parsed
+}
