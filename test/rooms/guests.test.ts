@@ -1,0 +1,146 @@
+import { describe, expect, test } from 'vitest'
+import { RecordedRooms } from './recorder.ts'
+
+const SECOND = 1000
+
+/** Rooms that only the Collider knows, because a foreign room server gives the places. */
+describe('Collider rooms', () => {
+  test('AR-4.14 a new record has no socket and nothing waits; the second bind is an error', () => {
+    const rooms = new RecordedRooms()
+    expect(rooms.register('r', 'a', 0)).toBeNull()
+    expect(rooms.delivered).toEqual([])
+    expect(rooms.register('r', 'a', 0)).toBe('Duplicated registration')
+  })
+
+  test('AR-4.15 AR-4.20 registering the second client delivers what the first had queued, once', () => {
+    const rooms = new RecordedRooms()
+    rooms.register('r', 'a', 0)
+    rooms.send('r', 'a', '1', 0)
+    rooms.send('r', 'a', '2', 0)
+    rooms.register('r', 'b', 0)
+    expect(rooms.delivered).toEqual(['r/b: 1', 'r/b: 2'])
+    rooms.closed('r', 'b', false, 0)
+    rooms.register('r', 'b', 0)
+    expect(rooms.delivered).toHaveLength(2)
+  })
+
+  test('AR-4.16 a text for one without a socket waits; once it has one, a later text goes directly', () => {
+    const rooms = new RecordedRooms()
+    rooms.register('r', 'a', 0)
+    rooms.post('r', 'b', 'hello from b', 0)
+    rooms.send('r', 'a', 'waits', 0)
+    expect(rooms.delivered).toEqual(['r/a: hello from b'])
+    rooms.register('r', 'b', 0)
+    rooms.send('r', 'a', 'direct', 0)
+    expect(rooms.delivered).toEqual(['r/a: hello from b', 'r/b: waits', 'r/b: direct'])
+  })
+
+  test('AR-4.17 AR-4.22 removing a client closes its socket, and the room is gone with the last', () => {
+    const rooms = new RecordedRooms()
+    rooms.register('r', 'a', 0)
+    rooms.remove('r', 'a', 0)
+    expect(rooms.disconnected).toEqual(['r/a'])
+    expect(rooms.size).toBe(0)
+  })
+
+  test('AR-4.18 1 024 texts can be queued, the next is an error', () => {
+    const rooms = new RecordedRooms()
+    rooms.register('r', 'a', 0)
+    for (let i = 0; i < 1024; i++) expect(rooms.send('r', 'a', 'x', 0)).toBeNull()
+    expect(rooms.send('r', 'a', 'x', 0)).toBe('Too many messages queued for the client')
+  })
+
+  test('AR-4.19 a room has one record an id, takes two ids and refuses the third', () => {
+    const rooms = new RecordedRooms()
+    rooms.post('r', 'a', 'x', 0)
+    rooms.post('r', 'a', 'y', 0)
+    expect(rooms.register('r', 'a', 0)).toBeNull()
+    expect(rooms.register('r', 'b', 0)).toBeNull()
+    expect(rooms.register('r', 'c', 0)).toBe('Max room capacity reached')
+    expect(rooms.post('r', 'c', 'x', 0)).toBe('Max room capacity reached')
+  })
+
+  test('AR-4.21 a text waits while the sender is alone and is delivered when the peer has a socket', () => {
+    const rooms = new RecordedRooms()
+    rooms.register('r', 'a', 0)
+    rooms.send('r', 'a', 'queued', 0)
+    expect(rooms.delivered).toEqual([])
+    rooms.register('r', 'b', 0)
+    rooms.send('r', 'a', 'direct', 0)
+    rooms.register('r', 'b', 0)
+    expect(rooms.delivered).toEqual(['r/b: queued', 'r/b: direct'])
+  })
+
+  test('AR-4.28 a room made by POST alone is gone after the timeout', () => {
+    const rooms = new RecordedRooms()
+    rooms.post('r', 'a', 'x', 0)
+    rooms.sweep(9 * SECOND)
+    expect(rooms.size).toBe(1)
+    rooms.sweep(10 * SECOND)
+    expect(rooms.size).toBe(0)
+    expect(rooms.forgotten).toEqual(['r/a'])
+  })
+
+  test('AR-4.29 a closed socket leaves the record in place until the timeout; the peer is told nothing', () => {
+    const rooms = new RecordedRooms()
+    rooms.register('r', 'a', 0)
+    rooms.register('r', 'b', 0)
+    rooms.closed('r', 'a', true, 0)
+    rooms.sweep(9 * SECOND)
+    expect(rooms.register('r', 'c', 9 * SECOND)).toBe('Max room capacity reached')
+    rooms.sweep(10 * SECOND)
+    expect(rooms.register('r', 'c', 10 * SECOND)).toBeNull()
+    expect(rooms.delivered).toEqual([])
+  })
+
+  test('AR-4.30 registering again in time stops the timer', () => {
+    const rooms = new RecordedRooms()
+    rooms.register('r', 'a', 0)
+    rooms.closed('r', 'a', false, 0)
+    expect(rooms.register('r', 'a', 9 * SECOND)).toBeNull()
+    rooms.sweep(60 * SECOND)
+    expect(rooms.size).toBe(1)
+    expect(rooms.forgotten).toEqual([])
+  })
+
+  test('the room server is called for DELETE and for time, not for a closed socket', () => {
+    const rooms = new RecordedRooms()
+    rooms.register('r', 'a', 0)
+    rooms.register('r', 'b', 0)
+    rooms.closed('r', 'a', false, 0)
+    expect(rooms.forgotten).toEqual([])
+    rooms.remove('r', 'b', 0)
+    rooms.sweep(10 * SECOND)
+    expect(rooms.forgotten).toEqual(['r/b', 'r/a'])
+  })
+
+  test('a bye of theirs is a text like any other', () => {
+    const rooms = new RecordedRooms()
+    rooms.register('r', 'a', 0)
+    rooms.register('r', 'b', 0)
+    rooms.send('r', 'a', '{"type":"bye"}', 0)
+    rooms.send('r', 'a', 'more', 0)
+    expect(rooms.delivered).toEqual(['r/b: {"type":"bye"}', 'r/b: more'])
+  })
+
+  test('members and guests of one name do not hear each other', () => {
+    const rooms = new RecordedRooms()
+    rooms.register('r', 'guest', 0)
+    rooms.call('r')
+    rooms.send('r', 'a', 'among us', 0)
+    rooms.send('r', 'guest', 'anybody?', 0)
+    expect(rooms.delivered).toEqual(['r/b: among us'])
+  })
+
+  test.each(['LOOPBACK_CLIENT_ID', 'loopback_client_id'])('the loopback socket registers as %s', (id) => {
+    const rooms = new RecordedRooms()
+    rooms.join('r', 'a', true, 0)
+    rooms.message('r', 'a', 'offer', 0)
+    rooms.register('r', 'a', 0)
+    expect(rooms.register('r', id, 0)).toBeNull()
+    rooms.send('r', id, 'answer', 0)
+    expect(rooms.delivered).toEqual([`r/${id}: offer`, 'r/a: answer'])
+    rooms.leave('r', 'a', 0)
+    expect(rooms.disconnected).toEqual([`r/${id}`])
+  })
+})

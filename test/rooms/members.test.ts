@@ -1,0 +1,301 @@
+import { describe, expect, test } from 'vitest'
+import { BYE } from '../../src/rooms/client.ts'
+import { RecordedRooms } from './recorder.ts'
+
+const SECOND = 1000
+
+describe('places', () => {
+  test('the first is initiator, the second gets what was stored, the third finds the room full', () => {
+    const rooms = new RecordedRooms()
+    expect(rooms.join('r', 'a', false, 0)).toEqual({ result: 'SUCCESS', initiator: true, messages: [] })
+    expect(rooms.message('r', 'a', 'one', 0)).toBe('SUCCESS')
+    expect(rooms.message('r', 'a', 'two', 0)).toBe('SUCCESS')
+    expect(rooms.isFull('r', 0)).toBe(false)
+    expect(rooms.join('r', 'b', false, 0)).toEqual({ result: 'SUCCESS', initiator: false, messages: ['one', 'two'] })
+    expect(rooms.isFull('r', 0)).toBe(true)
+    expect(rooms.join('r', 'c', false, 0)).toEqual({ result: 'FULL' })
+  })
+
+  test('stored texts are handed out once', () => {
+    const rooms = new RecordedRooms()
+    rooms.join('r', 'a', false, 0)
+    rooms.message('r', 'a', 'offer', 0)
+    rooms.join('r', 'b', false, 0)
+    rooms.leave('r', 'b', 0)
+    expect(rooms.join('r', 'c', false, 0)).toMatchObject({ messages: [] })
+  })
+
+  test('an id that is there already is a duplicate', () => {
+    const rooms = new RecordedRooms()
+    rooms.join('r', 'a', false, 0)
+    expect(rooms.join('r', 'a', false, 0)).toEqual({ result: 'DUPLICATE_CLIENT' })
+  })
+
+  test('a loopback room is full at once and gone with its one client', () => {
+    const rooms = new RecordedRooms()
+    rooms.join('r', 'a', true, 0)
+    expect(rooms.join('r', 'b', false, 0)).toEqual({ result: 'FULL' })
+    rooms.leave('r', 'a', 0)
+    expect(rooms.size).toBe(0)
+  })
+
+  test('texts stored by one who leaves vanish with it, and the one who remains is initiator', () => {
+    const rooms = new RecordedRooms()
+    rooms.join('r', 'a', false, 0)
+    rooms.join('r', 'b', false, 0)
+    rooms.leave('r', 'a', 0)
+    expect(rooms.join('r', 'c', false, 0)).toMatchObject({ initiator: false })
+    rooms.leave('r', 'b', 0)
+    rooms.leave('r', 'c', 0)
+    expect(rooms.size).toBe(0)
+  })
+
+  test('SEC-46 leave, message and DELETE of an unknown id change nothing', () => {
+    const rooms = new RecordedRooms()
+    rooms.call('r')
+    rooms.leave('r', 'x', 0)
+    rooms.remove('r', 'x', 0)
+    rooms.leave('other', 'a', 0)
+    rooms.remove('other', 'a', 0)
+    expect(rooms.message('r', 'x', 'text', 0)).toBe('UNKNOWN_CLIENT')
+    expect(rooms.message('other', 'a', 'text', 0)).toBe('UNKNOWN_ROOM')
+    expect(rooms.delivered).toEqual([])
+    expect(rooms.disconnected).toEqual([])
+    expect(rooms.isFull('r', 0)).toBe(true)
+    expect(rooms.size).toBe(1)
+  })
+
+  test('AR-5.2.9 an id that no join gave out gets no place beside members', () => {
+    const rooms = new RecordedRooms()
+    rooms.join('r', 'a', false, 0)
+    expect(rooms.register('r', 'stranger', 0)).toBe('Max room capacity reached')
+    expect(rooms.post('r', 'stranger', 'text', 0)).toBe('Max room capacity reached')
+    expect(rooms.join('r', 'b', false, 0)).toMatchObject({ result: 'SUCCESS', messages: [] })
+  })
+
+  test('a room of three places has three', () => {
+    const rooms = new RecordedRooms({ capacity: 3 })
+    rooms.call('r')
+    rooms.join('r', 'c', false, 0)
+    rooms.register('r', 'c', 0)
+    expect(rooms.join('r', 'd', false, 0)).toEqual({ result: 'FULL' })
+    rooms.send('r', 'a', 'hello', 0)
+    expect(rooms.delivered).toEqual(['r/b: hello', 'r/c: hello'])
+  })
+
+  test.each([0, 1])('a limit of 0 is none (capacity, member %i)', (member) => {
+    const rooms = new RecordedRooms({ capacity: 0, maxRooms: 0, maxMessages: 0, maxBytes: 0 })
+    for (let id = 0; id < 50; id++) expect(rooms.join('r', `${id}`, false, 0).result).toBe('SUCCESS')
+    expect(rooms.message('r', `${member}`, 'x', 0)).toBe('SUCCESS')
+  })
+})
+
+describe('relaying', () => {
+  test('with two members a text goes to the socket of the other, or waits for it in order', () => {
+    const rooms = new RecordedRooms()
+    rooms.join('r', 'a', false, 0)
+    rooms.join('r', 'b', false, 0)
+    expect(rooms.message('r', 'a', '1', 0)).toBe('SUCCESS')
+    expect(rooms.post('r', 'a', '2', 0)).toBeNull()
+    expect(rooms.delivered).toEqual([])
+    rooms.register('r', 'b', 0)
+    rooms.message('r', 'a', '3', 0)
+    expect(rooms.delivered).toEqual(['r/b: 1', 'r/b: 2', 'r/b: 3'])
+  })
+
+  test('a member that lost its socket takes it up again and gets what it missed', () => {
+    const rooms = new RecordedRooms()
+    rooms.call('r')
+    rooms.closed('r', 'b', false, 0)
+    rooms.send('r', 'a', 'missed', 5 * SECOND)
+    expect(rooms.register('r', 'b', 9 * SECOND)).toBeNull()
+    rooms.sweep(60 * SECOND)
+    expect(rooms.delivered).toEqual(['r/b: missed'])
+    expect(rooms.isFull('r', 60 * SECOND)).toBe(true)
+  })
+
+  test('after leave the socket still says bye, and then nobody hears it any more', () => {
+    const rooms = new RecordedRooms()
+    rooms.call('r')
+    rooms.leave('r', 'a', 0)
+    rooms.send('r', 'a', BYE, 0)
+    rooms.send('r', 'a', BYE, 0)
+    rooms.send('r', 'a', 'text', 0)
+    expect(rooms.delivered).toEqual([`r/b: ${BYE}`])
+  })
+
+  test('a late bye does not reach the newcomer', () => {
+    const rooms = new RecordedRooms()
+    rooms.call('r')
+    rooms.leave('r', 'a', 0)
+    rooms.join('r', 'c', false, 0)
+    rooms.register('r', 'c', 0)
+    rooms.send('r', 'a', BYE, 0)
+    expect(rooms.delivered).toEqual([`r/b: ${BYE}`])
+  })
+
+  test('what the remaining one says before it hears bye is no offer for the next visitor', () => {
+    const rooms = new RecordedRooms()
+    rooms.call('r')
+    rooms.leave('r', 'a', 0)
+    rooms.send('r', 'b', '{"type":"answer"}', 0)
+    rooms.send('r', 'a', BYE, 0)
+    expect(rooms.message('r', 'b', '{"type":"offer"}', 0)).toBe('SUCCESS')
+    expect(rooms.join('r', 'c', false, 0)).toMatchObject({ messages: ['{"type":"offer"}'] })
+  })
+})
+
+describe('who is gone', () => {
+  test.each([BYE, '{ "type" : "bye" }', '{\n  "type" : "bye"\n}'])('AR-5.2.2 a bye is a leave: %j', (bye) => {
+    const rooms = new RecordedRooms()
+    rooms.call('r')
+    rooms.send('r', 'a', bye, 0)
+    expect(rooms.delivered).toEqual([`r/b: ${bye}`])
+    expect(rooms.join('r', 'c', false, 0)).toMatchObject({ result: 'SUCCESS', initiator: false })
+  })
+
+  test.each(['{"type":"offer","sdp":"bye"}', '"bye"', 'bye', '{"a":{"type":"bye"}}', '["bye"]', '{"type":"bye"'])(
+    'nothing else is one: %s',
+    (text) => {
+      const rooms = new RecordedRooms()
+      rooms.call('r')
+      rooms.send('r', 'a', text, 0)
+      expect(rooms.join('r', 'c', false, 0)).toEqual({ result: 'FULL' })
+    },
+  )
+
+  test('AR-5.2.3 bye may come before leave: the offer that answers it is stored', () => {
+    const rooms = new RecordedRooms()
+    rooms.call('r')
+    rooms.send('r', 'b', BYE, 0)
+    rooms.message('r', 'a', 'offer', 0)
+    rooms.leave('r', 'b', 0)
+    rooms.remove('r', 'b', 0)
+    expect(rooms.join('r', 'c', false, 0)).toEqual({ result: 'SUCCESS', initiator: false, messages: ['offer'] })
+    expect(rooms.delivered).toEqual([`r/a: ${BYE}`])
+  })
+
+  test('AR-5.2.4 one who crashed alone loses its place after the grace, and its offer with it', () => {
+    const rooms = new RecordedRooms()
+    rooms.join('r', 'a', false, 0)
+    rooms.register('r', 'a', 0)
+    rooms.message('r', 'a', 'stale offer', 0)
+    rooms.closed('r', 'a', false, SECOND)
+    expect(rooms.join('r', 'b', false, 11 * SECOND)).toEqual({ result: 'SUCCESS', initiator: true, messages: [] })
+  })
+
+  test('AR-5.2.5 one who lost its socket, left and joined again gets its place', () => {
+    const rooms = new RecordedRooms()
+    rooms.call('r')
+    rooms.closed('r', 'b', false, 0)
+    rooms.leave('r', 'b', 0)
+    expect(rooms.join('r', 'b2', false, 0)).toMatchObject({ result: 'SUCCESS', initiator: false })
+    expect(rooms.register('r', 'b2', 0)).toBeNull()
+  })
+
+  test('AR-5.2.6 a dead member is taken out after the grace, and the other side is told by a bye', () => {
+    const rooms = new RecordedRooms()
+    rooms.call('r')
+    rooms.closed('r', 'a', false, 0)
+    rooms.sweep(9 * SECOND)
+    expect(rooms.delivered).toEqual([])
+    rooms.sweep(10 * SECOND)
+    expect(rooms.delivered).toEqual([`r/b: ${BYE}`])
+    expect(rooms.join('r', 'c', false, 10 * SECOND)).toMatchObject({ result: 'SUCCESS', initiator: false })
+  })
+
+  test('before FULL is answered the dead are taken out', () => {
+    const rooms = new RecordedRooms()
+    rooms.call('r')
+    rooms.closed('r', 'a', false, 0)
+    expect(rooms.join('r', 'c', false, 9 * SECOND)).toEqual({ result: 'FULL' })
+    expect(rooms.join('r', 'c', false, 10 * SECOND)).toMatchObject({ result: 'SUCCESS' })
+    expect(rooms.delivered).toEqual([`r/b: ${BYE}`])
+  })
+
+  test('a page that was closed without a bye keeps its place only while nobody wants it', () => {
+    const rooms = new RecordedRooms()
+    rooms.call('r')
+    rooms.closed('r', 'a', true, 0)
+    expect(rooms.isFull('r', 0)).toBe(false)
+    rooms.register('r', 'a', 0)
+    expect(rooms.isFull('r', 0)).toBe(true)
+    rooms.closed('r', 'a', true, 0)
+    expect(rooms.join('r', 'c', false, 0)).toMatchObject({ result: 'SUCCESS', initiator: false })
+    expect(rooms.delivered).toEqual([`r/b: ${BYE}`])
+  })
+
+  test('one who never had a socket loses its place after the register timeout', () => {
+    const rooms = new RecordedRooms({ registerTimeoutSeconds: 10 })
+    rooms.join('r', 'a', false, 0)
+    rooms.sweep(9 * SECOND)
+    expect(rooms.size).toBe(1)
+    rooms.sweep(10 * SECOND)
+    expect(rooms.size).toBe(0)
+  })
+
+  test('one who leaves without a socket is said goodbye to at once', () => {
+    const rooms = new RecordedRooms()
+    rooms.join('r', 'a', false, 0)
+    rooms.register('r', 'a', 0)
+    rooms.join('r', 'b', false, 0)
+    rooms.leave('r', 'b', 0)
+    expect(rooms.delivered).toEqual([`r/a: ${BYE}`])
+  })
+
+  test('one who leaves and closes its socket without a bye is said goodbye to then', () => {
+    const rooms = new RecordedRooms()
+    rooms.call('r')
+    rooms.leave('r', 'b', 0)
+    expect(rooms.delivered).toEqual([])
+    rooms.closed('r', 'b', false, 0)
+    expect(rooms.delivered).toEqual([`r/a: ${BYE}`])
+  })
+
+  test('DELETE takes the place, closes the socket and says goodbye', () => {
+    const rooms = new RecordedRooms()
+    rooms.call('r')
+    rooms.remove('r', 'a', 0)
+    expect(rooms.disconnected).toEqual(['r/a'])
+    expect(rooms.delivered).toEqual([`r/b: ${BYE}`])
+    expect(rooms.join('r', 'c', false, 0)).toMatchObject({ result: 'SUCCESS' })
+  })
+
+  test('an untouched room goes after its time, unless sockets still answer in it', () => {
+    const rooms = new RecordedRooms({ registerTimeoutSeconds: 0, expirationSeconds: 86_400 })
+    rooms.join('idle', 'a', false, 0)
+    rooms.call('busy')
+    rooms.sweep(86_399 * SECOND)
+    expect(rooms.size).toBe(2)
+    rooms.sweep(86_400 * SECOND)
+    expect([rooms.has('idle'), rooms.has('busy')]).toEqual([false, true])
+  })
+})
+
+describe('limits', () => {
+  test('SEC-44 AR-5.2.10 a room keeps 1 024 texts and 1 MiB, there are so many rooms and no more', () => {
+    const rooms = new RecordedRooms({ maxRooms: 2 })
+    rooms.join('r', 'a', false, 0)
+    for (let i = 0; i < 1024; i++) expect(rooms.message('r', 'a', 'x', 0)).toBe('SUCCESS')
+    expect(rooms.message('r', 'a', 'x', 0)).toBe('ERROR')
+    rooms.join('s', 'a', false, 0)
+    expect(rooms.message('s', 'a', 'é'.repeat(512 * 1024), 0)).toBe('SUCCESS')
+    expect(rooms.message('s', 'a', 'x', 0)).toBe('ERROR')
+    expect(rooms.join('t', 'a', false, 0)).toEqual({ result: 'TOO_MANY_ROOMS' })
+    expect(rooms.register('t', 'a', 0)).not.toBeNull()
+    expect(rooms.post('t', 'a', 'x', 0)).not.toBeNull()
+    expect(rooms.size).toBe(2)
+  })
+
+  test('room is made again when texts are delivered or their room is left', () => {
+    const rooms = new RecordedRooms({ maxMessages: 1 })
+    rooms.join('r', 'a', false, 0)
+    rooms.message('r', 'a', '1', 0)
+    rooms.join('r', 'b', false, 0)
+    expect(rooms.message('r', 'a', '2', 0)).toBe('SUCCESS')
+    expect(rooms.message('r', 'a', '3', 0)).toBe('ERROR')
+    rooms.register('r', 'b', 0)
+    rooms.closed('r', 'b', false, 0)
+    expect(rooms.message('r', 'a', '4', 0)).toBe('SUCCESS')
+  })
+})

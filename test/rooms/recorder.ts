@@ -1,0 +1,34 @@
+import { ROOMS_DEFAULTS, type RoomsOptions } from '../../src/rooms/options.ts'
+import { MemoryRooms } from '../../src/rooms/room-store.ts'
+
+/** Rooms with a record of everything they asked for. */
+export class RecordedRooms extends MemoryRooms {
+  readonly delivered: string[]
+  readonly disconnected: string[]
+  readonly forgotten: string[]
+
+  constructor(options: Partial<RoomsOptions> = {}) {
+    const delivered: string[] = []
+    const disconnected: string[] = []
+    const forgotten: string[] = []
+    super(
+      { ...ROOMS_DEFAULTS, ...options },
+      {
+        deliver: (room, client, text) => delivered.push(`${room}/${client}: ${text}`),
+        disconnect: (room, client) => disconnected.push(`${room}/${client}`),
+        forgotten: (room, client) => forgotten.push(`${room}/${client}`),
+      },
+    )
+    this.delivered = delivered
+    this.disconnected = disconnected
+    this.forgotten = forgotten
+  }
+
+  /** Two members with sockets, as in a call. */
+  call(room: string, now = 0): void {
+    this.join(room, 'a', false, now)
+    this.register(room, 'a', now)
+    this.join(room, 'b', false, now)
+    this.register(room, 'b', now)
+  }
+}
