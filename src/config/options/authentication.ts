@@ -10,13 +10,13 @@ export const authentication = {
     short: 'z',
     caution: 'anybody who finds this server can relay through it',
   }),
-  user: list(user, 'Static account; NAME:0xKEY with a key of turnadmin -k', { short: 'u' }),
+  user: list(user, 'Static account; NAME:0xKEY works too', { short: 'u' }),
   realm: option(realm, '', 'Realm of the credentials', {
     short: 'r',
     defaultNote: "the host's domain name, else webrtc-stack",
   }),
   'use-auth-secret': flag(false, 'Time-limited credentials made from a shared secret (TURN REST)'),
-  'static-auth-secret': list(secret, 'The shared secret; several during a change', {
+  'static-auth-secret': list(secret, 'That secret; several during a change', {
     defaultNote: 'random for this run',
   }),
   'rest-api-separator': option(character, ':', 'Character between time and user in such a user name', { short: 'C' }),

@@ -9,8 +9,8 @@ export const network = {
     short: 'd',
   }),
   'listening-ip': list(listeningAddress, 'Address to listen on', { short: 'L', defaultNote: 'all' }),
-  'listening-port': portOption(3478, 'UDP and TCP port; TLS is recognised here too', { short: 'p' }),
-  'tls-listening-port': portOption(5349, 'TLS and DTLS port; plain STUN is recognised here too'),
+  'listening-port': portOption(3478, 'UDP and TCP port; TLS works here too', { short: 'p' }),
+  'tls-listening-port': portOption(5349, 'TLS and DTLS port; plain works here too'),
   'alt-listening-port': portOption(0, 'Second port for NAT behaviour discovery', {
     defaultNote: 'listening-port + 1',
     state: notBuiltYet('no second port is opened'),

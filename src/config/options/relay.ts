@@ -5,7 +5,7 @@ import { address, choice, externalIp, integer, optionalText } from '../values.ts
 export const relay = {
   'relay-device': option(optionalText, null, 'Relay from the addresses of this interface', { short: 'i' }),
   'relay-ip': list(address, 'Address to relay from', { short: 'E', defaultNote: 'the listening addresses' }),
-  'external-ip': list(externalIp, 'Address that clients outside see, when behind NAT', { short: 'X' }),
+  'external-ip': list(externalIp, 'Address seen from outside, behind NAT', { short: 'X' }),
   'min-port': portOption(49_152, 'Lowest relay port'),
   'max-port': portOption(65_535, 'Highest relay port'),
   'no-udp-relay': flag(false, 'No UDP allocations'),

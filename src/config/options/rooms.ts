@@ -6,7 +6,7 @@ const ownServer = { defaultNote: 'this server' }
 /** The room server: AppRTC's constants under their own names, then our limits. */
 export const rooms = {
   'http-port': portOption(8080, 'Port of the call page and the room API'),
-  'https-port': portOption(8443, 'The same over HTTPS, when there is a certificate'),
+  'https-port': portOption(8443, 'The same over HTTPS, given a certificate'),
   'turn-base-url': option(providerUrl, null, 'Base of turn_url, which old clients ask for credentials', ownServer),
   'turn-url-template': option(text, '%s/turn?username=%s&key=%s', 'turn_url from base, user name and key'),
   'ceod-key': option(text, '', 'Key in turn_url'),

@@ -6,7 +6,7 @@ export const subsystems = {
   rooms: flag(true, 'Room server and call page'),
   signaling: flag(true, 'Signaling server (Collider)'),
   turn: flag(true, 'STUN and TURN server'),
-  dev: flag(false, 'For development: self-signed certificate, HTTPS, pretty logs'),
+  dev: flag(false, 'Self-signed certificate, HTTPS, pretty logs'),
   host: option(address, '0.0.0.0', 'Address that rooms and signaling listen on'),
   'public-host': option(optionalText, null, 'HOST[:PORT] in the URLs we hand out', {
     defaultNote: 'the address a client used',

@@ -5,10 +5,10 @@ const weak = withoutEffect('groups this weak are refused; the TLS library picks 
 
 /** Certificates and TLS, for TURN, HTTPS and the signaling server alike. */
 export const tls = {
-  cert: option(file, null, 'Certificate chain (PEM)', {
+  cert: option(file, null, 'Certificate chain, PEM', {
     defaultNote: 'turn_server_cert.pem, if there is one',
   }),
-  pkey: option(file, null, 'Its key (PEM)', { defaultNote: 'turn_server_pkey.pem, if there is one' }),
+  pkey: option(file, null, 'Its key, PEM', { defaultNote: 'turn_server_pkey.pem, if there is one' }),
   'pkey-pwd': secretOption('Password of the key'),
   'CA-file': option(file, null, 'Demand client certificates of these authorities on TURN over TLS'),
   'cipher-list': option(text, '', 'OpenSSL cipher list', { defaultNote: "Node's" }),

@@ -1,0 +1,11 @@
+import { nodeComplaint } from './commands/node-version.ts'
+
+// The rest is loaded later: a Node too old for our dependencies must get a sentence, not a stack trace.
+const complaint = nodeComplaint(process.versions.node)
+if (complaint?.fatal) {
+  process.stderr.write(`webrtc-stack: ${complaint.message}\n`)
+  process.exitCode = 1
+} else {
+  const { run } = await import('./commands/program.ts')
+  process.exitCode = await run(process.argv.slice(2), complaint === null ? [] : [complaint.message])
+}

@@ -1,0 +1,89 @@
+import type { Log } from '../log.ts'
+import { ExitCode } from './exit-code.ts'
+
+/** What is running; reload and drain are asked for by signals. */
+export interface Running {
+  close(): Promise<void>
+  reload?(): Promise<void>
+  drain?(): void
+}
+
+/** The part of the process that says when to stop. */
+export interface ProcessEvents {
+  on(event: string, listener: (cause: unknown) => void): unknown
+  off(event: string, listener: (cause: unknown) => void): unknown
+  exit(code: number): void
+}
+
+const CLOSE_MS = 10_000
+const CLOSE_AFTER_BUG_MS = 1000
+
+/**
+ * Starts something and keeps it until SIGTERM or SIGINT, whose first one closes it in order and whose second ends the process
+ * at once. A bug is logged, and ends the process too once what runs had a second to close: nobody knows what it broke.
+ */
+export function untilStopped(
+  log: Pick<Log, 'info' | 'warn' | 'error' | 'fatal'>,
+  start: () => Promise<Running>,
+  machine: ProcessEvents = process,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let isStopping = false
+    const starting = start()
+
+    const close = (limitMs: number) =>
+      Promise.race([
+        starting.then((running) => running.close()),
+        new Promise<void>((done) => setTimeout(done, limitMs).unref()),
+      ])
+    const finish = (code: number) => {
+      for (const [event, listener] of Object.entries(listeners)) machine.off(event, listener)
+      resolve(code)
+    }
+    const stop = (signal: unknown) => {
+      if (isStopping) return machine.exit(ExitCode.FAILED)
+      isStopping = true
+      log.info({ signal }, 'stopping')
+      close(CLOSE_MS).then(
+        () => finish(ExitCode.OK),
+        (err: unknown) => {
+          log.error({ err }, 'closing failed')
+          finish(ExitCode.FAILED)
+        },
+      )
+    }
+    const bug = (err: unknown) => {
+      log.fatal({ err }, 'this is a bug in webrtc-stack; ending')
+      if (isStopping) return
+      isStopping = true
+      const end = () => machine.exit(ExitCode.BUG)
+      close(CLOSE_AFTER_BUG_MS).then(end, end)
+    }
+    const reload = () => {
+      starting
+        .then(async (running) => {
+          if (running.reload === undefined) return log.warn({}, 'there is nothing to reload')
+          await running.reload()
+          log.info({}, 'reloaded')
+        })
+        .catch((err: unknown) => log.error({ err }, 'reload failed; what ran before goes on'))
+    }
+    const drain = () => {
+      starting.then((running) => running.drain?.()).catch((err: unknown) => log.error({ err }, 'draining failed'))
+    }
+    const listeners = {
+      SIGTERM: stop,
+      SIGINT: stop,
+      SIGHUP: reload,
+      SIGUSR2: reload,
+      SIGUSR1: drain,
+      uncaughtException: bug,
+      unhandledRejection: bug,
+    }
+    for (const [event, listener] of Object.entries(listeners)) machine.on(event, listener)
+    starting.catch((error: unknown) => {
+      for (const [event, listener] of Object.entries(listeners)) machine.off(event, listener)
+      reject(error)
+    })
+  })
+}

@@ -1,0 +1,119 @@
+import { Command, CommanderError } from 'commander'
+import { ConfigError, UsageError } from '../config/config-error.ts'
+import { type Flags, readFlags } from '../config/flags.ts'
+import { nearest } from '../config/nearest.ts'
+import { checkConfig } from './check-config.ts'
+import { credentials } from './credentials.ts'
+import { ExitCode } from './exit-code.ts'
+import { allHelp, shortHelp } from './help.ts'
+import { init } from './init.ts'
+import { serve } from './serve.ts'
+import { systemd } from './systemd.ts'
+import { processTerminal, type Terminal } from './terminal.ts'
+
+/** Long flags that belong to commands, not to the configuration. */
+const OWN_FLAGS: ReadonlySet<string> = new Set(['help', 'help-all', 'version', 'show', 'json', 'lifetime'])
+
+/** Runs one command line to its end and returns the exit code; `remarks` are for whoever starts a server. */
+export async function run(
+  words: readonly string[],
+  remarks: readonly string[] = [],
+  terminal: Terminal = processTerminal,
+): Promise<number> {
+  try {
+    return await dispatch(readFlags(words, OWN_FLAGS), remarks, terminal)
+  } catch (error) {
+    return report(error, terminal)
+  }
+}
+
+async function dispatch(flags: Flags, remarks: readonly string[], terminal: Terminal): Promise<number> {
+  let exitCode: number = ExitCode.OK
+  const program = new Command('webrtc-stack')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => terminal.out(text.trimEnd()), outputError: () => {} })
+    .version(__VERSION__, '--version')
+    .helpCommand(false)
+    .helpOption(false)
+
+  program
+    .command('serve [words...]', { isDefault: true })
+    .description('Start the servers')
+    .helpOption(false)
+    .option('--help')
+    .option('--help-all')
+    .action(async (words: string[], asked: { help?: true; helpAll?: true }) => {
+      if (asked.helpAll) return terminal.out(allHelp())
+      if (asked.help) return terminal.out(shortHelp())
+      const [extra] = words
+      if (extra !== undefined && flags.rest[0] !== 'serve') throw unknownCommand(extra, program)
+      const ignored = words.map((word) => ({ where: word, message: 'unknown argument, ignored' }))
+      exitCode = await serve({ ...flags, warnings: [...flags.warnings, ...ignored] }, remarks, terminal)
+    })
+  program
+    .command('check-config')
+    .description('Say whether the configuration is right, and what is not')
+    .option('--show', 'print every value in force and where it comes from')
+    .option('--json', 'as JSON')
+    .helpOption('--help', 'print this')
+    .action(async (asked: { show?: true; json?: true }) => {
+      exitCode = await checkConfig(flags, asked, terminal)
+    })
+  program
+    .command('init')
+    .description('Write a turnserver.conf with a fresh secret; -c names another file')
+    .helpOption('--help', 'print this')
+    .action(() => {
+      exitCode = init(flags.file === null || flags.file === false ? 'turnserver.conf' : flags.file, terminal)
+    })
+  program
+    .command('credentials [user]')
+    .description('Make a time-limited user name and password for the TURN server')
+    .option('--lifetime <seconds>', 'how long they work', '86400')
+    .option('--json', 'as JSON, with iceServers for a browser')
+    .helpOption('--help', 'print this')
+    .action(async (user: string | undefined, asked: { lifetime: string; json?: true }) => {
+      exitCode = await credentials(flags, { user: user ?? null, ...asked }, terminal)
+    })
+  program
+    .command('systemd')
+    .description('Print a systemd unit that runs this configuration')
+    .helpOption('--help', 'print this')
+    .action(async () => {
+      exitCode = await systemd(flags, terminal)
+    })
+  program
+    .command('version')
+    .description('Print the version')
+    .helpOption('--help', 'print this')
+    .action(() => terminal.out(__VERSION__))
+
+  await program.parseAsync(flags.rest, { from: 'user' })
+  return exitCode
+}
+
+function unknownCommand(word: string, program: Command): UsageError {
+  const near = nearest(
+    word,
+    program.commands.map((command) => command.name()),
+  )
+  return new UsageError(`unknown command "${word}"; ${near === null ? 'see --help' : `did you mean "${near}"?`}`)
+}
+
+function report(error: unknown, terminal: Terminal): number {
+  if (error instanceof ConfigError) {
+    for (const problem of [error, ...error.others]) terminal.err(problem.toLine())
+    return ExitCode.CONFIG
+  }
+  if (error instanceof UsageError) {
+    terminal.err(`webrtc-stack: ${error.message}`)
+    return ExitCode.USAGE
+  }
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return ExitCode.OK
+    terminal.err(`webrtc-stack: ${error.message.replace(/^error: /, '')}`)
+    return ExitCode.USAGE
+  }
+  terminal.err(`webrtc-stack: this is a bug: ${error instanceof Error ? error.stack : String(error)}`)
+  return ExitCode.BUG
+}

@@ -1,0 +1,71 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { ConfigError } from '../config/config-error.ts'
+import type { Flags } from '../config/flags.ts'
+import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/options.ts'
+import { createLog, type Log, type LogOptions } from '../log.ts'
+import { ListenError } from '../net/listen-error.ts'
+import { ExitCode } from './exit-code.ts'
+import { untilStopped } from './lifecycle.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Starts everything and returns when a signal has ended it. */
+export async function serve(flags: Flags, remarks: readonly string[], terminal: Terminal): Promise<number> {
+  const loaded = await loadConfig(flags)
+  const { config } = loaded
+  const log = openLog(config)
+  for (const remark of remarks) log.warn({}, remark)
+  for (const { where, message } of loaded.warnings) log.warn(where === null ? {} : { where }, message)
+
+  // Loaded late, so that help and complaints about the configuration come at once.
+  const { startServer } = await import('../server.ts')
+  try {
+    return await untilStopped(log, async () => {
+      const server = await startServer(loaded, { log })
+      if (!config['no-stdout-log']) terminal.out(server.summary)
+      if (config.pidfile !== null) writePid(config.pidfile, log)
+      return server
+    })
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error
+    terminal.err(`webrtc-stack: ${error.message}; ${error.fix}`)
+    return ExitCode.FAILED
+  } finally {
+    if (config.pidfile !== null) rmSync(config.pidfile, { force: true })
+  }
+}
+
+/** coturn's keys for the log, in pino's terms. */
+export function logOptions(config: Config, isTerminal: boolean): LogOptions {
+  const level = config.Verbose && config['log-min-level'] === 'info' ? 'debug' : config['log-min-level']
+  const file = config['log-file']
+  const destination = file === 'stdout' || file === '-' ? 1 : file
+  const readByPeople = config.dev || (isTerminal && destination === null)
+  return {
+    level: level === 'warning' ? 'warn' : level,
+    pretty: config['log-format'] === 'auto' ? readByPeople : config['log-format'] === 'pretty',
+    ...(destination === null ? {} : { destination }),
+  }
+}
+
+function openLog(config: Config): Log {
+  try {
+    return createLog(logOptions(config, process.stderr.isTTY))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new ConfigError({
+      where: null,
+      key: 'log-file',
+      message: `"log-file": ${config['log-file']} cannot be written (${code})`,
+      fix: 'name a file in a folder that this user may write to',
+    })
+  }
+}
+
+function writePid(path: string, log: Log): void {
+  try {
+    writeFileSync(path, `${process.pid}\n`)
+  } catch (err) {
+    log.warn({ err }, 'pidfile cannot be written')
+  }
+}

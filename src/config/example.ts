@@ -1,0 +1,44 @@
+import { groups, type OptionName, optionOf } from './options.ts'
+
+const WIDTH = 80
+
+/** turnserver.conf.example: every option with its default, all of them commented out. */
+export function renderExample(): string {
+  const body = groups.map(({ title, names }) => [heading(title), ...names.map(paragraph)].join('\n'))
+  return `${INTRODUCTION}\n${body.join('\n')}`
+}
+
+const INTRODUCTION = `# turnserver.conf of webrtc-stack: every option, with its default.
+#
+# Copy this file to turnserver.conf, or let \`webrtc-stack init\` write a short
+# one with a fresh secret, and take the "#" off the lines you want to change.
+# \`webrtc-stack check-config\` tells what is wrong with the result.
+#
+#   key=value       key = value and key value mean the same
+#   key             switches an option on; key=off switches it off
+#   key="a value"   the quotes are taken off; there are no escapes
+#   # a comment     on lines of its own only
+#
+# Lists grow when their key is repeated. Limits that are 0 are off.
+# A flag wins over the environment, which wins over this file:
+#   webrtc-stack --realm=example.org    WEBRTC_STACK_REALM=example.org
+`
+
+function heading(title: string): string {
+  return `\n# ${`--- ${title} `.padEnd(WIDTH - 2, '-')}\n`
+}
+
+function paragraph(name: OptionName): string {
+  const { help, list, state, type, default: value, defaultNote } = optionOf(name)
+  const shown: readonly string[] = list
+    ? (value as readonly unknown[]).map((item) => type.show(item))
+    : [type.show(value)]
+  const notes = [
+    ...(type.bare === true ? [] : [type.placeholder]),
+    ...(list ? ['may be repeated'] : []),
+    ...(defaultNote === null ? [] : [`default: ${defaultNote}`]),
+    ...(state.kind === 'works' ? [] : [state.kind === 'refused' ? 'not built yet' : state.kind]),
+  ]
+  const lines = shown.length === 0 ? [''] : shown
+  return `# ${help}.\n${notes.length === 0 ? '' : `#   ${notes.join('; ')}\n`}${lines.map((text) => `#${name}=${text}\n`).join('')}`
+}
