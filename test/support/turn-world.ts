@@ -183,12 +183,14 @@ export class WorldClient extends TurnClient {
     return bytes === undefined ? null : new Answer(bytes)
   }
 
-  /** A request with credentials: meets the challenge first, when none has been met. */
+  /** A request with credentials, as a client makes it: meets the challenge first, and takes a new nonce from a 438. */
   demand(method: number, write?: Write, options?: RequestOptions): Answer {
     if (this.nonce === null && this.login !== null) this.learn(this.ask(Method.ALLOCATE, write)!)
     const answer = this.ask(method, write, options)
     if (answer === null) throw new Error('no answer')
-    return answer
+    if (answer.code !== 438) return answer
+    this.learn(answer)
+    return this.ask(method, write, options) ?? answer
   }
 
   allocate(write: Write = () => {}, options?: RequestOptions): Answer {
