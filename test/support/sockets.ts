@@ -1,0 +1,231 @@
+import { createSocket, type Socket as UdpHandle } from 'node:dgram'
+import { connect, type Socket } from 'node:net'
+import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls'
+import { expect, onTestFinished, vi } from 'vitest'
+import { createLog } from '../../src/log.ts'
+import { DEFAULT_NET_OPTIONS, type NetOptions, type TurnCore, TurnDriver } from '../../src/net/driver.ts'
+import { DEFAULT_STREAM_LIMITS, type StreamEndpoint, type StreamLimits } from '../../src/net/stream-connection.ts'
+import type { Address } from '../../src/stun/address.ts'
+import type { Effects } from '../../src/turn/effects.ts'
+import type { FiveTuple } from '../../src/turn/five-tuple.ts'
+import type { Relay } from '../../src/turn/relay-address.ts'
+import { rawMessage } from './raw-message.ts'
+
+export const silentLog = createLog({ level: 'silent', pretty: false })
+
+/** Things that arrive, to be awaited one by one. */
+export class Inbox<T> {
+  readonly #items: T[] = []
+  readonly #waiting: ((item: T) => void)[] = []
+
+  get length(): number {
+    return this.#items.length
+  }
+
+  push(item: T): void {
+    const waiting = this.#waiting.shift()
+    if (waiting) waiting(item)
+    else this.#items.push(item)
+  }
+
+  next(): Promise<T> {
+    const item = this.#items.shift()
+    return item === undefined ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve(item)
+  }
+}
+
+/** Stands in for the TURN core: remembers what it is told. */
+export class RecordingCore implements TurnCore {
+  readonly received = new Inbox<{ bytes: Buffer; client: FiveTuple }>()
+  readonly fromPeers = new Inbox<{ bytes: Buffer; peer: Address; headroom: number; tailroom: number }>()
+  readonly closed = new Inbox<FiveTuple>()
+  readonly opened = new Inbox<Relay>()
+  readonly failed = new Inbox<string>()
+  closedCount = 0
+  allocated = false
+  readonly effects: Effects
+  answer: (bytes: Buffer, start: number, end: number, client: FiveTuple) => void = () => {}
+
+  constructor(effects: Effects) {
+    this.effects = effects
+  }
+
+  receive(bytes: Buffer, start: number, end: number, client: FiveTuple): void {
+    this.received.push({ bytes: Buffer.from(bytes.subarray(start, end)), client: client.copy() })
+    this.answer(bytes, start, end, client)
+  }
+
+  peerData(_relay: Relay, peer: Address, bytes: Buffer, start: number, end: number): void {
+    const { length } = bytes
+    const copy = Buffer.from(bytes.subarray(start, end))
+    this.fromPeers.push({ bytes: copy, peer: peer.copy(), headroom: start, tailroom: length - end })
+  }
+
+  relayOpened(relay: Relay): void {
+    this.opened.push(relay)
+  }
+
+  relayFailed(_relay: Relay, reason: string): void {
+    this.failed.push(reason)
+  }
+
+  clientClosed(client: FiveTuple): void {
+    this.closedCount++
+    this.closed.push(client)
+  }
+
+  hasAllocation(): boolean {
+    return this.allocated
+  }
+
+  sweep(): void {}
+}
+
+/** Sends every datagram and frame back. */
+export function echo(core: RecordingCore): void {
+  core.answer = (bytes, start, end, client) => core.effects.sendToClient(client, bytes, start, end)
+}
+
+export const localUdp = { host: '127.0.0.1', port: 0 }
+export const localStream: StreamEndpoint = { host: '127.0.0.1', port: 0, plain: true, tls: true, proxy: false }
+
+/** A running driver, closed when the test ends, with sweeps often enough for short limits. */
+export async function startDriver<T extends TurnCore>(
+  options: Partial<Omit<NetOptions, 'limits'>> & { readonly limits?: Partial<StreamLimits> },
+  makeTurn: (effects: Effects) => T,
+): Promise<TurnDriver<T>> {
+  const limits = { ...DEFAULT_STREAM_LIMITS, ...options.limits }
+  const driver = new TurnDriver(
+    { ...DEFAULT_NET_OPTIONS, sweepIntervalMs: 10, ...options, limits },
+    makeTurn,
+    silentLog,
+  )
+  onTestFinished(() => driver.close())
+  await driver.start()
+  return driver
+}
+
+/** The same with a RecordingCore. */
+export function startRecorder(options: Parameters<typeof startDriver>[0]): Promise<TurnDriver<RecordingCore>> {
+  return startDriver(options, (effects) => new RecordingCore(effects))
+}
+
+export function portOf(driver: TurnDriver<TurnCore>, transport: 'udp' | 'tcp'): number {
+  return driver.addresses.find((bound) => bound.transport === transport)!.address.port
+}
+
+/** A client's (or a peer's) UDP socket. */
+export class UdpClient {
+  readonly inbox = new Inbox<{ bytes: Buffer; from: { address: string; port: number } }>()
+  readonly socket: UdpHandle
+
+  private constructor(socket: UdpHandle) {
+    this.socket = socket
+    socket.on('message', (bytes, from) => this.inbox.push({ bytes, from }))
+  }
+
+  static async open(host = '127.0.0.1'): Promise<UdpClient> {
+    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+    await new Promise<void>((resolve) => socket.bind(0, host, resolve))
+    onTestFinished(() => new Promise<void>((resolve) => socket.close(() => resolve())))
+    return new UdpClient(socket)
+  }
+
+  get port(): number {
+    return this.socket.address().port
+  }
+
+  send(bytes: Buffer, port: number, host = '127.0.0.1'): void {
+    this.socket.send(bytes, port, host)
+  }
+}
+
+/** A client's TCP or TLS connection. */
+export class StreamClient {
+  readonly socket: Socket
+  /** Resolves when the connection is over. */
+  readonly closed: Promise<void>
+  #bytes = Buffer.alloc(0)
+  #wake: () => void = () => {}
+  ended = false
+
+  constructor(socket: Socket) {
+    this.socket = socket
+    socket.on('error', () => {})
+    socket.on('data', (bytes) => {
+      this.#bytes = Buffer.concat([this.#bytes, bytes])
+      this.#wake()
+    })
+    this.closed = new Promise((resolve) =>
+      socket.once('close', () => {
+        this.ended = true
+        this.#wake()
+        resolve()
+      }),
+    )
+    onTestFinished(() => {
+      socket.destroy()
+      return this.closed
+    })
+  }
+
+  /** Exactly `length` bytes; fails when the connection ends before. */
+  async read(length: number): Promise<Buffer> {
+    while (this.#bytes.length < length) {
+      if (this.ended) throw new Error(`the connection ended after ${this.#bytes.length} of ${length} bytes`)
+      await new Promise<void>((resolve) => (this.#wake = resolve))
+    }
+    const bytes = this.#bytes.subarray(0, length)
+    this.#bytes = this.#bytes.subarray(length)
+    return bytes
+  }
+
+  /** All that comes until the server closes. */
+  async readToEnd(): Promise<Buffer> {
+    await this.closed
+    return this.#bytes
+  }
+}
+
+export async function connectTcp(port: number, host = '127.0.0.1'): Promise<StreamClient> {
+  const socket = connect({ port, host, noDelay: true })
+  await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
+  return new StreamClient(socket)
+}
+
+/** Rejects when the handshake fails. */
+export async function connectTls(port: number, options: ConnectionOptions = {}): Promise<StreamClient> {
+  const socket: TLSSocket = tlsConnect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options })
+  onTestFinished(() => void socket.destroy())
+  await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject))
+  return new StreamClient(socket)
+}
+
+/** A Binding request; `id` makes its transaction id. */
+export function bindingRequest(id = 1): Buffer {
+  return rawMessage(0x0001, [], Buffer.alloc(12, id))
+}
+
+/** A ChannelData message, padded as on streams. */
+export function channelData(channel: number, data: Buffer): Buffer {
+  const frame = Buffer.alloc(4 + Math.ceil(data.length / 4) * 4)
+  frame.writeUInt16BE(channel, 0)
+  frame.writeUInt16BE(data.length, 2)
+  data.copy(frame, 4)
+  return frame
+}
+
+const SOCKETS = ['UDPWrap', 'TCPServerWrap', 'TCPSocketWrap', 'TLSWrap', 'PipeWrap']
+
+/** The process's open sockets, to be compared before and after. */
+export function openSockets(): string[] {
+  return process
+    .getActiveResourcesInfo()
+    .filter((name) => SOCKETS.includes(name))
+    .sort()
+}
+
+/** Waits until the sockets are those of before. */
+export async function expectNoLeak(before: string[]): Promise<void> {
+  await vi.waitFor(() => expect(openSockets()).toEqual(before))
+}
