@@ -173,6 +173,14 @@ describe('FINGERPRINT', () => {
     expect(verifyFingerprint(parse(rawMessage(BINDING_REQUEST, [[Attribute.FINGERPRINT, value]])))).toBe('wrong')
   })
 
+  test.each([1, 2, 3])('STUN-FP-02 one of %i bytes is wrong, although its padding completes the sum', (length) => {
+    const bytes = rawMessage(BINDING_REQUEST, [[Attribute.FINGERPRINT, '00000000']])
+    bytes.writeUInt32BE(fingerprintOf(bytes, 0, 20), 24)
+    expect(verifyFingerprint(parse(bytes))).toBe('right')
+    bytes.writeUInt16BE(length, 22)
+    expect(verifyFingerprint(parse(bytes))).toBe('wrong')
+  })
+
   test('STUN-FP-02 one that is not last is wrong, although its sum is right', () => {
     const bytes = append(rawMessage(BINDING_REQUEST, [[Attribute.FINGERPRINT, '00000000']]), [[Attribute.SOFTWARE, '']])
     bytes.writeUInt32BE(fingerprintOf(bytes, 0, 20), 24)
