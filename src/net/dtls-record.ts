@@ -47,3 +47,33 @@ export function datagramEnd(bytes: Buffer, start: number, end: number, mtu: numb
   }
   return at > start ? at : end
 }
+
+/**
+ * Whether a datagram may go to OpenSSL 3.0: whole records only, and no encrypted one shorter than its cipher's own bytes.
+ * Such a record can only be forged, but OpenSSL ends the session over it instead of dropping it (RFC 6347 §4.1.2.7), which
+ * would let anybody who knows the client's address and port cut it off.
+ */
+export function isPlausible(bytes: Buffer, start: number, end: number, overhead: number): boolean {
+  let at = start
+  while (at + RECORD_HEADER <= end) {
+    const length = bytes.readUInt16BE(at + 11)
+    if (bytes.readUInt16BE(at + 3) !== 0 && length < overhead) return false
+    at += RECORD_HEADER + length
+  }
+  return at === end
+}
+
+/** What a cipher, by its OpenSSL name, adds to every record at the least: nonce and tag, or the MAC. */
+export function recordOverhead(cipher: string): number {
+  if (/CHACHA20|CCM8/.test(cipher)) return 16
+  if (/GCM|CCM/.test(cipher)) return 24
+  if (cipher.endsWith('SHA384')) return 48
+  return cipher.endsWith('SHA256') ? 32 : 20
+}
+
+/** Whether any record is encrypted. */
+export function isEncrypted(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at + RECORD_HEADER <= end; at += RECORD_HEADER + bytes.readUInt16BE(at + 11))
+    if (bytes.readUInt16BE(at + 3) !== 0) return true
+  return false
+}

@@ -1,8 +1,10 @@
 import { Address } from '../stun/address.ts'
 import { FiveTuple } from '../turn/five-tuple.ts'
 import { Cookies } from './dtls-cookie.ts'
+import type { DtlsEndpoint, DtlsWorld } from './dtls-endpoint.ts'
 import type { DtlsIdentity } from './dtls-identity.ts'
-import { clientRandom, datagramEnd, hasClientRandom, isClientHello } from './dtls-record.ts'
+import { datagramEnd, isClientHello } from './dtls-record.ts'
+import { DtlsSession } from './dtls-session.ts'
 import {
   CLOSED,
   COOKIE_LENGTH,
@@ -14,14 +16,15 @@ import {
   MAX_PLAINTEXT,
 } from './openssl.ts'
 
-export interface DtlsEndpointOptions extends DtlsIdentity {
+export interface DtlsOptions {
+  readonly identity: DtlsIdentity
   /** An OpenSSL cipher list for DTLS 1.2; OpenSSL's own by default. */
   readonly ciphers?: string | undefined
-  /** A number for the connection of a FiveTuple: from 1, never the same twice, in one series with TCP and TLS. */
-  readonly nextConnection: () => number
   readonly random: (size: number) => Buffer
   /** What differs from DTLS_LIMITS. */
-  readonly limits?: Partial<DtlsLimits> | undefined
+  readonly limits?: Partial<DtlsLimits>
+  /** Told of every handshake that came to nothing, for the log; strangers decide how often. */
+  readonly handshakeFailed?: (client: Address, reason: string) => void
 }
 
 export interface DtlsLimits {
@@ -32,7 +35,7 @@ export interface DtlsLimits {
   readonly maxSessions: number
   /** Sessions and handshakes of one IPv4 address or one IPv6 /64. */
   readonly maxSessionsPerSource: number
-  /** A session that `inUse` does not vouch for is closed after this long without a datagram from its client. */
+  /** A session without allocation is closed after this long without a datagram from its client. */
   readonly maxIdleMs: number
   /** How long a cookie key makes cookies; it accepts them for as long again. */
   readonly cookieLifetimeMs: number
@@ -51,48 +54,11 @@ export const DTLS_LIMITS: DtlsLimits = {
 }
 
 /**
- * What a DtlsEndpoint asks and tells, synchronously. Bytes are borrowed for the duration of the call. From within `opened` and
- * `data` the endpoint's `send` and `end` may be called; from within the others nothing.
+ * DTLS 1.2 on datagrams (RFC 6347; RFC 8489 §6.2.2 for STUN): one serves all UDP sockets of a thread. A source costs
+ * nothing until its ClientHello brings back our cookie. The constructor and `reload` throw DtlsIdentityError, and the
+ * constructor throws where `dtlsSupport()` says no.
  */
-export interface DtlsEvents {
-  opened(session: DtlsSession, now: number): void
-  /** One datagram that the client sent. */
-  data(session: DtlsSession, bytes: Buffer, start: number, end: number, now: number): void
-  /** An opened session is over, and not because `end` or `close` was called. */
-  closed(session: DtlsSession, reason: string, now: number): void
-  /** A handshake came to nothing; for the log. */
-  failed(client: Address, reason: string): void
-  /** One datagram for the wire. */
-  send(client: Address, server: Address, listener: number, bytes: Buffer, start: number, end: number): void
-  /** Whether the session has an allocation. */
-  inUse(session: DtlsSession): boolean
-}
-
-/** One client behind its own handshake. `client` is one instance for as long as the session lives. */
-export class DtlsSession {
-  readonly client: FiveTuple
-  /** For DtlsEndpoint alone, like all that follows. */
-  readonly connection: DtlsConnection
-  readonly random: Buffer
-  readonly startedAt: number
-  heardAt: number
-  isOpen = false
-  isOver = false
-
-  constructor(client: FiveTuple, connection: DtlsConnection, random: Buffer, now: number) {
-    this.client = client
-    this.connection = connection
-    this.random = random
-    this.startedAt = now
-    this.heardAt = now
-  }
-}
-
-/**
- * DTLS 1.2 on datagrams (RFC 6347; RFC 8489 §6.2.2 for STUN): one endpoint serves every UDP socket of a thread. A source
- * costs nothing until its ClientHello brings back our cookie. Throws DtlsIdentityError from the constructor and `reload`.
- */
-export class DtlsEndpoint {
+export class DtlsServer implements DtlsEndpoint {
   readonly counters = {
     received: 0,
     /** Datagrams that belong to no session and are no ClientHello, or are malformed. */
@@ -107,70 +73,62 @@ export class DtlsEndpoint {
     closed: 0,
     sendFailed: 0,
   }
+  readonly #world: DtlsWorld
   readonly #limits: DtlsLimits
   readonly #ciphers: string
-  readonly #nextConnection: () => number
-  readonly #events: DtlsEvents
+  readonly #handshakeFailed: ((client: Address, reason: string) => void) | undefined
   readonly #cookies: Cookies
   readonly #callbacks: DtlsCallbacks
   readonly #bySource: Map<number, DtlsSession>[] = []
-  readonly #byConnection = new Map<number, DtlsSession>()
   readonly #handshakes = new Set<DtlsSession>()
-  readonly #perSource = new Map<number, number>()
+  /** The open ones, by the connection number of their 5-tuple. */
+  readonly #sessions = new Map<number, DtlsSession>()
+  readonly #perNetwork = new Map<number, number>()
   readonly #plain = Buffer.alloc(MAX_PLAINTEXT)
   readonly #wire = Buffer.alloc(64 * 1024)
   #context: DtlsContext
   /** Looks at ClientHellos; becomes the connection of the first one with a valid cookie, and is then replaced. */
   #doorkeeper: DtlsConnection | null = null
   /** Whom OpenSSL's questions about cookies are about. */
-  #asking: Address = new Address()
+  #asking = new Address()
   #reading: DtlsSession | null = null
   #closed = false
 
-  constructor(options: DtlsEndpointOptions, events: DtlsEvents) {
+  constructor(options: DtlsOptions, world: DtlsWorld) {
+    this.#world = world
     this.#limits = { ...DTLS_LIMITS, ...options.limits }
     this.#ciphers = options.ciphers ?? 'DEFAULT'
-    this.#nextConnection = options.nextConnection
-    this.#events = events
+    this.#handshakeFailed = options.handshakeFailed
     this.#cookies = new Cookies(options.random, this.#limits.cookieLifetimeMs, COOKIE_LENGTH)
     this.#callbacks = new DtlsCallbacks({
       bake: () => this.#cookies.bake(this.#asking),
       accepts: (cookie) => this.#cookies.accepts(this.#asking, cookie),
     })
     try {
-      this.#context = new DtlsContext(options, this.#ciphers, this.#callbacks)
+      this.#context = new DtlsContext(options.identity, this.#ciphers, this.#callbacks)
     } catch (error) {
       this.#callbacks.close()
       throw error
     }
   }
 
-  /** One datagram whose first byte says DTLS (NET-DEMUX-01 in the tests). Addresses are borrowed too. */
-  receive(
-    bytes: Buffer,
-    start: number,
-    end: number,
-    client: Address,
-    listener: number,
-    server: Address,
-    now: number,
-  ): void {
+  receive(bytes: Buffer, start: number, end: number, source: FiveTuple, now: number): void {
     if (this.#closed) return
     this.counters.received++
-    const session = this.#find(listener, client)
+    const session = this.#find(source)
     if (isClientHello(bytes, start, end)) {
-      const repeated = session !== undefined && hasClientRandom(bytes, start, session.random)
       // A client that lost its session begins anew from the same port. Its cookie proves that it is the same host (RFC 6347
       // §4.2.8); a late copy of the ClientHello that made the session must not end it, though.
-      if (!repeated) {
-        this.#greet(bytes, start, end, client, listener, server, now)
+      if (!session?.beganWith(bytes, start)) {
+        this.#greet(bytes, start, end, source, now)
         return
       }
       if (session.isOpen) {
         this.counters.dropped++
         return
       }
-    } else if (session === undefined || end - start > MAX_DATAGRAM) {
+    }
+    if (session === undefined || end - start > MAX_DATAGRAM || !session.admits(bytes, start, end)) {
       this.counters.dropped++
       return
     }
@@ -178,121 +136,103 @@ export class DtlsEndpoint {
     this.#advance(session, now)
   }
 
-  /** Sends one datagram; false when the session is over or the datagram is larger than a record may be. */
-  send(session: DtlsSession, bytes: Buffer, start: number, end: number): boolean {
-    if (!session.isOpen || session.isOver || !session.connection.write(bytes, start, end)) {
-      this.counters.sendFailed++
-      return false
-    }
-    this.#flushTo(session)
-    return true
+  /** One record, hence one datagram, of at most 16 384 bytes; what cannot be sent is counted. */
+  send(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
+    const session = this.#sessions.get(client.connection)
+    if (session?.connection.write(bytes, start, end)) this.#flush(session.connection, session.client)
+    else this.counters.sendFailed++
   }
 
-  /** The open session that a FiveTuple of ours belongs to. */
-  find(client: FiveTuple): DtlsSession | undefined {
-    return this.#byConnection.get(client.connection)
+  closeClient(client: FiveTuple): void {
+    const session = this.#sessions.get(client.connection)
+    if (session === undefined) return
+    this.#end(session)
+    queueMicrotask(() => this.#tellClosed(session, this.#world.clock()))
   }
 
-  /** Says close_notify and forgets the session, without a `closed` event. */
-  end(session: DtlsSession): void {
-    if (session.isOver) return
-    this.#forget(session)
-    if (session.isOpen) session.connection.shutdown()
-    this.#flushTo(session)
-    // In the middle of a `data` event OpenSSL is still needed to leave the loop.
-    if (session !== this.#reading) session.connection.free()
-  }
-
-  /** Once a second: repeats lost flights, ends slow handshakes and idle sessions, changes the cookie key. */
+  /** Repeats lost flights, ends slow handshakes and idle sessions, changes the cookie key. */
   sweep(now: number): void {
     if (this.#closed) return
     this.#cookies.rotate(now)
     for (const session of this.#handshakes) {
       if (now - session.startedAt >= this.#limits.handshakeTimeoutMs) this.#fail(session, 'timed out', now)
       else if (!session.connection.retransmit()) this.#fail(session, 'gave up repeating', now)
-      else this.#flushTo(session)
+      else this.#flush(session.connection, session.client)
     }
-    for (const session of this.#byConnection.values()) {
-      if (now - session.heardAt < this.#limits.maxIdleMs || this.#events.inUse(session)) continue
-      this.end(session)
-      this.#tellClosed(session, 'idle', now)
+    for (const session of this.#sessions.values()) {
+      if (now - session.heardAt < this.#limits.maxIdleMs || this.#world.hasAllocation(session.client)) continue
+      this.#end(session)
+      this.#tellClosed(session, now)
     }
   }
 
-  /** New handshakes use the new certificate; sessions live on. On DtlsIdentityError the old one stays. */
-  reload(cert: string, key: string, passphrase?: string): void {
-    const context = new DtlsContext({ cert, key, passphrase }, this.#ciphers, this.#callbacks)
+  /** New handshakes use the new certificate; sessions live on. On an error the old one stays. */
+  reload(identity: DtlsIdentity): void {
+    const context = new DtlsContext(identity, this.#ciphers, this.#callbacks)
     this.#doorkeeper?.free()
     this.#doorkeeper = null
     this.#context.free()
     this.#context = context
   }
 
-  /** Says close_notify to every client and frees everything; without `closed` events. */
+  /** Says close_notify to every client and frees everything. */
   close(): void {
     if (this.#closed) return
-    for (const session of [...this.#handshakes, ...this.#byConnection.values()]) this.end(session)
     this.#closed = true
+    const now = this.#world.clock()
+    for (const session of this.#handshakes) this.#discard(session)
+    for (const session of this.#sessions.values()) {
+      this.#end(session)
+      this.#tellClosed(session, now)
+    }
     this.#doorkeeper?.free()
     this.#doorkeeper = null
     this.#context.free()
     this.#callbacks.close()
   }
 
-  /** A ClientHello from a source without a session, or with another random than its session's. */
-  #greet(
-    bytes: Buffer,
-    start: number,
-    end: number,
-    client: Address,
-    listener: number,
-    server: Address,
-    now: number,
-  ): void {
-    const source = sourceKey(client)
-    const former = this.#find(listener, client)
+  /** A ClientHello from a source without a session, or not the one that its session began with. */
+  #greet(bytes: Buffer, start: number, end: number, source: FiveTuple, now: number): void {
+    const former = this.#find(source)
     // Two IPv6 addresses with one hash are so rare that refusing the second is right.
-    const isTaken = former === undefined && this.#bySource[listener]?.has(client.key) === true
-    if (isTaken || this.#isFull(source) || end - start > MAX_DATAGRAM) {
+    const isTaken = former === undefined && this.#bySource[source.listener]?.has(source.client.key) === true
+    if (isTaken || this.#isFull(source.client) || end - start > MAX_DATAGRAM) {
       this.counters.refused++
       return
     }
     this.#cookies.rotate(now)
-    this.#asking = client
+    this.#asking = source.client
     this.#doorkeeper ??= this.#context.connection(this.#limits.mtu)
     const connection = this.#doorkeeper
     connection.feed(bytes, start, end)
     if (!connection.listen()) {
-      if (this.#flush(connection, client, server, listener)) this.counters.cookiesSent++
+      if (this.#flush(connection, source)) this.counters.cookiesSent++
       else this.counters.dropped++
       return
     }
     this.#doorkeeper = null
     // The client has begun anew: its old keys are gone, so nobody would understand a close_notify.
     if (former !== undefined) this.#fail(former, 'replaced by a new handshake', now)
-    const tuple = new FiveTuple('dtls', client.copy(), server.copy(), listener, this.#nextConnection())
-    const session = new DtlsSession(tuple, connection, clientRandom(bytes, start), now)
-    this.#bySource[listener] ??= new Map()
-    this.#bySource[listener].set(client.key, session)
-    this.#perSource.set(source, (this.#perSource.get(source) ?? 0) + 1)
-    this.#handshakes.add(session)
-    this.counters.handshakes = this.#handshakes.size
+    const { client, server, listener } = source
+    const tuple = new FiveTuple('dtls', client.copy(), server.copy(), listener, this.#world.nextConnection())
+    const session = new DtlsSession(tuple, connection, bytes, start, now)
+    this.#remember(session)
     this.#advance(session, now)
   }
 
   /** Lets OpenSSL work on what was fed to it. */
   #advance(session: DtlsSession, now: number): void {
-    const { connection } = session
+    const { connection, client } = session
     if (!session.isOpen) {
-      this.#asking = session.client.client
+      this.#asking = client.client
       const progress = connection.handshake()
-      this.#flushTo(session)
+      this.#flush(connection, client)
       if (progress === 'waiting') return
       if (progress !== 'done') {
         this.#fail(session, progress, now)
         return
       }
-      this.#open(session, now)
+      this.#open(session)
     }
     let length = 0
     this.#reading = session
@@ -300,7 +240,7 @@ export class DtlsEndpoint {
       length = connection.read(this.#plain)
       if (length <= 0) break
       session.heardAt = now
-      this.#events.data(session, this.#plain, 0, length, now)
+      this.#world.receive(this.#plain, 0, length, client, now)
     }
     this.#reading = null
     if (session.isOver) {
@@ -308,32 +248,28 @@ export class DtlsEndpoint {
       return
     }
     // Besides data the records may have held a repeated Finished, which is answered, or an alert.
-    this.#flushTo(session)
-    if (length !== CLOSED && length !== FAILED) return
-    if (length === CLOSED) this.end(session)
-    else this.#discard(session)
-    this.#tellClosed(session, length === CLOSED ? 'closed by the client' : 'alert or protocol error', now)
+    this.#flush(connection, client)
+    if (length === CLOSED) {
+      this.#end(session)
+      this.#tellClosed(session, now)
+    } else if (length === FAILED) this.#fail(session, 'alert or protocol error', now)
   }
 
-  #open(session: DtlsSession, now: number): void {
-    this.#handshakes.delete(session)
-    this.#byConnection.set(session.client.connection, session)
-    session.isOpen = true
-    this.counters.handshakes = this.#handshakes.size
-    this.counters.sessions = this.#byConnection.size
-    this.counters.opened++
-    // OpenSSL still holds what came behind the Finished, so an `end` during the event must not free it yet.
-    this.#reading = session
-    this.#events.opened(session, now)
-    this.#reading = null
+  /** Says close_notify and forgets the session. */
+  #end(session: DtlsSession): void {
+    this.#forget(session)
+    session.connection.shutdown()
+    this.#flush(session.connection, session.client)
+    // While its datagrams are being read OpenSSL is still needed to leave the loop.
+    if (session !== this.#reading) session.connection.free()
   }
 
   #fail(session: DtlsSession, reason: string, now: number): void {
     this.#discard(session)
-    if (session.isOpen) this.#tellClosed(session, reason, now)
+    if (session.isOpen) this.#tellClosed(session, now)
     else {
       this.counters.handshakesFailed++
-      this.#events.failed(session.client.client, reason)
+      this.#handshakeFailed?.(session.client.client, reason)
     }
   }
 
@@ -342,57 +278,74 @@ export class DtlsEndpoint {
     session.connection.free()
   }
 
-  #tellClosed(session: DtlsSession, reason: string, now: number): void {
+  #tellClosed(session: DtlsSession, now: number): void {
     this.counters.closed++
-    this.#events.closed(session, reason, now)
+    this.#world.closed(session.client, now)
+  }
+
+  #open(session: DtlsSession): void {
+    session.open()
+    this.#handshakes.delete(session)
+    this.#sessions.set(session.client.connection, session)
+    this.counters.opened++
+    this.#count()
+  }
+
+  #remember(session: DtlsSession): void {
+    const { listener, client } = session.client
+    this.#bySource[listener] ??= new Map()
+    this.#bySource[listener].set(client.key, session)
+    this.#handshakes.add(session)
+    const network = networkKey(client)
+    this.#perNetwork.set(network, (this.#perNetwork.get(network) ?? 0) + 1)
+    this.#count()
   }
 
   #forget(session: DtlsSession): void {
     const { client, listener, connection } = session.client
     session.isOver = true
-    this.#handshakes.delete(session)
-    this.#byConnection.delete(connection)
     this.#bySource[listener]?.delete(client.key)
-    const source = sourceKey(client)
-    const others = this.#perSource.get(source)! - 1
-    if (others > 0) this.#perSource.set(source, others)
-    else this.#perSource.delete(source)
+    this.#handshakes.delete(session)
+    this.#sessions.delete(connection)
+    const network = networkKey(client)
+    const others = this.#perNetwork.get(network)! - 1
+    if (others > 0) this.#perNetwork.set(network, others)
+    else this.#perNetwork.delete(network)
+    this.#count()
+  }
+
+  #count(): void {
     this.counters.handshakes = this.#handshakes.size
-    this.counters.sessions = this.#byConnection.size
+    this.counters.sessions = this.#sessions.size
   }
 
-  #find(listener: number, client: Address): DtlsSession | undefined {
-    const found = this.#bySource[listener]?.get(client.key)
+  #find(source: FiveTuple): DtlsSession | undefined {
+    const found = this.#bySource[source.listener]?.get(source.client.key)
     // An IPv6 key is a hash (see Address.key): make sure.
-    return found?.client.client.equals(client) ? found : undefined
+    return found?.client.client.equals(source.client) ? found : undefined
   }
 
-  #isFull(source: number): boolean {
+  #isFull(client: Address): boolean {
     return (
       this.#handshakes.size >= this.#limits.maxHandshakes ||
-      this.#handshakes.size + this.#byConnection.size >= this.#limits.maxSessions ||
-      (this.#perSource.get(source) ?? 0) >= this.#limits.maxSessionsPerSource
+      this.#handshakes.size + this.#sessions.size >= this.#limits.maxSessions ||
+      (this.#perNetwork.get(networkKey(client)) ?? 0) >= this.#limits.maxSessionsPerSource
     )
   }
 
-  #flushTo(session: DtlsSession): void {
-    const { client, server, listener } = session.client
-    this.#flush(session.connection, client, server, listener)
-  }
-
   /** Sends what OpenSSL has written, in datagrams of whole records; false when there was nothing. */
-  #flush(connection: DtlsConnection, client: Address, server: Address, listener: number): boolean {
+  #flush(connection: DtlsConnection, to: FiveTuple): boolean {
     const wire = this.#wire
     const length = connection.take(wire)
     for (let start = 0, end = 0; start < length; start = end) {
       end = datagramEnd(wire, start, length, this.#limits.mtu)
-      this.#events.send(client, server, listener, wire, start, end)
+      this.#world.sendDatagram(to, wire, start, end)
     }
     return length > 0
   }
 }
 
 /** Whose sessions are counted together: an IPv4 address, or an IPv6 /64, which one host has to itself. */
-function sourceKey(client: Address): number {
+function networkKey(client: Address): number {
   return client.family === 4 ? client.ipKey : Address.ipv6(client.w0, client.w1, 0, 0, 0).ipKey
 }

@@ -91,6 +91,8 @@ export class DtlsContext {
       native.ERR_clear_error()
       native.SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, DTLS1_2_VERSION, null)
       native.SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, null)
+      // Bounds what a client can make us keep of messages that it sends out of order; we ask for no certificate anyway.
+      native.SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_CERT_LIST, MAX_PLAINTEXT, null)
       native.SSL_CTX_set_options(context, OPTIONS)
       if (native.SSL_CTX_set_cipher_list(context, ciphers) !== 1)
         throw new DtlsIdentityError(`no cipher of the list can be used: ${errorText(native)}`)
@@ -172,6 +174,11 @@ export class DtlsConnection {
     return errorText(native)
   }
 
+  /** OpenSSL's name of the cipher that the handshake chose. */
+  cipher(): string {
+    return this.#native.SSL_CIPHER_get_name(this.#native.SSL_get_current_cipher(this.#ssl!)) ?? ''
+  }
+
   /** The length of the next decrypted datagram, now at the front of `into`; or NOTHING, CLOSED or FAILED. */
   read(into: Buffer): number {
     const native = this.#native
@@ -230,6 +237,7 @@ type Pointer = bigint
 const SSL_CTRL_SET_MTU = 17
 const SSL_CTRL_EXTRA_CHAIN_CERT = 14
 const SSL_CTRL_SET_SESS_CACHE_MODE = 44
+const SSL_CTRL_SET_MAX_CERT_LIST = 51
 const SSL_CTRL_SET_MIN_PROTO_VERSION = 123
 const DTLS_CTRL_HANDLE_TIMEOUT = 74
 const BIO_CTRL_RESET = 1
@@ -245,6 +253,8 @@ const SSL_TLSEXT_ERR_NOACK = 3
 const SSL_OP_NO_QUERY_MTU = 0x1000
 const SSL_OP_COOKIE_EXCHANGE = 0x2000
 const SSL_OP_NO_TICKET = 0x4000
+// With it OpenSSL 3.0 ends a DTLS session over any record whose MAC is wrong, so that anybody could end it.
+const SSL_OP_NO_ENCRYPT_THEN_MAC = 0x80000
 const SSL_OP_NO_COMPRESSION = 0x20000
 const SSL_OP_CIPHER_SERVER_PREFERENCE = 0x400000
 const SSL_OP_NO_RENEGOTIATION = 0x40000000
@@ -252,6 +262,7 @@ const OPTIONS =
   SSL_OP_NO_QUERY_MTU |
   SSL_OP_COOKIE_EXCHANGE |
   SSL_OP_NO_TICKET |
+  SSL_OP_NO_ENCRYPT_THEN_MAC |
   SSL_OP_NO_COMPRESSION |
   SSL_OP_CIPHER_SERVER_PREFERENCE |
   SSL_OP_NO_RENEGOTIATION
@@ -301,6 +312,8 @@ const DEFINITIONS = {
   SSL_read: 'int SSL_read(void *ssl, void *bytes, int length)',
   SSL_write: 'int SSL_write(void *ssl, void *bytes, int length)',
   SSL_shutdown: 'int SSL_shutdown(void *ssl)',
+  SSL_get_current_cipher: 'void *SSL_get_current_cipher(void *ssl)',
+  SSL_CIPHER_get_name: 'str SSL_CIPHER_get_name(void *cipher)',
   SSL_get_error: 'int SSL_get_error(void *ssl, int result)',
 } as const
 
@@ -314,10 +327,12 @@ type ReturnsPointer =
   | 'DTLS_server_method'
   | 'SSL_CTX_new'
   | 'SSL_new'
+  | 'SSL_get_current_cipher'
+type ReturnsText = 'ERR_reason_error_string' | 'SSL_CIPHER_get_name'
 type Native = {
   readonly [Name in keyof typeof DEFINITIONS]: (
     ...args: Argument[]
-  ) => Name extends ReturnsPointer ? Pointer | null : Name extends 'ERR_reason_error_string' ? string | null : number
+  ) => Name extends ReturnsPointer ? Pointer | null : Name extends ReturnsText ? string | null : number
 }
 
 interface Loaded {

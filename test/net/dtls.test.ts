@@ -24,7 +24,7 @@ function greet(at: DtlsHost, from: Address, random = Buffer.alloc(32, 7)): Buffe
 }
 
 afterEach(() => {
-  for (const made of hosts.splice(0)) made.endpoint.close()
+  for (const made of hosts.splice(0)) made.server.close()
 })
 
 test('DTLS is available in the node that runs the tests', () => {
@@ -41,7 +41,7 @@ describe('before the cookie', () => {
       expect(cookieOf(answers[0]!)).toHaveLength(20)
       expect(answers[0]!.length).toBeLessThan(hello.length)
     }
-    expect(at.endpoint.counters).toMatchObject({ cookiesSent: 2, handshakes: 0, sessions: 0, opened: 0 })
+    expect(at.server.counters).toMatchObject({ cookiesSent: 2, handshakes: 0, sessions: 0, opened: 0 })
   })
 
   test('SEC-14 answers a cookie made for another address or port with a new one', () => {
@@ -52,26 +52,26 @@ describe('before the cookie', () => {
       expect(answers).toHaveLength(1)
       expect(cookieOf(answers[0]!)).not.toEqual(cookie)
     }
-    expect(at.endpoint.counters.handshakes).toBe(0)
+    expect(at.server.counters.handshakes).toBe(0)
     at.receive(clientHello({ cookie }), client)
-    expect(at.endpoint.counters.handshakes).toBe(1)
+    expect(at.server.counters.handshakes).toBe(1)
   })
 
   test('SEC-14 takes a cookie of the key before, and none of the one before that', () => {
     const at = host()
     const cookie = cookieOf(at.answers(clientHello(), client)[0]!)
     at.now = DTLS_LIMITS.cookieLifetimeMs
-    at.endpoint.sweep(at.now)
+    at.server.sweep(at.now)
     at.receive(clientHello({ cookie }), client)
-    expect(at.endpoint.counters.handshakes).toBe(1)
+    expect(at.server.counters.handshakes).toBe(1)
 
     const late = cookieOf(at.answers(clientHello(), other)[0]!)
     for (const minutes of [2, 3]) {
       at.now = minutes * DTLS_LIMITS.cookieLifetimeMs
-      at.endpoint.sweep(at.now)
+      at.server.sweep(at.now)
     }
     at.receive(clientHello({ cookie: late }), other)
-    expect(at.endpoint.counters).toMatchObject({ handshakes: 0, opened: 0 })
+    expect(at.server.counters).toMatchObject({ handshakes: 0, opened: 0 })
   })
 
   test.each([
@@ -90,8 +90,8 @@ describe('before the cookie', () => {
   ])('SEC-14 drops %s from an unknown source without an answer', (_name, bytes) => {
     const at = host()
     expect(at.answers(bytes, client)).toEqual([])
-    expect(at.endpoint.counters).toMatchObject({ received: 1, cookiesSent: 0, handshakes: 0 })
-    expect(at.endpoint.counters.dropped + at.endpoint.counters.refused).toBe(1)
+    expect(at.server.counters).toMatchObject({ received: 1, cookiesSent: 0, handshakes: 0 })
+    expect(at.server.counters.dropped + at.server.counters.refused).toBe(1)
   })
 })
 
@@ -105,7 +105,7 @@ describe('handshakes', () => {
   })
 
   test('NET-DTLS-01 splits a long flight into datagrams of whole records below the MTU', () => {
-    const at = host({ ...chain, limits: { mtu: 600 } })
+    const at = host({ identity: chain, limits: { mtu: 600 } })
     const flight = greet(at, client)
     expect(flight.length).toBeGreaterThan(2)
     for (const datagram of flight) {
@@ -120,18 +120,18 @@ describe('handshakes', () => {
     greet(at, client.withPort(4712))
     const cookie = cookieOf(at.answers(clientHello(), client, 1)[0]!)
     at.receive(clientHello({ cookie }), client, 1)
-    expect(at.endpoint.counters.handshakes).toBe(3)
+    expect(at.server.counters.handshakes).toBe(3)
   })
 
   test('SEC-14 NET-TCP-11 gives a handshake ten seconds', () => {
     const at = host()
     greet(at, client)
     at.now = 9_999
-    at.endpoint.sweep(at.now)
-    expect(at.endpoint.counters.handshakes).toBe(1)
+    at.server.sweep(at.now)
+    expect(at.server.counters.handshakes).toBe(1)
     at.now = 10_000
-    at.endpoint.sweep(at.now)
-    expect(at.endpoint.counters).toMatchObject({ handshakes: 0, handshakesFailed: 1, closed: 0 })
+    at.server.sweep(at.now)
+    expect(at.server.counters).toMatchObject({ handshakes: 0, handshakesFailed: 1, closed: 0 })
     expect(at.failed).toEqual(['timed out'])
     expect(at.answers(record(22, 0, 2, Buffer.alloc(30, 16)), client)).toEqual([])
   })
@@ -139,12 +139,12 @@ describe('handshakes', () => {
   test('SEC-14 holds at most 1024 handshakes, ignores more, and has room again when they are gone', () => {
     const at = host({ limits: { maxSessionsPerSource: 10_000 } })
     for (let port = 1; port <= 1_024; port++) greet(at, client.withPort(port))
-    expect(at.endpoint.counters.handshakes).toBe(1_024)
+    expect(at.server.counters.handshakes).toBe(1_024)
     expect(at.answers(clientHello(), other)).toEqual([])
-    expect(at.endpoint.counters).toMatchObject({ handshakes: 1_024, refused: 1 })
+    expect(at.server.counters).toMatchObject({ handshakes: 1_024, refused: 1 })
     at.now = 10_000
-    at.endpoint.sweep(at.now)
-    expect(at.endpoint.counters.handshakes).toBe(0)
+    at.server.sweep(at.now)
+    expect(at.server.counters.handshakes).toBe(0)
     expect(greet(at, other)).not.toEqual([])
   })
 
@@ -169,7 +169,7 @@ describe('handshakes', () => {
     expect(at.failed).toEqual([])
     at.receive(clientHello({ random, cookie }), client)
     expect(at.failed).toEqual(['replaced by a new handshake'])
-    expect(at.endpoint.counters.handshakes).toBe(1)
+    expect(at.server.counters.handshakes).toBe(1)
   })
 
   test('SEC-37 refuses DTLS 1.0 with an alert', () => {
@@ -212,18 +212,18 @@ describe('certificate and key', () => {
       cipher: 'aes-256-cbc',
       passphrase: 'correct horse',
     }) as string
-    expect(greet(host({ key, passphrase: 'correct horse' }), client)).not.toEqual([])
-    expect(() => host({ key, passphrase: 'wrong' })).toThrow(DtlsIdentityError)
-    expect(() => host({ key })).toThrow(DtlsIdentityError)
+    expect(greet(host({ identity: { cert: leaf.cert, key, passphrase: 'correct horse' } }), client)).not.toEqual([])
+    expect(() => host({ identity: { cert: leaf.cert, key, passphrase: 'wrong' } })).toThrow(DtlsIdentityError)
+    expect(() => host({ identity: { cert: leaf.cert, key } })).toThrow(DtlsIdentityError)
   })
 
   const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
   test.each([
-    ['no certificate', { cert: 'nonsense' }, 'the certificate is not a PEM certificate'],
-    ['no key', { key: 'nonsense' }, 'the private key cannot be read'],
+    ['no certificate', { identity: { ...leaf, cert: 'nonsense' } }, 'the certificate is not a PEM certificate'],
+    ['no key', { identity: { ...leaf, key: 'nonsense' } }, 'the private key cannot be read'],
     [
       'a key of another certificate',
-      { key: stranger.export({ type: 'pkcs8', format: 'pem' }) as string },
+      { identity: { ...leaf, key: stranger.export({ type: 'pkcs8', format: 'pem' }) as string } },
       'does not belong to the certificate',
     ],
     ['a cipher list without a cipher', { ciphers: 'NO-SUCH-CIPHER' }, 'no cipher of the list can be used'],
@@ -233,22 +233,22 @@ describe('certificate and key', () => {
 
   test('uses a new certificate for new handshakes, and keeps the old one when the new one is bad', () => {
     const at = host()
-    expect(() => at.endpoint.reload(chain.cert, leaf.key)).toThrow(DtlsIdentityError)
+    expect(() => at.server.reload({ ...chain, key: leaf.key })).toThrow(DtlsIdentityError)
     const before = greet(at, client)
-    at.endpoint.reload(chain.cert, chain.key)
+    at.server.reload(chain)
     const after = greet(at, client.withPort(4712))
     const size = (flight: Buffer[]) => flight.reduce((sum, datagram) => sum + datagram.length, 0)
     expect(size(after)).toBeGreaterThan(size(before) + 500)
-    expect(at.endpoint.counters.handshakes).toBe(2)
+    expect(at.server.counters.handshakes).toBe(2)
   })
 
   test('is closed once and for all', () => {
     const at = host()
     greet(at, client)
-    at.endpoint.close()
-    at.endpoint.close()
+    at.server.close()
+    at.server.close()
     expect(at.answers(clientHello(), client)).toEqual([])
-    at.endpoint.sweep(1)
-    expect(at.endpoint.counters.handshakes).toBe(0)
+    at.server.sweep(1)
+    expect(at.server.counters.handshakes).toBe(0)
   })
 })

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { DtlsEndpoint, type DtlsEndpointOptions, type DtlsSession } from '../../src/net/dtls.ts'
+import { type DtlsOptions, DtlsServer } from '../../src/net/dtls.ts'
 import { Address } from '../../src/stun/address.ts'
+import { FiveTuple } from '../../src/turn/five-tuple.ts'
 
 const fixture = (name: string) => readFileSync(new URL(`../fixtures/dtls/${name}`, import.meta.url), 'utf8')
 
@@ -9,39 +10,42 @@ const fixture = (name: string) => readFileSync(new URL(`../fixtures/dtls/${name}
 export const leaf = { cert: fixture('leaf.pem'), key: fixture('leaf.key.pem') }
 export const chain = { cert: fixture('chain.pem'), key: fixture('chain.key.pem') }
 
-/** A DtlsEndpoint that remembers everything it says; `deliver` is the wire. Time stands still until `now` is changed. */
+/** A DtlsServer that remembers everything it says; `deliver` is the wire. Time stands still until `now` is changed. */
 export class DtlsHost {
-  readonly endpoint: DtlsEndpoint
+  readonly server: DtlsServer
   readonly sent: { readonly to: string; readonly bytes: Buffer }[] = []
-  readonly data: { readonly session: DtlsSession; readonly bytes: Buffer }[] = []
-  readonly opened: DtlsSession[] = []
-  readonly closed: { readonly session: DtlsSession; readonly reason: string }[] = []
+  readonly data: { readonly client: FiveTuple; readonly bytes: Buffer }[] = []
+  readonly closed: FiveTuple[] = []
   readonly failed: string[] = []
-  readonly inUse = new Set<DtlsSession>()
+  readonly allocations = new Set<FiveTuple>()
   now = 0
   deliver: (to: Address, bytes: Buffer) => void = () => {}
-  onData: (session: DtlsSession, bytes: Buffer) => void = () => {}
+  onData: (client: FiveTuple, bytes: Buffer) => void = () => {}
   #connection = 0
 
-  constructor(options: Partial<DtlsEndpointOptions> = {}) {
-    const nextConnection = () => ++this.#connection
-    this.endpoint = new DtlsEndpoint(
-      { ...leaf, nextConnection, random: randomBytes, ...options },
+  constructor(options: Partial<DtlsOptions> = {}) {
+    this.server = new DtlsServer(
       {
-        opened: (session) => this.opened.push(session),
-        data: (session, bytes, start, end) => {
+        identity: leaf,
+        random: randomBytes,
+        handshakeFailed: (_client, reason) => this.failed.push(reason),
+        ...options,
+      },
+      {
+        sendDatagram: (to, bytes, start, end) => {
           const copy = Buffer.from(bytes.subarray(start, end))
-          this.data.push({ session, bytes: copy })
-          this.onData(session, copy)
+          this.sent.push({ to: to.client.toString(), bytes: copy })
+          this.deliver(to.client.copy(), copy)
         },
-        closed: (session, reason) => this.closed.push({ session, reason }),
-        failed: (_client, reason) => this.failed.push(reason),
-        send: (client, _server, _listener, bytes, start, end) => {
+        receive: (bytes, start, end, client) => {
           const copy = Buffer.from(bytes.subarray(start, end))
-          this.sent.push({ to: client.toString(), bytes: copy })
-          this.deliver(client.copy(), copy)
+          this.data.push({ client, bytes: copy })
+          this.onData(client, copy)
         },
-        inUse: (session) => this.inUse.has(session),
+        closed: (client) => this.closed.push(client),
+        hasAllocation: (client) => this.allocations.has(client),
+        nextConnection: () => ++this.#connection,
+        clock: () => this.now,
       },
     )
   }
@@ -49,7 +53,12 @@ export class DtlsHost {
   /** One datagram from a client, lying somewhere inside a larger buffer as a driver's does. */
   receive(bytes: Buffer, client: Address, listener = 0): void {
     const padded = Buffer.concat([Buffer.alloc(48, 0xaa), bytes, Buffer.alloc(12, 0xaa)])
-    this.endpoint.receive(padded, 48, 48 + bytes.length, client, listener, SERVER, this.now)
+    const source = new FiveTuple('udp', client.copy(), SERVER.copy(), listener, 0)
+    this.server.receive(padded, 48, 48 + bytes.length, source, this.now)
+    // Both are borrowed: whoever kept them would now keep nonsense.
+    padded.fill(0)
+    source.client.setIpv4(0, 0)
+    source.server.setIpv4(0, 0)
   }
 
   /** What is sent in answer to one datagram. */
