@@ -137,7 +137,6 @@ export class StreamConnection {
   }
 
   close(reason: CloseReason): void {
-    if (this.#socket.destroyed) return
     if (this.#stage !== 'ending') this.#closeReason = reason
     this.#enter('ending')
     this.#socket.destroy()
@@ -202,7 +201,7 @@ export class StreamConnection {
       return
     }
     this.#admit(header.client ?? Address.parse(this.#raw.remoteAddress ?? '', this.#raw.remotePort))
-    if (this.#socket.destroyed) return
+    if (this.source === null) return
     this.#enter('first-bytes')
     this.#opening = bytes.subarray(header.length)
     this.#recognise(this.#opening)

@@ -81,9 +81,8 @@ export class TlsContext {
       else handshake.secured(secure)
     })
     server.on('tlsClientError', (error, secure) => {
-      const handshake = this.#handshakes.get(nameOf(secure))
+      this.#handshakes.get(nameOf(secure))?.failed(error)
       secure.destroy()
-      handshake?.failed(error)
     })
     return server
   }

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { answerHttp } from '../../src/net/http-answer.ts'
+import { answerHttp, type HttpOptions } from '../../src/net/http-answer.ts'
 import { localhostEc } from '../support/certificates.ts'
 import { connectTcp, connectTls, localStream, portOf, startRecorder } from '../support/sockets.ts'
 
 const acme = 'http://192.0.2.80/.well-known/acme-challenge/'
-const quiet = { respondUnsupported: false, acmeRedirect: null }
+const quiet: HttpOptions = { respondUnsupported: false, acmeRedirect: null }
 
 async function get(line: string, http = quiet, tls = false): Promise<string> {
   const driver = await startRecorder({ streams: [localStream], http, tls: { certificates: [localhostEc] } })
