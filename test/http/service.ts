@@ -239,6 +239,7 @@ export function raw(
   init: { method?: string; path?: string; headers?: Record<string, string>; body?: string } = {},
 ): Promise<{ status: number; headers: IncomingHttpHeaders; body: string }> {
   const { hostname, port, pathname, search } = new URL(url)
+  const headers = { ...(init.body ? { 'Content-Length': String(Buffer.byteLength(init.body)) } : {}), ...init.headers }
   return new Promise((resolve, reject) => {
     const request = httpRequest(
       {
@@ -246,7 +247,7 @@ export function raw(
         port,
         method: init.method ?? 'GET',
         path: init.path ?? pathname + search,
-        headers: init.headers ?? {},
+        headers,
       },
       (response) => {
         let body = ''
