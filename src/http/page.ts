@@ -117,5 +117,5 @@ function asset(file: { path: string; body: string }, contentType: string): [stri
 }
 
 function attribute(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`)
+  return text.replace(/[&<>"\u2028\u2029]/g, (character) => `&#${character.charCodeAt(0)};`)
 }

@@ -28,6 +28,7 @@ const english = {
   microphoneLevel: 'Microphone level',
   unnamedDevice: 'Device {number}',
   preview: 'Your picture',
+  noOwnPicture: 'No camera picture',
   cameraIsOff: 'Your camera is off',
   askAgain: 'Try again',
 
@@ -70,13 +71,12 @@ const english = {
   relayProtocol: 'Via relay ({protocol})',
   relayHint: 'Sound and picture go through the relay, because there is no direct way.',
   reconnecting: 'Reconnecting…',
-  signalingLost: 'No connection to the server. The call goes on; trying again…',
+  signalingLost: 'No connection to the server; trying again…',
   peerLeft: 'The other side left',
   remoteVideo: 'Picture of the other side',
   localVideo: 'Your own picture',
   remoteCameraOff: 'No picture from the other side',
   tapToHear: 'Tap to hear the other side',
-  youShare: 'You are sharing your screen',
 
   controls: 'Call controls',
   mute: 'Mute',
@@ -91,6 +91,7 @@ const english = {
   hangUp: 'Hang up',
   screenFailed: 'The screen cannot be shared: {reason}',
   cameraFailed: 'The camera does not start: {reason}',
+  noPath: 'No way to the other side found yet. Strict networks need a relay (TURN). Trying again…',
   noRelay: 'The server named no relay; the call may fail in strict networks.',
 
   ended: 'You left the call',
@@ -133,6 +134,7 @@ const chinese: Readonly<Record<TextKey, string>> = {
   microphoneLevel: '麦克风音量',
   unnamedDevice: '设备 {number}',
   preview: '你的画面',
+  noOwnPicture: '没有摄像头画面',
   cameraIsOff: '你的摄像头已关闭',
   askAgain: '重试',
 
@@ -173,13 +175,12 @@ const chinese: Readonly<Record<TextKey, string>> = {
   relayProtocol: '经中继（{protocol}）',
   relayHint: '没有直连的路径，声音和画面经过中继服务器。',
   reconnecting: '正在重新连接…',
-  signalingLost: '与服务器的连接已断开，通话继续，正在重试…',
+  signalingLost: '与服务器的连接已断开，正在重试…',
   peerLeft: '对方已离开',
   remoteVideo: '对方的画面',
   localVideo: '自己的画面',
   remoteCameraOff: '对方没有画面',
   tapToHear: '点按以收听对方',
-  youShare: '你正在共享屏幕',
 
   controls: '通话控制',
   mute: '静音',
@@ -194,6 +195,7 @@ const chinese: Readonly<Record<TextKey, string>> = {
   hangUp: '挂断',
   screenFailed: '无法共享屏幕：{reason}',
   cameraFailed: '摄像头无法启动：{reason}',
+  noPath: '尚未找到通往对方的路径。严格的网络需要中继（TURN）。正在重试…',
   noRelay: '服务器没有提供中继，在严格的网络中通话可能失败。',
 
   ended: '你已离开通话',

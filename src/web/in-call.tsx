@@ -106,6 +106,7 @@ function Toasts({ session, media }: { session: Session; media: LocalMedia }) {
   return (
     <div class="toasts">
       {session.signalingLost.value && <Notice title={t('signalingLost')} />}
+      {session.noPath.value && <Notice title={t('noPath')} />}
       {session.noRelay.value && session.phase.value === 'connecting' && <Notice title={t('noRelay')} />}
       {problem !== null && <Notice title={t(problem.what, { reason: problem.reason })} />}
     </div>

@@ -13,7 +13,7 @@ export function LocalPicture({ media, label }: { media: LocalMedia; label: strin
     return (
       <div class="no-picture">
         <Icon name="cameraOff" />
-        <span>{t('cameraIsOff')}</span>
+        <span>{t(media.status.value === 'ready' ? 'cameraIsOff' : 'noOwnPicture')}</span>
       </div>
     )
   }

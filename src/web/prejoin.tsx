@@ -26,8 +26,8 @@ export function Prejoin({ page, session, media }: { page: PageData; session: Ses
   const joining = session.phase.value === 'joining'
   const hint = hints[status]
   const withoutCamera = async () => {
-    if (media.camera.value === null) await media.open(['audio'])
-    else await media.setCamera(false)
+    if (media.camera.value !== null) await media.setCamera(false)
+    else if (media.microphone.value === null) await media.open(['audio'])
     await session.join()
   }
   return (
@@ -77,11 +77,9 @@ export function Prejoin({ page, session, media }: { page: PageData; session: Ses
             >
               {t(joining ? 'joining' : 'join')}
             </button>
-            {(media.cameraOn.value || status === 'refused' || status === 'checking') && (
-              <button type="button" class="button button-wide" disabled={joining} onClick={() => void withoutCamera()}>
-                {t('joinWithoutCamera')}
-              </button>
-            )}
+            <button type="button" class="button button-wide" disabled={joining} onClick={() => void withoutCamera()}>
+              {t('joinWithoutCamera')}
+            </button>
           </div>
           {media.microphone.value !== null && (
             <div class="devices">

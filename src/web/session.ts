@@ -22,6 +22,10 @@ export type Phase =
 
 /** How long a broken connection may take to find a new path before we take our place in the room anew. */
 const repairMs = 15_000
+/** A short gap heals by itself; after this long we look for another path without waiting for the browser to give up. */
+const patienceMs = 4000
+/** Longer than any browser needs to connect or to say that it can't. */
+const connectMs = 30_000
 /** The server keeps the place of a client without a WebSocket for about this long (Collider's reconnect time). */
 const graceMs = 10_000
 const retryMs = 3000
@@ -35,6 +39,8 @@ export class Session {
   readonly peerLeft = signal(false)
   readonly signalingLost = signal(false)
   readonly noRelay = signal(false)
+  /** There is somebody, but no path to them has been found so far. */
+  readonly noPath = signal(false)
   readonly remote = signal<MediaStream | null>(null)
   readonly remotePicture = signal(true)
   readonly path = signal<Path | null>(null)
@@ -61,6 +67,7 @@ export class Session {
   async join(): Promise<void> {
     this.phase.value = 'joining'
     this.peerLeft.value = false
+    this.noPath.value = false
     // Not awaited: a permission question must not keep anybody waiting, and tracks may come later.
     void this.#media.reopen()
     await this.#enter()
@@ -118,6 +125,8 @@ export class Session {
     const signaling = this.#signaling
     this.#dropPeer()
     this.phase.value = phase
+    // An offer that never comes, or comes from somebody who is gone, must not keep us here.
+    if (phase === 'connecting') this.#repair = setTimeout(() => void this.#rejoin(), connectMs)
     const iceServers = await this.#iceServers()
     if (signaling === null || this.#signaling !== signaling || this.#peer !== null) return
     const tracks = { audio: this.#media.microphone.value, video: this.#media.picture.value }
@@ -138,6 +147,7 @@ export class Session {
   #receive(message: Message): void {
     if (message.type === 'bye') {
       this.#inbox = []
+      this.noPath.value = false
       this.peerLeft.value = true
       this.#signaling!.initiator = true
       void this.#start('waiting')
@@ -167,10 +177,14 @@ export class Session {
       clearTimeout(this.#repair)
       this.phase.value = 'connected'
       this.peerLeft.value = false
+      this.noPath.value = false
       this.#watch()
     } else if (state === 'disconnected' && this.phase.value === 'connected') {
       this.phase.value = 'reconnecting'
-    } else if (state === 'failed' || state === 'closed') {
+      clearTimeout(this.#repair)
+      this.#repair = setTimeout(() => void this.#repairPath(), patienceMs)
+    } else if (state === 'failed') {
+      this.noPath.value = this.phase.value === 'connecting'
       this.phase.value = 'reconnecting'
       void this.#repairPath()
     }

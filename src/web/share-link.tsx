@@ -13,7 +13,16 @@ export function ShareLink() {
     <div class="share">
       <div class="field">
         <input readOnly value={link} aria-label={t('link')} onFocus={(event) => event.currentTarget.select()} />
-        <CopyButton />
+        <div class="share-buttons">
+          <CopyButton />
+          {'share' in navigator && (
+            // Closing the system's sheet is a refusal, too: nothing to say about it.
+            <button type="button" class="button" onClick={() => navigator.share({ url: link }).catch(() => undefined)}>
+              <Icon name="share" />
+              <span>{t('shareLink')}</span>
+            </button>
+          )}
+        </div>
       </div>
       {local ? <p class="hint">{t('localhostHint')}</p> : <QrCode text={link} />}
     </div>

@@ -154,8 +154,10 @@ export class Signaling {
       this.#events.online(true, outageMs)
     }
     socket.onmessage = ({ data }) => {
-      const message = typeof data === 'string' ? relayed(data) : null
-      if (message !== null && !this.#left) this.#events.message(message)
+      if (this.#left || typeof data !== 'string') return
+      const { message, error } = frame(data)
+      if (message !== null) this.#events.message(message)
+      if (error === 'Max room capacity reached') this.#events.evicted()
     }
     socket.onclose = () => {
       if (this.#left || this.#socket !== socket) return
@@ -185,15 +187,12 @@ export class Signaling {
       const response = await this.#post(path, text)
       if (response?.ok) {
         const answer = await jsonOf<{ result?: string }>(response)
-        if (answer?.result === 'UNKNOWN_ROOM' || answer?.result === 'UNKNOWN_CLIENT') this.#evicted()
+        const unknown = answer?.result === 'UNKNOWN_ROOM' || answer?.result === 'UNKNOWN_CLIENT'
+        if (unknown && !this.#left) this.#events.evicted()
         return
       }
       if (delay !== null) await new Promise<void>((resolve) => this.#browser.setTimeout(resolve, delay))
     }
-  }
-
-  #evicted(): void {
-    if (!this.#left) this.#events.evicted()
   }
 
   #post(url: string, body?: string): Promise<Response | null> {
@@ -212,13 +211,16 @@ export class Signaling {
   }
 }
 
-/** Collider's frame: `{"msg":TEXT,"error":TEXT}`. An error is followed by a close, which is what we act on. */
-function relayed(frame: string): Message | null {
+/** Collider's frame: `{"msg":TEXT,"error":TEXT}`. Most errors are followed by a close, which is what we act on. */
+function frame(text: string): { readonly message: Message | null; readonly error: string } {
   try {
-    const { msg } = JSON.parse(frame) as { msg?: unknown }
-    return typeof msg === 'string' && msg !== '' ? parseMessage(msg) : null
+    const { msg, error } = JSON.parse(text) as { msg?: unknown; error?: unknown }
+    return {
+      message: typeof msg === 'string' && msg !== '' ? parseMessage(msg) : null,
+      error: typeof error === 'string' ? error : '',
+    }
   } catch {
-    return null
+    return { message: null, error: '' }
   }
 }
 

@@ -1,0 +1,68 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { afterEach, describe, expect, test } from 'vitest'
+import { chooseLanguage, dictionaries, language, preferredLanguage, type TextKey, t } from '../../src/web/i18n.ts'
+import { settings } from '../../src/web/settings.ts'
+
+const keys = Object.keys(dictionaries.en) as TextKey[]
+const holes = (text: string) => [...text.matchAll(/\{\w+\}/g)].map((match) => match[0]).sort()
+
+afterEach(() => chooseLanguage('en'))
+
+describe('the dictionaries', () => {
+  test('have the same texts, none empty', () => {
+    expect(Object.keys(dictionaries.zh)).toEqual(keys)
+    for (const key of keys) for (const texts of Object.values(dictionaries)) expect(texts[key].trim(), key).not.toBe('')
+  })
+
+  test('fill in the same values', () => {
+    for (const key of keys) expect(holes(dictionaries.zh[key]), key).toEqual(holes(dictionaries.en[key]))
+  })
+
+  test('are really in their language', () => {
+    for (const key of keys) {
+      expect(dictionaries.zh[key], key).toMatch(/\p{Script=Han}/u)
+      expect(dictionaries.en[key], key).not.toMatch(/\p{Script=Han}/u)
+    }
+  })
+
+  test('name the buttons as agreed', () => {
+    expect([dictionaries.en.join, dictionaries.zh.join]).toEqual(['Join', '加入'])
+    expect([dictionaries.en.hangUp, dictionaries.zh.hangUp]).toEqual(['Hang up', '挂断'])
+  })
+
+  test('hold no text that nobody shows', () => {
+    const sources = readdirSync('src/web')
+      .filter((file) => /\.tsx?$/.test(file) && file !== 'i18n.ts')
+      .map((file) => readFileSync(`src/web/${file}`, 'utf8'))
+      .join('\n')
+    expect(keys.filter((key) => !sources.includes(`'${key}'`))).toEqual([])
+  })
+})
+
+describe('the language', () => {
+  test.each([
+    [null, ['zh-CN', 'en'], 'zh'],
+    [null, ['zh-Hant-TW'], 'zh'],
+    [null, ['de-DE', 'zh'], 'zh'],
+    [null, ['en-GB', 'zh-CN'], 'en'],
+    [null, ['fr'], 'en'],
+    [null, [], 'en'],
+    ['zh', ['en-US'], 'zh'],
+    ['en', ['zh-CN'], 'en'],
+    ['xx', ['zh-CN'], 'zh'],
+  ] as const)('remembered %j with browser languages %j is %s', (stored, browser, expected) => {
+    expect(preferredLanguage(stored, browser)).toBe(expected)
+  })
+
+  test('is remembered when chosen', () => {
+    chooseLanguage('zh')
+    expect(language.value).toBe('zh')
+    expect(settings.getItem('language')).toBe('zh')
+    expect(t('relayProtocol', { protocol: 'udp' })).toBe('经中继（udp）')
+  })
+
+  test('fills values in, as they are', () => {
+    expect(t('relayProtocol', { protocol: 'tls' })).toBe('Via relay (tls)')
+    expect(t('fullHint', { room: '{room}$&' })).toContain('“{room}$&”')
+  })
+})
