@@ -1,7 +1,12 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
-import { createServer as createTlsServer, type ServerOptions as TlsServerOptions } from 'node:https'
+import {
+  createServer as createTlsServer,
+  Server as TlsServer,
+  type ServerOptions as TlsServerOptions,
+} from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { SecureContextOptions } from 'node:tls'
 import { getRequestListener } from '@hono/node-server'
 import { addressList, blockOf, type Caller, callerOf, holds } from './caller.ts'
 import type { Environment } from './environment.ts'
@@ -62,6 +67,11 @@ export class HttpListener {
   get address(): AddressInfo {
     // A server that listens on a TCP port has one; strings are for pipes.
     return this.server.address() as AddressInfo
+  }
+
+  /** New handshakes get this certificate; live connections keep theirs. Throws when it is bad, and changes nothing. */
+  renew(tls: SecureContextOptions): void {
+    if (this.server instanceof TlsServer) this.server.setSecureContext(tls)
   }
 
   /** Takes no more connections, lets answers that are on their way finish, then ends what is left. */

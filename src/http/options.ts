@@ -1,8 +1,8 @@
 /** One entry of `iceServers`, as browsers take it. */
 export interface IceServer {
   readonly urls: readonly string[]
-  readonly username?: string
-  readonly credential?: string
+  readonly username?: string | undefined
+  readonly credential?: string | undefined
 }
 
 /** What the room pages and the API announce, believe and limit. A limit of 0 is no limit. */

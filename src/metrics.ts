@@ -1,0 +1,314 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { TurnDriver } from './net/driver.ts'
+import type { Hub } from './signaling/hub.ts'
+
+/** One number read at scrape time, with its labels. */
+type Reading = readonly [labels: Readonly<Record<string, string>>, value: number]
+
+/**
+ * What /metrics shows. The parts keep plain numbers; they are read when somebody asks, so counting costs nothing more. Label
+ * values come from fixed sets: no user, room or address.
+ */
+export class Metrics {
+  readonly #registry = new Registry()
+  #driver: TurnDriver | null = null
+  #hub: Hub | null = null
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry })
+    this.#gauge('webrtc_stack_info', 'Version of the program', () => [[{ version: __VERSION__ }, 1]])
+    this.#rooms()
+    this.#turn()
+    this.#network()
+    this.#coturn()
+  }
+
+  /** The parts to read, once they run. */
+  watch(driver: TurnDriver | null, hub: Hub | null): void {
+    this.#driver = driver
+    this.#hub = hub
+  }
+
+  async text(): Promise<{ contentType: string; body: string }> {
+    return { contentType: this.#registry.contentType, body: await this.#registry.metrics() }
+  }
+
+  #rooms(): void {
+    const hub = (read: (hub: Hub) => number) => () => (this.#hub === null ? [] : [[{}, read(this.#hub)] as const])
+    this.#gauge(
+      'webrtc_stack_rooms',
+      'Rooms now',
+      hub(({ rooms }) => rooms.size),
+    )
+    this.#gauge(
+      'webrtc_stack_websockets',
+      'Open WebSockets',
+      hub(({ connections }) => connections),
+    )
+    this.#gauge(
+      'webrtc_stack_websockets_registered',
+      'WebSockets of clients in rooms',
+      hub(({ counters }) => counters.openSockets),
+    )
+    this.#counter(
+      'webrtc_stack_registrations_total',
+      'Clients that registered',
+      hub(({ counters }) => counters.totalSockets),
+    )
+    this.#counter('webrtc_stack_signaling_errors_total', 'Errors of signaling, by side', () => {
+      if (this.#hub === null) return []
+      const { socketErrors, httpErrors } = this.#hub.counters
+      return [
+        [{ side: 'websocket' }, socketErrors],
+        [{ side: 'http' }, httpErrors],
+      ]
+    })
+  }
+
+  #turn(): void {
+    const turn = (read: (driver: TurnDriver) => number) => () =>
+      this.#driver === null ? [] : [[{}, read(this.#driver)] as const]
+    const core = (read: (counters: TurnDriver['turn']['counters']) => number) => turn(({ turn }) => read(turn.counters))
+    this.#gauge(
+      'webrtc_stack_allocations',
+      'Allocations now',
+      turn(({ turn }) => turn.allocationCount),
+    )
+    this.#gauge(
+      'webrtc_stack_relay_sockets',
+      'Open relay sockets',
+      turn(({ openRelays }) => openRelays),
+    )
+    this.#gauge(
+      'webrtc_stack_draining',
+      '1 while no new allocations are taken',
+      turn(({ turn }) => Number(turn.draining)),
+    )
+    this.#counter(
+      'webrtc_stack_allocations_created_total',
+      'Allocations made',
+      core((c) => c.allocationsCreated),
+    )
+    this.#counter(
+      'webrtc_stack_allocations_ended_total',
+      'Allocations ended',
+      core((c) => c.allocationsEnded),
+    )
+    this.#counter(
+      'webrtc_stack_allocations_expired_total',
+      'Of these, for want of a Refresh',
+      core((c) => c.allocationsExpired),
+    )
+    this.#counter(
+      'webrtc_stack_turn_requests_total',
+      'TURN requests',
+      core((c) => c.turnRequests),
+    )
+    this.#counter(
+      'webrtc_stack_turn_successes_total',
+      'TURN requests answered with success',
+      core((c) => c.turnSuccesses),
+    )
+    this.#counter('webrtc_stack_stun_errors_total', 'Error answers, by code', () => {
+      if (this.#driver === null) return []
+      return [...this.#driver.turn.counters.errors].map(([code, count]) => [{ code: String(code) }, count] as const)
+    })
+    this.#counter('webrtc_stack_relayed_packets_total', 'Datagrams relayed, by direction', () =>
+      this.#directions((c) => [c.toPeerPackets, c.toClientPackets]),
+    )
+    this.#counter('webrtc_stack_relayed_bytes_total', 'Payload bytes relayed, by direction', () =>
+      this.#directions((c) => [c.toPeerBytes, c.toClientBytes]),
+    )
+    this.#counter('webrtc_stack_dropped_packets_total', 'What was dropped without an answer, by reason', () => {
+      if (this.#driver === null) return []
+      const { counters, turn } = this.#driver
+      return [...labelled('reason', turn.counters.dropped), ...labelled('reason', counters.dropped)]
+    })
+  }
+
+  #network(): void {
+    const clients = (read: (traffic: TurnDriver['counters']['relay']) => number) => () =>
+      this.#driver === null
+        ? []
+        : Object.entries(this.#driver.counters.clients).map(
+            ([transport, traffic]) => [{ transport }, read(traffic)] as const,
+          )
+    this.#counter(
+      'webrtc_stack_client_received_packets_total',
+      'Packets from clients, by transport',
+      clients((t) => t.receivedPackets),
+    )
+    this.#counter(
+      'webrtc_stack_client_received_bytes_total',
+      'Bytes from clients, by transport',
+      clients((t) => t.receivedBytes),
+    )
+    this.#counter(
+      'webrtc_stack_client_sent_packets_total',
+      'Packets to clients, by transport',
+      clients((t) => t.sentPackets),
+    )
+    this.#counter(
+      'webrtc_stack_client_sent_bytes_total',
+      'Bytes to clients, by transport',
+      clients((t) => t.sentBytes),
+    )
+    this.#counter(
+      'webrtc_stack_client_overflow_packets_total',
+      'Packets that a client or the system would not take',
+      clients((t) => t.overflowPackets),
+    )
+    this.#gauge('webrtc_stack_connections', 'Open TURN connections, by transport', () =>
+      this.#driver === null ? [] : labelled('transport', this.#driver.counters.openConnections),
+    )
+    this.#counter('webrtc_stack_connections_opened_total', 'TURN connections, by transport', () =>
+      this.#driver === null ? [] : labelled('transport', this.#driver.counters.openedConnections),
+    )
+    this.#counter('webrtc_stack_connections_closed_total', 'TURN connections that ended, by reason', () =>
+      this.#driver === null ? [] : labelled('reason', this.#driver.counters.closedConnections),
+    )
+    this.#counter('webrtc_stack_socket_errors_total', 'Errors of sockets, by kind and code', () =>
+      this.#driver === null
+        ? []
+        : Object.entries(this.#driver.errors.counts).flatMap(([kind, codes]) =>
+            [...codes].map(([code, count]) => [{ kind, code }, count] as const),
+          ),
+    )
+  }
+
+  /** The names that coturn's dashboards read. */
+  #coturn(): void {
+    const core = (read: (counters: TurnDriver['turn']['counters']) => number) => () =>
+      this.#driver === null ? [] : [[{}, read(this.#driver.turn.counters)] as const]
+    this.#counter(
+      'stun_binding_request',
+      'Binding requests',
+      core((c) => c.bindingRequests),
+    )
+    this.#counter(
+      'stun_binding_response',
+      'Binding answers',
+      core((c) => c.bindingSuccesses),
+    )
+    this.#counter(
+      'stun_binding_error',
+      'Binding requests that were refused',
+      core((c) => c.bindingRequests - c.bindingSuccesses),
+    )
+    this.#gauge('turn_total_allocations', 'Allocations now, by transport of the client', () => {
+      if (this.#driver === null) return []
+      const counts = new Map<string, number>(Object.values(COTURN_TRANSPORTS).map((name) => [name, 0]))
+      for (const { client } of this.#driver.turn.allocations) {
+        const type = COTURN_TRANSPORTS[client.transport]
+        counts.set(type, (counts.get(type) ?? 0) + 1)
+      }
+      return [...counts].map(([type, count]) => [{ type }, count] as const)
+    })
+    this.#counter(
+      'turn_total_traffic_rcvp',
+      'Packets that clients sent to peers',
+      core((c) => c.toPeerPackets),
+    )
+    this.#counter(
+      'turn_total_traffic_rcvb',
+      'Bytes that clients sent to peers',
+      core((c) => c.toPeerBytes),
+    )
+    this.#counter(
+      'turn_total_traffic_sentp',
+      'Packets that clients got from peers',
+      core((c) => c.toClientPackets),
+    )
+    this.#counter(
+      'turn_total_traffic_sentb',
+      'Bytes that clients got from peers',
+      core((c) => c.toClientBytes),
+    )
+    this.#counter(
+      'turn_total_traffic_peer_rcvp',
+      'Packets from peers',
+      core((c) => c.toClientPackets),
+    )
+    this.#counter(
+      'turn_total_traffic_peer_rcvb',
+      'Bytes from peers',
+      core((c) => c.toClientBytes),
+    )
+    this.#counter(
+      'turn_total_traffic_peer_sentp',
+      'Packets to peers',
+      core((c) => c.toPeerPackets),
+    )
+    this.#counter(
+      'turn_total_traffic_peer_sentb',
+      'Bytes to peers',
+      core((c) => c.toPeerBytes),
+    )
+    this.#counter(
+      'turn_packet_processed',
+      'Packets relayed',
+      core((c) => c.toPeerPackets + c.toClientPackets),
+    )
+    this.#counter(
+      'turn_packet_dropped',
+      'Packets dropped',
+      core((c) => sum(c.dropped)),
+    )
+    this.#counter(
+      'turn_unauthenticated_401_responses',
+      'Answers that ask for credentials',
+      core((c) => c.errors.get(401) ?? 0),
+    )
+    this.#counter(
+      'turn_unauthenticated_401_dropped_responses',
+      'Of these, held back by the limit',
+      core((c) => c.dropped['challenge-limit']),
+    )
+  }
+
+  #directions(read: (counters: TurnDriver['turn']['counters']) => readonly [number, number]): Reading[] {
+    if (this.#driver === null) return []
+    const [toPeer, toClient] = read(this.#driver.turn.counters)
+    return [
+      [{ direction: 'to_peer' }, toPeer],
+      [{ direction: 'to_client' }, toClient],
+    ]
+  }
+
+  #gauge(name: string, help: string, read: () => readonly Reading[]): void {
+    const gauge = new Gauge({
+      name,
+      help,
+      labelNames: LABELS,
+      registers: [this.#registry],
+      collect: () => {
+        gauge.reset()
+        for (const [labels, value] of read()) gauge.set({ ...labels }, value)
+      },
+    })
+  }
+
+  #counter(name: string, help: string, read: () => readonly Reading[]): void {
+    const counter = new Counter({
+      name,
+      help,
+      labelNames: LABELS,
+      registers: [this.#registry],
+      collect: () => {
+        counter.reset()
+        for (const [labels, value] of read()) counter.inc({ ...labels }, value)
+      },
+    })
+  }
+}
+
+const LABELS = ['version', 'side', 'kind', 'code', 'direction', 'reason', 'transport', 'type']
+const COTURN_TRANSPORTS = { udp: 'UDP', tcp: 'TCP', tls: 'TLS/TCP', dtls: 'DTLS' } as const
+
+function labelled(name: string, counts: Readonly<Record<string, number>>): Reading[] {
+  return Object.entries(counts).map(([value, count]) => [{ [name]: value }, count])
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0)
+}

@@ -1,0 +1,92 @@
+import type { LoadedConfig } from './config/load.ts'
+import type { Log } from './log.ts'
+import { Metrics } from './metrics.ts'
+import { turnAddresses } from './start/addresses.ts'
+import { certificate } from './start/certificate.ts'
+import { type MetricsListener, openMetrics } from './start/metrics-listener.ts'
+import { summary } from './start/summary.ts'
+import { type RunningTurn, startTurn } from './start/turn.ts'
+import { type RunningWeb, startWeb } from './start/web.ts'
+import { iceConfigOptions, turnHosts } from './start/web-options.ts'
+
+export interface RunningServer {
+  /** For people: addresses to open, TURN URIs, and what to mend. */
+  readonly summary: string
+  readonly turn: RunningTurn | null
+  readonly web: RunningWeb | null
+  /** Reads certificates from their files again, for new connections; throws and changes nothing when they are bad. */
+  reload(): Promise<void>
+  /** No new allocations, and /readyz says so; what runs goes on. */
+  drain(): void
+  /** Stops in the reverse order of the start. */
+  close(): Promise<void>
+}
+
+/** Builds the three servers from one configuration and starts them; when one cannot start, the others are closed again. */
+export async function startServer(loaded: LoadedConfig, { log }: { readonly log: Log }): Promise<RunningServer> {
+  const { config } = loaded
+  const stops: (() => Promise<void>)[] = []
+  const close = async (): Promise<void> => {
+    for (const stop of stops.splice(0).reverse()) await stop()
+  }
+  try {
+    const addresses = turnAddresses(config)
+    const files = await certificate(
+      config,
+      addresses.own.map(({ host }) => host),
+    )
+    let isReady = false
+
+    const turn = config.turn ? await startTurn(config, addresses, files, log) : null
+    if (turn !== null) stops.push(() => turn.driver.close())
+
+    const metrics = new Metrics()
+    const iceConfig = iceConfigOptions(config, turnHosts(config, addresses), turn?.ports ?? null, files)
+    const web =
+      config.rooms || config.signaling
+        ? await startWeb(config, files, {
+            log,
+            iceConfig: () => iceConfig,
+            ready: () => isReady,
+            metrics: () => metrics.text(),
+          })
+        : null
+    if (web !== null) stops.push(() => web.close())
+    const ownMetrics: MetricsListener | null = config.prometheus ? await openMetrics(config, metrics) : null
+    if (ownMetrics !== null) stops.push(() => ownMetrics.close())
+
+    metrics.watch(turn?.driver ?? null, web?.hub ?? null)
+    const servicePorts = [
+      web?.http,
+      web?.https,
+      web?.collider,
+      ownMetrics?.address,
+      ...(turn?.bound ?? []).map(({ address }) => address),
+    ]
+    turn?.protect(servicePorts.flatMap((at) => (at == null ? [] : [at.port])))
+    isReady = true
+    return {
+      summary: summary({ loaded, addresses, files, turn, web }),
+      turn,
+      web,
+      reload: async () => {
+        const renewed = await certificate(
+          config,
+          addresses.own.map(({ host }) => host),
+        )
+        if (renewed === null) return
+        turn?.reload(renewed)
+        web?.reload(renewed)
+      },
+      drain: () => {
+        isReady = false
+        turn?.driver.turn.drain(true)
+        log.info({ allocations: turn?.driver.turn.allocationCount ?? 0 }, 'draining: no new allocations')
+      },
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

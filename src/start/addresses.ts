@@ -1,0 +1,70 @@
+import type { Config } from '../config/options.ts'
+import { isWildcard, listeningHosts } from '../net/interfaces.ts'
+import { Address } from '../stun/address.ts'
+import { ExternalIp } from '../turn/external-ip.ts'
+import { isPublic } from '../turn/peer-policy.ts'
+
+/** Which of this machine's addresses the TURN server uses, and which the world sees. */
+export interface TurnAddresses {
+  /** To listen on; wildcards are already the addresses they stand for. */
+  readonly listening: readonly Address[]
+  /** To relay from. */
+  readonly relay: readonly Address[]
+  /** Nobody chose relay addresses: a client's relay is then where it reached us, when the family fits. */
+  readonly relayWhereReached: boolean
+  readonly externalIp: ExternalIp
+  /** The addresses of `external-ip`. */
+  readonly external: readonly Address[]
+  /** Every address of this machine. */
+  readonly own: readonly Address[]
+}
+
+export function turnAddresses(config: Config): TurnAddresses {
+  const own = parse([...listeningHosts('0.0.0.0'), ...listeningHosts('::')])
+  const chosen = config['listening-ip']
+  const listening = parse((chosen.length === 0 ? ['0.0.0.0', '::'] : chosen).flatMap(listeningHosts))
+  const relayWhereReached = config['relay-ip'].length === 0 && chosen.every(isWildcard)
+  const relay = relayWhereReached
+    ? routable(listening)
+    : parse((config['relay-ip'].length === 0 ? chosen : config['relay-ip']).flatMap(listeningHosts))
+  const pairs = config['external-ip'].map(({ publicIp, privateIp }) => ({
+    public: Address.parse(publicIp)!,
+    private: privateIp === null ? null : Address.parse(privateIp)!,
+  }))
+  return {
+    listening,
+    relay,
+    relayWhereReached,
+    externalIp: new ExternalIp(pairs, relay),
+    external: pairs.map((pair) => pair.public),
+    own,
+  }
+}
+
+/**
+ * Whether private networks are closed to relayed traffic: when the world reaches us, it must not reach them through us;
+ * a server that itself sits in a private network is there for calls inside it.
+ */
+export function deniesPrivatePeers(config: Config, addresses: TurnAddresses): boolean {
+  if (config['allow-private-peers'] !== null) return !config['allow-private-peers']
+  return addresses.external.length > 0 || addresses.relay.some(isPublic)
+}
+
+/** The address that other machines most likely reach us at; null when there is none but loopback. */
+export function lanAddress(addresses: readonly Address[]): Address | null {
+  const candidates = routable(addresses).filter((address) => !isLoopback(address))
+  return candidates.find(({ family }) => family === 4) ?? candidates[0] ?? null
+}
+
+// Loopback stays last: the first address of a family serves clients that reached us through the other family.
+function routable(addresses: readonly Address[]): Address[] {
+  return addresses.toSorted((a, b) => Number(isLoopback(a)) - Number(isLoopback(b)))
+}
+
+export function isLoopback({ family, w0, w1, w2, w3 }: Address): boolean {
+  return family === 4 ? w3 >>> 24 === 127 : w0 === 0 && w1 === 0 && w2 === 0 && w3 === 1
+}
+
+function parse(hosts: readonly string[]): Address[] {
+  return [...new Set(hosts)].map((host) => Address.parse(host)).filter((address) => address !== null)
+}

@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs'
+import type { Config } from '../config/options.ts'
+import { developmentCertificate } from '../development-certificate.ts'
+import type { TlsOptions } from '../net/tls-context.ts'
+
+/** The certificate that HTTPS, signaling and TURN share. */
+export interface CertificateFiles {
+  readonly cert: string | Buffer
+  readonly key: string | Buffer
+  readonly passphrase?: string | undefined
+  /** Made for this run: nobody trusts it, so nobody outside is sent to it. */
+  readonly selfSigned: boolean
+}
+
+/** Reads `cert` and `pkey`, or makes a pair for `--dev`; null without either. */
+export async function certificate(config: Config, addresses: readonly string[]): Promise<CertificateFiles | null> {
+  if (config.cert !== null && config.pkey !== null) {
+    return {
+      cert: readFileSync(config.cert),
+      key: readFileSync(config.pkey),
+      passphrase: config['pkey-pwd']?.reveal(),
+      selfSigned: false,
+    }
+  }
+  return config.dev ? { ...(await developmentCertificate(addresses)), selfSigned: true } : null
+}
+
+/** What TURN over TLS is told; coturn's keys in Node's terms. */
+export function turnTls(config: Config, files: CertificateFiles): TlsOptions {
+  return {
+    certificates: [files],
+    clientCa: config['CA-file'] === null ? undefined : readFileSync(config['CA-file']),
+    dhParameters: config['dh-file'] === null ? undefined : readFileSync(config['dh-file']),
+    ciphers: config['cipher-list'] === '' ? undefined : config['cipher-list'],
+    curves: config['ec-curve-name'] === '' ? undefined : config['ec-curve-name'],
+    minVersion: minVersion(config),
+  }
+}
+
+function minVersion(config: Config): TlsOptions['minVersion'] {
+  if (config['no-tlsv1_2']) return 'TLSv1.3'
+  if (config.tlsv1) return 'TLSv1'
+  return config.tlsv1_1 ? 'TLSv1.1' : 'TLSv1.2'
+}

@@ -1,0 +1,141 @@
+import type { AddressInfo } from 'node:net'
+import pc from 'picocolors'
+import type { LoadedConfig } from '../config/load.ts'
+import { isLoopback, lanAddress, type TurnAddresses } from './addresses.ts'
+import type { CertificateFiles } from './certificate.ts'
+import type { RunningTurn } from './turn.ts'
+import type { RunningWeb } from './web.ts'
+
+interface Started {
+  readonly loaded: LoadedConfig
+  readonly addresses: TurnAddresses
+  readonly files: CertificateFiles | null
+  readonly turn: RunningTurn | null
+  readonly web: RunningWeb | null
+}
+
+/** What a person wants to read after the start: where to go, how to log in, and what to mend. */
+export function summary(started: Started): string {
+  const sections = [pages(started), signaling(started), turnUris(started), logins(started)].filter(
+    (lines) => lines.length > 1,
+  )
+  const remarks = advice(started).flatMap(({ trouble, fix }) => [
+    `  ${pc.yellow('!')} ${trouble}`,
+    `    ${pc.dim(fix)}`,
+  ])
+  return [
+    `${pc.bold('webrtc-stack')} ${__VERSION__}`,
+    '',
+    ...sections.flatMap(([title, ...lines]) =>
+      lines.map((line, i) => `  ${pc.dim((i === 0 ? title! : '').padEnd(10))} ${line}`),
+    ),
+    ...(remarks.length === 0 ? [] : ['', ...remarks]),
+    '',
+  ].join('\n')
+}
+
+function pages({ loaded, addresses, web }: Started): string[] {
+  if (web === null) return ['Open']
+  const named = loaded.config['public-host']
+  const lines: string[] = []
+  const lan = lanAddress(addresses.own)
+  const everywhere = ['0.0.0.0', '::'].includes(loaded.config.host)
+  const urls = (scheme: string, at: AddressInfo) => {
+    const port = at.port === (scheme === 'https' ? 443 : 80) ? '' : `:${at.port}`
+    if (!everywhere) return [`${scheme}://${bracketed(at.address)}${port}`]
+    return ['localhost', ...(lan === null ? [] : [bracketed(lan.host)])].map((host) => `${scheme}://${host}${port}`)
+  }
+  if (named !== null) lines.push(`${pc.cyan(`https://${named}`)}  (public-host)`)
+  if (web.https !== null) lines.push(...urls('https', web.https).map((url) => pc.cyan(url)))
+  if (web.http !== null) {
+    const [here, ...elsewhere] = urls('http', web.http)
+    lines.push(
+      pc.cyan(here!),
+      ...elsewhere.map((url) => `${pc.cyan(url)}  ${pc.dim('no camera here: browsers want HTTPS')}`),
+    )
+  }
+  return ['Open', ...lines]
+}
+
+function signaling({ web, addresses }: Started): string[] {
+  if (web?.collider == null) return ['Signaling']
+  const host = lanAddress(addresses.own)?.host ?? 'localhost'
+  const also = web.http === null ? '' : pc.dim("  and /ws on the page's port")
+  return ['Signaling', `${web.collider.tls ? 'wss' : 'ws'}://${bracketed(host)}:${web.collider.port}/ws${also}`]
+}
+
+function turnUris({ turn, loaded, addresses }: Started): string[] {
+  if (turn === null) return ['TURN']
+  const relay = addresses.relay.find((address) => !isLoopback(address)) ?? addresses.relay[0]
+  const host = loaded.config['public-host'] ?? (addresses.external[0] ?? relay)?.host ?? 'localhost'
+  const { udp, tcp, tls, dtls } = turn.ports
+  const at = bracketed(host.replace(/:\d+$/, (port) => (host.includes('::') ? port : '')))
+  const kind = loaded.config['stun-only'] ? 'stun' : 'turn'
+  return [
+    kind === 'stun' ? 'STUN' : 'TURN',
+    ...(udp === null ? [] : [`${kind}:${at}:${udp}${kind === 'turn' ? '?transport=udp' : ''}`]),
+    ...(tcp === null ? [] : [`${kind}:${at}:${tcp}${kind === 'turn' ? '?transport=tcp' : ''}`]),
+    ...(tls === null ? [] : [`${kind}s:${at}:${tls}${kind === 'turn' ? '?transport=tcp' : ''}`]),
+    ...(dtls === null ? [] : [`${kind}s:${at}:${dtls}?transport=udp`]),
+  ]
+}
+
+function logins({ loaded: { config }, turn, web }: Started): string[] {
+  if (turn === null || config['stun-only']) return ['Login']
+  const lines: string[] = []
+  if (config['no-auth']) lines.push('nobody has to log in (no-auth)')
+  if (config['static-auth-secret'].length > 0) {
+    const handedOut = web?.http == null ? '' : ', handed out at /v1alpha/iceconfig'
+    lines.push(`time-limited, from the shared secret${handedOut}`)
+  }
+  if (config.user.length > 0 && !config['no-auth']) {
+    const names = config.user.map(({ name }) => name)
+    lines.push(`accounts: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`)
+  }
+  return ['Login', ...lines]
+}
+
+function advice({ loaded, files, web, addresses, turn }: Started): { trouble: string; fix: string }[] {
+  const { config, origins } = loaded
+  const found: { trouble: string; fix: string }[] = []
+  if (web !== null && files === null && config['trusted-proxy'].length === 0) {
+    found.push({
+      trouble: 'No certificate: browsers give the page camera and microphone on localhost only.',
+      fix: 'Set cert= and pkey=, or start with --dev for a certificate made on the spot.',
+    })
+  }
+  if (files?.selfSigned) {
+    found.push({
+      trouble: 'The certificate was made for this run: browsers warn about it, phone apps refuse it.',
+      fix: 'For more than trying out, set cert= and pkey=.',
+    })
+  }
+  if (
+    turn !== null &&
+    !config['no-auth'] &&
+    config['static-auth-secret'].length > 0 &&
+    !origins.has('static-auth-secret')
+  ) {
+    found.push({
+      trouble: 'The TURN secret is random and lasts for this run only.',
+      fix: '`webrtc-stack init` writes a turnserver.conf with a lasting one.',
+    })
+  }
+  if (turn !== null && config['no-auth']) {
+    found.push({
+      trouble: 'Anybody who finds this server can relay through it (no-auth).',
+      fix: 'Take no-auth out; time-limited credentials are then made by themselves.',
+    })
+  }
+  if (turn !== null && !config['stun-only'] && addresses.relay.length > 0 && addresses.relay.every(isLoopback)) {
+    found.push({
+      trouble: 'Only loopback addresses to relay from: calls can be relayed on this machine alone.',
+      fix: 'Connect a network, or set relay-ip= (and external-ip= behind NAT).',
+    })
+  }
+  return found
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+}
