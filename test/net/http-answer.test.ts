@@ -1,7 +1,9 @@
-import { expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { answerHttp, type HttpOptions } from '../../src/net/http-answer.ts'
 import { localhostEc } from '../support/certificates.ts'
-import { connectTcp, connectTls, localStream, portOf, startRecorder } from '../support/sockets.ts'
+import { connectTcp, connectTls, expectNoSockets, localStream, portOf, startRecorder } from '../support/sockets.ts'
+
+afterAll(expectNoSockets)
 
 const acme = 'http://192.0.2.80/.well-known/acme-challenge/'
 const quiet: HttpOptions = { respondUnsupported: false, acmeRedirect: null }

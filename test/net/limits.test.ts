@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { afterAll, expect, test, vi } from 'vitest'
 import { Address } from '../../src/stun/address.ts'
 import { localhostEc } from '../support/certificates.ts'
 import {
@@ -7,10 +7,9 @@ import {
   connectTcp,
   connectTls,
   echo,
-  expectNoLeak,
+  expectNoSockets,
   localStream,
   localUdp,
-  openSockets,
   portOf,
   RecordingCore,
   type StreamClient,
@@ -18,6 +17,8 @@ import {
   startRecorder,
   UdpClient,
 } from '../support/sockets.ts'
+
+afterAll(expectNoSockets)
 
 const tls = { certificates: [localhostEc] } as const
 const streams = [localStream]
@@ -278,7 +279,6 @@ test('without DTLS its records are counted and dropped', async () => {
 })
 
 test('closing leaves no socket and no timer behind', async () => {
-  const before = openSockets()
   const driver = await startRecorder({ udp: [localUdp], streams, tls })
   echo(driver.turn)
   const port = portOf(driver, 'tcp')
@@ -286,7 +286,7 @@ test('closing leaves no socket and no timer behind', async () => {
   driver.openRelay({ local: Address.parse('127.0.0.1')!, handle: -1, allocation: {} } as never)
   await Promise.all([driver.close(), driver.close()])
   await Promise.all(clients.map(({ closed }) => closed))
-  await expectNoLeak(before)
+  await expectNoSockets()
   expect(driver.turn.closedCount).toBe(2)
   expect(driver.openRelays).toBe(0)
 })

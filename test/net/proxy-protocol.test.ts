@@ -1,9 +1,20 @@
 import { fc, test as property } from '@fast-check/vitest'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { parseProxyHeader } from '../../src/net/proxy-protocol.ts'
 import { Address } from '../../src/stun/address.ts'
 import { localhostEc } from '../support/certificates.ts'
-import { bindingRequest, connectTcp, connectTls, echo, localStream, portOf, startRecorder } from '../support/sockets.ts'
+import {
+  bindingRequest,
+  connectTcp,
+  connectTls,
+  echo,
+  expectNoSockets,
+  localStream,
+  portOf,
+  startRecorder,
+} from '../support/sockets.ts'
+
+afterAll(expectNoSockets)
 
 const SIGNATURE = '0d0a0d0a000d0a515549540a'
 

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import { fc, test as property } from '@fast-check/vitest'
-import { expect, test, vi } from 'vitest'
+import { afterAll, expect, test, vi } from 'vitest'
 import { FrameReader } from '../../src/net/frame-reader.ts'
 import { localhostEc } from '../support/certificates.ts'
 import { rawMessage } from '../support/raw-message.ts'
@@ -10,10 +10,13 @@ import {
   connectTcp,
   connectTls,
   echo,
+  expectNoSockets,
   localStream,
   portOf,
   startRecorder,
 } from '../support/sockets.ts'
+
+afterAll(expectNoSockets)
 
 /** An echoing driver with a client that has already sent a Binding request and had its answer. */
 async function connected(options: Parameters<typeof startRecorder>[0] = {}) {

@@ -1,9 +1,20 @@
 import { connect as netConnect } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
 import type { TlsOptions } from '../../src/net/tls-context.ts'
 import { client, clientCa, encryptedKey, exampleEc, localhostEc, localhostRsa } from '../support/certificates.ts'
-import { bindingRequest, connectTcp, connectTls, echo, localStream, portOf, startRecorder } from '../support/sockets.ts'
+import {
+  bindingRequest,
+  connectTcp,
+  connectTls,
+  echo,
+  expectNoSockets,
+  localStream,
+  portOf,
+  startRecorder,
+} from '../support/sockets.ts'
+
+afterAll(expectNoSockets)
 
 async function serving(tls: Partial<TlsOptions> = {}, limits = {}) {
   const options: TlsOptions = { certificates: [localhostEc], ...tls }

@@ -1,8 +1,10 @@
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
 import { Traffic } from '../../src/net/counters.ts'
 import { openUdpSocket, type UdpSocketOptions } from '../../src/net/udp.ts'
 import { Address } from '../../src/stun/address.ts'
-import { Inbox, UdpClient } from '../support/sockets.ts'
+import { expectNoSockets, Inbox, UdpClient } from '../support/sockets.ts'
+
+afterAll(expectNoSockets)
 
 async function open(options: Partial<UdpSocketOptions> = {}) {
   const errors: unknown[] = []

@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto'
+import type { NetOptions, TurnDriver } from '../../src/net/driver.ts'
+import type { StreamLimits } from '../../src/net/stream-connection.ts'
+import { Address } from '../../src/stun/address.ts'
+import { Attribute, Method } from '../../src/stun/constants.ts'
+import { Authenticator } from '../../src/turn/auth.ts'
+import { ChallengeLimit } from '../../src/turn/challenge-limit.ts'
+import type { Effects } from '../../src/turn/effects.ts'
+import { ExternalIp } from '../../src/turn/external-ip.ts'
+import { Nonces } from '../../src/turn/nonce.ts'
+import { DEFAULT_SETTINGS, type TurnSettings } from '../../src/turn/options.ts'
+import { PeerPolicy } from '../../src/turn/peer-policy.ts'
+import { Quota } from '../../src/turn/quota.ts'
+import { RelayPorts } from '../../src/turn/relay-ports.ts'
+import { TurnServer } from '../../src/turn/turn-server.ts'
+import { StaticUsers } from '../../src/turn/user-store.ts'
+import { localhostEc } from './certificates.ts'
+import { connectTcp, connectTls, Inbox, localStream, localUdp, portOf, startDriver, UdpClient } from './sockets.ts'
+import { Answer, type Login, TurnClient, type Write } from './turn-client.ts'
+
+const REALM = 'example.org'
+const ALICE: Login = { username: 'alice', password: 'correct horse' }
+const PORTS = { minPort: 49_152, maxPort: 65_535 }
+
+/** A TurnServer whose clients, relays and peers are all on this machine. */
+export function loopbackTurn(effects: Effects, settings: Partial<TurnSettings> = {}): TurnServer {
+  const relayAddresses = [Address.parse('127.0.0.1')!, Address.parse('::1')!]
+  const nonces = new Nonces({ lifetimeSeconds: 600, key: randomBytes(32), bitOrder: 'msb', random: randomBytes })
+  const users = new StaticUsers([{ name: ALICE.username, password: ALICE.password }], REALM)
+  const rules = { realm: REALM, anonymous: false, users, secrets: [], separator: ':', strictExpiry: false } as const
+  const options = {
+    ...DEFAULT_SETTINGS,
+    maxPacketsPerSecond: 0,
+    ...settings,
+    authenticator: new Authenticator({ ...rules, sha256: 'off' }, nonces, Date.now),
+    quota: new Quota({ user: 0, total: 0 }),
+    challengeLimit: new ChallengeLimit(0, 1000, randomBytes),
+    guessLimit: new ChallengeLimit(0, 60_000, randomBytes),
+    relayAddresses,
+    relayPorts: new RelayPorts(PORTS, randomBytes),
+    externalIp: new ExternalIp([], relayAddresses),
+    peerPolicy: new PeerPolicy({
+      allowed: [],
+      denied: [],
+      allowLoopback: true,
+      ownAddresses: [],
+      ownPorts: [],
+      services: [],
+      relayAddresses: [],
+      ...PORTS,
+    }),
+  }
+  return new TurnServer(options, effects, { random: randomBytes })
+}
+
+/** A driver with a TurnServer on UDP, TCP and TLS of 127.0.0.1. */
+export function startTurn(
+  options: Partial<Omit<NetOptions, 'limits'>> & { readonly limits?: Partial<StreamLimits> } = {},
+  settings: Partial<TurnSettings> = {},
+): Promise<TurnDriver<TurnServer>> {
+  const all = { udp: [localUdp], streams: [localStream], tls: { certificates: [localhostEc] } as const, ...options }
+  return startDriver(all, (effects) => loopbackTurn(effects, settings))
+}
+
+/** A client with credentials on one of the driver's transports; whole messages go in and come out. */
+export class LoopbackClient extends TurnClient {
+  readonly inbox = new Inbox<Buffer>()
+  readonly send: (bytes: Buffer) => void
+  readonly close: () => void
+
+  private constructor(connect: (inbox: Inbox<Buffer>) => { send: (bytes: Buffer) => void; close: () => void }) {
+    super(ALICE)
+    const { send, close } = connect(this.inbox)
+    this.send = send
+    this.close = close
+  }
+
+  static async connect(driver: TurnDriver<TurnServer>, transport: 'udp' | 'tcp' | 'tls'): Promise<LoopbackClient> {
+    if (transport === 'udp') {
+      const socket = await UdpClient.open()
+      const port = portOf(driver, 'udp')
+      return new LoopbackClient((inbox) => {
+        socket.socket.on('message', (bytes) => inbox.push(bytes))
+        return { send: (bytes) => socket.send(bytes, port), close: () => {} }
+      })
+    }
+    const stream = await (transport === 'tcp' ? connectTcp : connectTls)(portOf(driver, 'tcp'))
+    return new LoopbackClient((inbox) => {
+      const pump = async () => {
+        for (;;) {
+          const header = await stream.read(4)
+          const isStun = header[0]! < 0x40
+          const length = header.readUInt16BE(2)
+          const rest = await stream.read(isStun ? 16 + length : Math.ceil(length / 4) * 4)
+          inbox.push(Buffer.concat([header, rest]))
+        }
+      }
+      pump().catch(() => {})
+      return { send: (bytes) => stream.socket.write(bytes), close: () => stream.socket.destroy() }
+    })
+  }
+
+  async ask(method: number, write?: Write): Promise<Answer> {
+    this.send(this.request(method, write))
+    return new Answer(await this.inbox.next())
+  }
+
+  /** Allocates after the usual challenge; the answer may be a refusal. */
+  async allocate(): Promise<Answer> {
+    const transport: Write = (writer) => writer.uint32(Attribute.REQUESTED_TRANSPORT, 17 * 0x1000000)
+    if (this.nonce === null) this.learn(await this.ask(Method.ALLOCATE, transport))
+    return this.ask(Method.ALLOCATE, transport)
+  }
+
+  async bind(channel: number, peer: Address): Promise<Answer> {
+    return this.ask(Method.CHANNEL_BIND, (writer) =>
+      writer.uint32(Attribute.CHANNEL_NUMBER, channel * 0x10000).xorAddress(Attribute.XOR_PEER_ADDRESS, peer),
+    )
+  }
+
+  async permit(peer: Address): Promise<Answer> {
+    return this.ask(Method.CREATE_PERMISSION, (writer) => writer.xorAddress(Attribute.XOR_PEER_ADDRESS, peer))
+  }
+}
