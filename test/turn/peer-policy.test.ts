@@ -186,6 +186,11 @@ test('SEC-05 with allow-loopback-peers our listeners on loopback stay closed', (
   }
 })
 
+test('SEC-05 with allow-loopback-peers a relay on loopback has peers beside it on any port', () => {
+  const rules = policy({ allowLoopback: true, relayAddresses: [at('127.0.0.1')], ownPorts: [3478] })
+  expect([allows(rules, '127.0.0.1', 3480), allows(rules, '127.0.0.1', 50_000)]).toEqual([true, true])
+})
+
 test('SEC-05 the host of a database is refused as a whole, on our own ip only its port', () => {
   const rules = policy({
     ownAddresses: [at('198.51.100.7')],
