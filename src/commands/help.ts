@@ -1,3 +1,4 @@
+import { stateNote } from '../config/option.ts'
 import { groups, type OptionName, optionNames, optionOf } from '../config/options.ts'
 import { boolean } from '../config/values.ts'
 
@@ -64,15 +65,12 @@ export function allHelp(): string {
 }
 
 function optionEntry(name: OptionName, withNotes: boolean): string {
-  const { short, help, list, state, type } = optionOf(name)
-  const value = type === boolean ? '' : `=${type.placeholder}`
-  const notes = [
-    ...defaultNote(name),
-    ...(list ? ['may be repeated'] : []),
-    ...(state.kind === 'works' ? [] : [state.kind === 'refused' ? 'not built yet' : state.kind]),
-  ]
+  const { short, help, list, state, type, default: value } = optionOf(name)
+  const placeholder = type === boolean ? '' : `=${type.placeholder}`
+  const notes = [...defaultNote(name), ...(list ? ['may be repeated'] : []), ...stateNote(state)]
   const dash = short === null ? '  ' : `  -${short}, `
-  return entry(`${dash}--${name}${value}`, withNotes && notes.length > 0 ? `${help} (${notes.join('; ')})` : help)
+  const shown = withNotes ? notes : typeof value === 'number' ? [`${value}`] : []
+  return entry(`${dash}--${name}${placeholder}`, shown.length > 0 ? `${help} (${shown.join('; ')})` : help)
 }
 
 function defaultNote(name: OptionName): string[] {

@@ -51,7 +51,8 @@ export class Draft {
     const { type } = optionOf(name)
     if (text === null || text === '') {
       if (type.bare !== undefined) return type.bare
-      if (text === null) throw new BadValue('needs a value', `write ${name}=${type.placeholder}`)
+      if (text === null || type.neverHolds === '#')
+        throw new BadValue('needs a value', `write ${name}=${type.placeholder}`)
     }
     const comment = type.neverHolds === '#' && origin.source === 'file' ? /(?:^|[ \t]+)#.*$/.exec(text) : null
     if (comment === null) return type.parse(text)

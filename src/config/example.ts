@@ -1,3 +1,4 @@
+import { stateNote } from './option.ts'
 import { groups, type OptionName, optionOf } from './options.ts'
 
 const WIDTH = 80
@@ -37,7 +38,7 @@ function paragraph(name: OptionName): string {
     ...(type.bare === true ? [] : [type.placeholder]),
     ...(list ? ['may be repeated'] : []),
     ...(defaultNote === null ? [] : [`default: ${defaultNote}`]),
-    ...(state.kind === 'works' ? [] : [state.kind === 'refused' ? 'not built yet' : state.kind]),
+    ...stateNote(state),
   ]
   const lines = shown.length === 0 ? [''] : shown
   return `# ${help}.\n${notes.length === 0 ? '' : `#   ${notes.join('; ')}\n`}${lines.map((text) => `#${name}=${text}\n`).join('')}`

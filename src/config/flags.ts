@@ -51,7 +51,7 @@ export function readFlags(words: readonly string[], ownFlags: ReadonlySet<string
         const name = shortNames.get(letters[index]!)
         if (name === undefined) throw unknownFlag(`-${letters}`, null)
         if (isFlag(name)) {
-          settings.push({ name, text: null, origin: { source: 'flag', flag } })
+          set(name, flag, null)
           continue
         }
         if (attached.startsWith('='))

@@ -106,7 +106,7 @@ function locate(named: string | null, places: Places, draft: Draft): string | nu
 
 function fileSettings(path: string, { directory }: Places, draft: Draft): Setting[] {
   const shown = shortest(path, relative(directory, path))
-  return parseLines(readFileSync(path, 'utf8')).flatMap(({ number, name, value, endsInSemicolon }) => {
+  return parseLines(readText(path)).flatMap(({ number, name, value, endsInSemicolon }) => {
     const where = `${shown}:${number}`
     if (endsInSemicolon)
       draft.warnings.push({ where, message: `"${name}": the ";" at the end of the line belongs to the value` })
@@ -125,6 +125,15 @@ function fileSettings(path: string, { directory }: Places, draft: Draft): Settin
     )
     return []
   })
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new ConfigError({ where: path, file: path, message: `cannot be read (${code})`, fix: 'look at -c' })
+  }
 }
 
 function suggestion(name: string): string {

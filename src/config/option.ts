@@ -38,6 +38,12 @@ export const notBuiltYet = (instead: string): State => ({ kind: 'not built yet',
 export const withoutEffect = (instead: string | null): State => ({ kind: 'without effect', instead })
 export const refused = (fix: string): State => ({ kind: 'refused', fix })
 
+/** What help and the example say about an option that does not simply work. */
+export function stateNote(state: State): string[] {
+  if (state.kind === 'works' || (state.kind === 'without effect' && state.instead === null)) return []
+  return [state.kind === 'without effect' ? state.kind : 'not built yet']
+}
+
 export function option<Value>(
   type: ValueType<Value>,
   defaultValue: NoInfer<Value>,
@@ -79,7 +85,7 @@ export function lifetime(defaultValue: number, help: string, details: Details = 
 }
 
 export function secretOption(help: string, details: Details = {}): Option<Secret | null> {
-  return option(optionalSecret, null, help, details)
+  return option(optionalSecret('SECRET'), null, help, details)
 }
 
 function complete(details: Details): Omit<Option, 'type' | 'default' | 'list' | 'help'> {

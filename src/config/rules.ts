@@ -23,6 +23,8 @@ function settleOldNames(draft: Draft): void {
   if (values['keep-address-family']) values['allocation-default-address-family'] = 'keep'
   // coturn's own way back from the old key to the new one.
   if (draft.isGiven('no-dtls') && !values['no-dtls'] && !draft.isGiven('dtls')) values.dtls = true
+  if (values.sha256 === 'on') draft.warn('sha256', 'offers SHA-256 as in RFC 8489, and still takes SHA-1')
+  if (values.sha256 === 'strict') draft.warn('sha256', 'keeps browsers out, which have SHA-1 only')
   if (values['log-file'] === 'syslog') {
     draft.warn('log-file', 'syslog is not built yet: lines go to standard error, which systemd and Docker collect')
     values['log-file'] = null
@@ -96,8 +98,9 @@ function settleAuthentication(draft: Draft): void {
     return
   }
   values.user = lastOfEachName(values.user)
-  const secretsRefused = draft.isGiven('use-auth-secret') && !values['use-auth-secret']
-  if (secretsRefused && values['static-auth-secret'].length > 0) {
+  const secretsRefused =
+    draft.isGiven('use-auth-secret') && !values['use-auth-secret'] && values['static-auth-secret'].length > 0
+  if (secretsRefused) {
     draft.warn('use-auth-secret', 'is off, so static-auth-secret is not used (coturn would use it)')
     values['static-auth-secret'] = []
   }

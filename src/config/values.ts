@@ -69,6 +69,9 @@ export const optionalText: ValueType<string | null> = {
   show: (value) => value ?? '',
 }
 
+/** The name of a file to write. */
+export const path: ValueType<string | null> = { ...optionalText, placeholder: 'FILE' }
+
 /** The name of a file to read; the loader looks for it where coturn would and puts the path found in its place. */
 export const file: ValueType<string | null> = { ...optionalText, placeholder: 'FILE' }
 
@@ -81,10 +84,12 @@ export const secret: ValueType<Secret> = {
   show: String,
 }
 
-export const optionalSecret: ValueType<Secret | null> = {
-  placeholder: 'SECRET',
-  parse: (value) => (value === '' ? null : new Secret(value)),
-  show: (value) => (value === null ? '' : String(value)),
+export function optionalSecret(placeholder: string): ValueType<Secret | null> {
+  return {
+    placeholder,
+    parse: (value) => (value === '' ? null : new Secret(value)),
+    show: (value) => (value === null ? '' : String(value)),
+  }
 }
 
 export function choice<Word extends string>(...words: readonly Word[]): ValueType<Word> {
@@ -212,7 +217,7 @@ export const user: ValueType<User> = {
     const name = value.slice(0, colon)
     if (name === '') throw new BadValue('has an empty user name', 'write NAME:PASSWORD')
     const credential = value.slice(colon + 1).replace(/^[ \t]+/, '')
-    if (/\p{Cc}/u.test(value)) throw new BadValue('has a control character in name or password')
+    if (/\p{Cc}/u.test(name + credential)) throw new BadValue('has a control character in name or password')
     if (!credential.startsWith('0x')) return { name, password: new Secret(credential), key: null }
     const key = /^0x([0-9a-fA-F]{32})/.exec(credential)?.[1]
     if (key === undefined)

@@ -16,7 +16,7 @@ export const authentication = {
     defaultNote: "the host's domain name, else webrtc-stack",
   }),
   'use-auth-secret': flag(false, 'Time-limited credentials made from a shared secret (TURN REST)'),
-  'static-auth-secret': list(secret, 'That secret; several during a change', {
+  'static-auth-secret': list(secret, 'Secret that credentials are made of', {
     defaultNote: 'random for this run',
   }),
   'rest-api-separator': option(character, ':', 'Character between time and user in such a user name', { short: 'C' }),

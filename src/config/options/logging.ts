@@ -1,5 +1,5 @@
 import { flag, notBuiltYet, option, withoutEffect } from '../option.ts'
-import { choice, optionalText, text } from '../values.ts'
+import { choice, path, text } from '../values.ts'
 
 const timestamps = withoutEffect('times are always ISO 8601')
 const useJournal = notBuiltYet('lines go to standard error, which systemd and Docker collect')
@@ -14,7 +14,7 @@ export const logging = {
     'auto',
     'pretty for people, json for programs; auto: pretty on a terminal',
   ),
-  'log-file': option(optionalText, null, 'File to write to; stdout or -: standard output', {
+  'log-file': option(path, null, 'File to write to; stdout or -: standard output', {
     short: 'l',
     defaultNote: 'standard error',
   }),

@@ -4,7 +4,7 @@ import { booleanOrAuto, peerRange } from '../values.ts'
 /** To whom the server may relay, and what its answers give away. */
 export const peers = {
   'denied-peer-ip': list(peerRange, "Never relay to these; 'recommended': all private and special ranges", {
-    defaultNote: 'recommended, when relaying from a public address',
+    defaultNote: 'recommended on public addresses',
   }),
   'allowed-peer-ip': list(peerRange, 'Relay to these even when a denied range holds them'),
   'allow-private-peers': option(booleanOrAuto, null, 'Relay to private networks', {

@@ -1,5 +1,5 @@
 import { flag, notBuiltYet, option, withoutEffect } from '../option.ts'
-import { integer, optionalText } from '../values.ts'
+import { integer, optionalText, path } from '../values.ts'
 
 const drop = notBuiltYet('rights are kept; start as that user, or with User= in the systemd unit')
 
@@ -9,7 +9,7 @@ export const processOptions = {
     short: 'o',
     state: withoutEffect('the server stays in the foreground, for systemd or Docker to keep'),
   }),
-  pidfile: option(optionalText, null, 'File for the process id', { defaultNote: 'none' }),
+  pidfile: option(path, null, 'File for the process id', { defaultNote: 'none' }),
   'proc-user': option(optionalText, null, 'Become this user once the ports are open', { state: drop }),
   'proc-group': option(optionalText, null, 'Become this group once the ports are open', { state: drop }),
   'relay-threads': option(integer('N', 0, 128), 0, 'Threads that relay', {
