@@ -1,19 +1,20 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Address } from '../stun/address.ts'
 
+/** Short enough that a HelloVerifyRequest is smaller than any ClientHello. */
+export const COOKIE_LENGTH = 20
+
 /** The stateless cookies of RFC 6347 §4.2.1: an HMAC over the client's address and port, under a key that is changed regularly. */
 export class Cookies {
   readonly #random: (size: number) => Buffer
   readonly #lifetimeMs: number
-  readonly #length: number
   #key: Buffer
   #previousKey: Buffer
   #rotateAt = Number.NEGATIVE_INFINITY
 
-  constructor(random: (size: number) => Buffer, lifetimeMs: number, length: number) {
+  constructor(random: (size: number) => Buffer, lifetimeMs: number) {
     this.#random = random
     this.#lifetimeMs = lifetimeMs
-    this.#length = length
     this.#key = random(KEY_LENGTH)
     this.#previousKey = this.#key
   }
@@ -34,7 +35,7 @@ export class Cookies {
   }
 
   accepts(client: Address, cookie: Buffer): boolean {
-    if (cookie.length !== this.#length) return false
+    if (cookie.length !== COOKIE_LENGTH) return false
     const current = timingSafeEqual(cookie, this.#cookie(this.#key, client))
     const previous = timingSafeEqual(cookie, this.#cookie(this.#previousKey, client))
     return current || previous
@@ -47,7 +48,7 @@ export class Cookies {
     subject.writeUInt32BE(client.w1, 8)
     subject.writeUInt32BE(client.w2, 12)
     subject.writeUInt32BE(client.w3, 16)
-    return createHmac('sha256', key).update(subject).digest().subarray(0, this.#length)
+    return createHmac('sha256', key).update(subject).digest().subarray(0, COOKIE_LENGTH)
   }
 }
 

@@ -5,10 +5,13 @@
 //  25      client_version (2)   random (32)   …      ClientHello
 
 const RECORD_HEADER = 13
+const HANDSHAKE_HEADER = 12
 const RANDOM = 27
 const RANDOM_LENGTH = 32
 const HANDSHAKE = 22
 const CLIENT_HELLO = 1
+/** We ask for no certificate, so a ClientHello and a ClientKeyExchange are all that a client says in the clear. */
+const MAX_MESSAGE = 4096
 
 /**
  * Whether the datagram begins with a whole, unencrypted ClientHello. A fragmented one is not: putting it together would
@@ -49,18 +52,27 @@ export function datagramEnd(bytes: Buffer, start: number, end: number, mtu: numb
 }
 
 /**
- * Whether a datagram may go to OpenSSL 3.0: whole records only, and no encrypted one shorter than its cipher's own bytes.
- * Such a record can only be forged, but OpenSSL ends the session over it instead of dropping it (RFC 6347 §4.1.2.7), which
- * would let anybody who knows the client's address and port cut it off.
+ * Whether a datagram may go to OpenSSL 3.0: whole records only, no encrypted one shorter than its cipher's own bytes, and
+ * no handshake message longer than an honest one.
+ *
+ * A short record can only be forged, but OpenSSL ends the session over it instead of dropping it (RFC 6347 §4.1.2.7),
+ * which would let anybody who knows the client's address and port cut it off. And for the first fragment of a message
+ * OpenSSL sets aside as much memory as the message claims to need.
  */
 export function isPlausible(bytes: Buffer, start: number, end: number, overhead: number): boolean {
   let at = start
   while (at + RECORD_HEADER <= end) {
     const length = bytes.readUInt16BE(at + 11)
-    if (bytes.readUInt16BE(at + 3) !== 0 && length < overhead) return false
+    const encrypted = bytes.readUInt16BE(at + 3) !== 0
+    if (at + RECORD_HEADER + length > end) return false
+    if (encrypted ? length < overhead : isOversized(bytes, at, length)) return false
     at += RECORD_HEADER + length
   }
   return at === end
+}
+
+function isOversized(bytes: Buffer, at: number, length: number): boolean {
+  return bytes[at] === HANDSHAKE && length >= HANDSHAKE_HEADER && bytes.readUIntBE(at + 14, 3) > MAX_MESSAGE
 }
 
 /** What a cipher, by its OpenSSL name, adds to every record at the least: nonce and tag, or the MAC. */

@@ -1,6 +1,6 @@
 import type { FiveTuple } from '../turn/five-tuple.ts'
+import type { DtlsConnection } from './dtls-connection.ts'
 import { clientRandom, hasClientRandom, isEncrypted, isPlausible, recordOverhead } from './dtls-record.ts'
-import type { DtlsConnection } from './openssl.ts'
 
 /** One client behind its own handshake. */
 export class DtlsSession {
@@ -48,4 +48,4 @@ export class DtlsSession {
 }
 
 /** Enough for a Finished that is repeated as long as the handshake may last, with some data behind it. */
-const MAX_EARLY_DATAGRAMS = 8
+const MAX_EARLY_DATAGRAMS = 6

@@ -1,20 +1,19 @@
 import { Address } from '../stun/address.ts'
 import { FiveTuple } from '../turn/five-tuple.ts'
-import { Cookies } from './dtls-cookie.ts'
-import type { DtlsEndpoint, DtlsWorld } from './dtls-endpoint.ts'
-import type { DtlsIdentity } from './dtls-identity.ts'
-import { datagramEnd, isClientHello } from './dtls-record.ts'
-import { DtlsSession } from './dtls-session.ts'
 import {
   CLOSED,
-  COOKIE_LENGTH,
   DtlsCallbacks,
   type DtlsConnection,
   DtlsContext,
   FAILED,
   MAX_DATAGRAM,
   MAX_PLAINTEXT,
-} from './openssl.ts'
+} from './dtls-connection.ts'
+import { Cookies } from './dtls-cookie.ts'
+import type { DtlsEndpoint, DtlsWorld } from './dtls-endpoint.ts'
+import type { DtlsIdentity } from './dtls-identity.ts'
+import { datagramEnd, isClientHello } from './dtls-record.ts'
+import { DtlsSession } from './dtls-session.ts'
 
 export interface DtlsOptions {
   readonly identity: DtlsIdentity
@@ -99,7 +98,7 @@ export class DtlsServer implements DtlsEndpoint {
     this.#limits = { ...DTLS_LIMITS, ...options.limits }
     this.#ciphers = options.ciphers ?? 'DEFAULT'
     this.#handshakeFailed = options.handshakeFailed
-    this.#cookies = new Cookies(options.random, this.#limits.cookieLifetimeMs, COOKIE_LENGTH)
+    this.#cookies = new Cookies(options.random, this.#limits.cookieLifetimeMs)
     this.#callbacks = new DtlsCallbacks({
       bake: () => this.#cookies.bake(this.#asking),
       accepts: (cookie) => this.#cookies.accepts(this.#asking, cookie),
