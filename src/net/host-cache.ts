@@ -9,6 +9,10 @@ export class HostCache {
     this.#limit = limit
   }
 
+  get size(): number {
+    return this.#known.size
+  }
+
   /** Refills `address`; false when `host` is not a numeric address. */
   fill(address: Address, host: string, port: number): boolean {
     let known = this.#known.get(host)
