@@ -44,6 +44,7 @@ export class TurnWorld {
   readonly nonces: Nonces
   /** Whether relay sockets open as soon as they are asked for. */
   opensRelays = true
+  readonly #auth: AuthOptions
   #connections = 0
   #clients = 0
   readonly #rules: PeerRules
@@ -64,7 +65,7 @@ export class TurnWorld {
       maxPort: ports[1],
     }
     this.nonces = new Nonces({ lifetimeSeconds: 600, key: randomBytes(32), bitOrder: 'msb', random: randomBytes })
-    const authOptions: AuthOptions = {
+    this.#auth = {
       realm: REALM,
       anonymous: false,
       users: new StaticUsers(
@@ -83,7 +84,7 @@ export class TurnWorld {
     this.options = {
       ...DEFAULT_SETTINGS,
       ...settings,
-      authenticator: new Authenticator(authOptions, this.nonces, () => this.clock.wall),
+      authenticator: new Authenticator(this.#auth, this.nonces, () => this.clock.wall),
       quota: new Quota({ user: options.userQuota ?? 0, total: 0 }),
       challengeLimit: new ChallengeLimit(options.challengesPerSecond ?? 0, 1000, randomBytes),
       guessLimit: new ChallengeLimit(options.guessesPerMinute ?? 0, 60_000, randomBytes),
@@ -150,6 +151,11 @@ export class TurnWorld {
       this.clock.advanceSeconds(1)
       this.server.sweep(this.now)
     }
+  }
+
+  /** Changes users and secrets at run time. */
+  authenticate(auth: Partial<AuthOptions>): void {
+    this.options.authenticator.reload({ ...this.#auth, ...auth })
   }
 
   /** Replaces the denied peers at run time. */
