@@ -30,6 +30,8 @@ const CORS = {
   'Access-Control-Allow-Headers': '*',
 }
 
+const NAME = /^[A-Za-z0-9_-]{1,256}$/
+
 /** Everything the rooms port serves: pages, room server, ICE documents, Collider, health and metrics. */
 export function createApp(world: AppWorld): App {
   const app: App = new Hono<Environment>({ getPath: routePath })
@@ -54,8 +56,7 @@ export function createApp(world: AppWorld): App {
     app.use(bodyLimit({ maxSize: options.maxBodyBytes, onError: (c) => c.text('Request body too large\n', 413) }))
   app.use('/:kind/:room/:client?', async (c, next) => {
     const { room, client } = c.req.param()
-    if ((room?.length ?? 0) > 256 || (client?.length ?? 0) > 256) return c.notFound()
-    return next()
+    return (room?.length ?? 0) > 256 || (client?.length ?? 0) > 256 ? c.notFound() : next()
   })
 
   app.get('/healthz', (c) => c.text('ok\n'))
@@ -74,9 +75,8 @@ export function createApp(world: AppWorld): App {
   if (world.collider) colliderRoutes(app, world.collider)
 
   app.notFound((c) => {
-    const known = app.routes.some(
-      (route) => route.method !== 'ALL' && !route.path.startsWith('/:') && matches(route.path, c.req.path),
-    )
+    const methods = app.routes.filter((route) => matches(route.path, c.req.path)).map((route) => route.method)
+    const known = methods.length > 0 && !methods.includes(c.req.method)
     return known ? c.html(errorPage('Method not allowed'), 405) : c.html(errorPage('Not found'), 404)
   })
   app.onError((err, c) => {
@@ -102,13 +102,13 @@ function operatorsOnly(path: string): boolean {
   return path === '/metrics'
 }
 
+/** Whether a route of ours has this path. The bare `/:room/:client` of the Collider and middleware are nobody's path. */
 function matches(pattern: string, path: string): boolean {
+  if (pattern.startsWith('/:') || pattern.includes('*')) return false
   const wanted = pattern.split('/')
   const given = path.split('/')
-  return (
-    wanted.length === given.length &&
-    wanted.every((part, i) => (part.startsWith(':') ? /^[A-Za-z0-9_-]+$/.test(given[i]!) : part === given[i]))
-  )
+  const fits = (part: string, i: number) => (part.startsWith(':') ? NAME.test(given[i]!) : part === given[i])
+  return wanted.length === given.length && wanted.every(fits)
 }
 
 function errorPage(text: string): string {

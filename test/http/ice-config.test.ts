@@ -1,0 +1,121 @@
+import { createHmac } from 'node:crypto'
+import { afterEach, describe, expect, test } from 'vitest'
+import { raw, Service, type ServiceOptions } from './service.ts'
+
+interface IceDocument {
+  username: string
+  password: string
+  ttl: number
+  uris: string[]
+  lifetimeDuration: string
+  iceServers: { urls: string[]; username?: string; credential?: string }[]
+}
+
+let service: Service
+const start = async (options: ServiceOptions = {}) => {
+  service = await Service.start(options)
+}
+afterEach(() => service.close())
+const ask = async (path = '/v1alpha/iceconfig', headers: Record<string, string> = {}): Promise<IceDocument> =>
+  JSON.parse((await raw(service.url, { path, headers })).body)
+
+describe('the document', () => {
+  test.each([
+    ['GET', '/turn?username=12345678&key=k'],
+    ['GET', '/turn.php?username=12345678&key=k'],
+    ['POST', '/v1alpha/iceconfig?key=k&username=12345678'],
+    ['GET', '/v1alpha/iceconfig?key=k&username=12345678'],
+    ['POST', '/turn?username=12345678'],
+  ])('%s %s is both shapes in one', async (method, path) => {
+    await start({ ice: { turnHosts: ['192.0.2.7'], turnTlsPort: 5349, secret: 'shared', lifetimeSeconds: 600 } })
+    const { status, headers, body } = await raw(service.url, { method, path, headers: { Origin: 'https://appr.tc' } })
+    expect(status).toBe(200)
+    expect(headers['access-control-allow-origin']).toBe('*')
+    const document = JSON.parse(body) as IceDocument
+    const uris = [
+      'turn:192.0.2.7:3478?transport=udp',
+      'turn:192.0.2.7:3478?transport=tcp',
+      'turns:192.0.2.7:5349?transport=tcp',
+    ]
+    expect(document.username).toMatch(/^[0-9]+:12345678$/)
+    const credential = createHmac('sha1', 'shared').update(document.username).digest('base64')
+    expect(document).toEqual({
+      username: document.username,
+      password: credential,
+      ttl: 600,
+      uris,
+      lifetimeDuration: '600s',
+      iceServers: [{ urls: ['stun:192.0.2.7:3478'] }, { urls: uris, username: document.username, credential }],
+    })
+  })
+
+  test('without a configured host the one of the request is used', async () => {
+    await start()
+    expect((await ask('/turn', { Host: 'call.example:8443' })).uris[0]).toBe('turn:call.example:3478?transport=udp')
+    expect((await ask('/turn', { Host: '[2001:db8::1]:8443' })).uris[0]).toBe('turn:[2001:db8::1]:3478?transport=udp')
+  })
+
+  test('IPv6 addresses of ours are in brackets', async () => {
+    await start({ ice: { turnHosts: ['2001:db8::1'] } })
+    expect((await ask('/turn')).uris[0]).toBe('turn:[2001:db8::1]:3478?transport=udp')
+  })
+
+  test('ports that do not listen are not named', async () => {
+    await start({ ice: { turnHosts: ['h'], turnPort: null, turnTcpPort: null, turnTlsPort: 443 } })
+    const { iceServers } = await ask()
+    expect(iceServers.flatMap(({ urls }) => urls)).toEqual(['turns:h:443?transport=tcp'])
+  })
+
+  test('without a secret there is only stun, and without anything an empty list', async () => {
+    await start({ ice: { turnHosts: ['h'], secret: null } })
+    expect((await ask()).iceServers).toEqual([{ urls: ['stun:h:3478'] }])
+    await service.close()
+    await start({ ice: { turnPort: null, turnTcpPort: null } })
+    expect((await ask()).iceServers).toEqual([])
+  })
+
+  test('ice-server-override replaces everything, ice-server-urls the URIs', async () => {
+    const fixed = { urls: ['turn:fixed.example'], username: 'u', credential: 'p' }
+    await start({ http: { iceServerOverride: [fixed, { urls: [] }] } })
+    expect(await ask()).toMatchObject({ username: 'u', password: 'p', uris: fixed.urls, iceServers: [fixed] })
+    expect(await service.json('/params')).toMatchObject({ pc_config: expect.stringContaining('"iceServers":[]') })
+    await service.close()
+    await start({ http: { iceServerUrls: ['stun:s.example', 'turns:t.example?transport=tcp'] } })
+    expect((await ask()).iceServers.map(({ urls }) => urls)).toEqual([
+      ['stun:s.example'],
+      ['turns:t.example?transport=tcp'],
+    ])
+  })
+})
+
+describe('SEC-49', () => {
+  test('SEC-49 credentials live at most a day and hold no secret', async () => {
+    await start({ ice: { secret: 'the shared secret', lifetimeSeconds: 999_999 } })
+    const { body } = await raw(service.url, { path: '/turn?username=u' })
+    const document = JSON.parse(body) as IceDocument
+    expect(document.ttl).toBe(86_400)
+    const expiry = Number(document.username.split(':')[0])
+    expect(Math.abs(expiry - (Date.now() / 1000 + 86_400))).toBeLessThan(60)
+    expect(body).not.toContain('the shared secret')
+    expect(Buffer.from(document.password, 'base64').toString('latin1')).not.toContain('the shared secret')
+  })
+
+  test('SEC-49 60 documents a minute for one address, then 429', async () => {
+    await start()
+    const paths = ['/turn', '/turn.php', '/v1alpha/iceconfig']
+    for (let i = 0; i < 60; i++) expect((await raw(service.url + paths[i % 3])).status).toBe(200)
+    for (const path of paths) {
+      const { status, headers } = await raw(service.url + path)
+      expect(status).toBe(429)
+      expect(Number(headers['retry-after'])).toBeGreaterThan(0)
+    }
+  })
+
+  test.each(['a\r\nb', '../x', 'x'.repeat(65), '%s', "'", '1:2'])(
+    'SEC-49 user name %j of a stranger gets into no credential',
+    async (name) => {
+      await start()
+      expect((await ask(`/turn?username=${encodeURIComponent(name)}`)).username).toMatch(/^[0-9]+:[0-9]{9}$/)
+    },
+  )
+})
