@@ -38,10 +38,10 @@ export interface RestName {
   readonly userid: string
 }
 
-/** Reads `time:userid`, `userid:time` or `time`; a leading separator is skipped, as coturn does. */
+/** Reads `time:userid`, `userid:time` or `time`; a leading separator is skipped. */
 export function parseRestName(username: string, separator: string): RestName {
   const name = username.startsWith(separator) ? username.slice(separator.length) : username
-  const at = username === name ? name.indexOf(separator) : -1
+  const at = name.indexOf(separator)
   if (at < 0) return restName(name, name)
   const front = name.slice(0, at)
   const back = name.slice(at + separator.length)

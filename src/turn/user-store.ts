@@ -53,24 +53,21 @@ export class StaticUsers implements UserStore {
   /** Keys are made for `realm`; a ready made key for another realm never matches. */
   constructor(users: readonly StaticUser[], realm: string) {
     const last = new Map(users.map((user) => [user.name, user]))
-    for (const user of last.values()) this.#byName.set(user.name, storedUser(user, realm))
-    const stored = [...this.#byName.values()]
+    const stored = [...last.values()].map((user) => storedUser(user, realm))
+    const add = (name: string, user: StoredUser) => {
+      this.#byName.set(name, user)
+      for (const form of preparedForms(realm)) this.#byHash.set(userHash(name, form).toString('latin1'), user)
+    }
+    for (const user of stored) add(user.name, user)
+    // Afterwards, so that a form of one name never hides the account that has it for a name.
     for (const user of stored) {
-      for (const form of preparedForms(user.name)) {
-        if (!this.#byName.has(form)) this.#byName.set(form, user)
-        for (const realmForm of preparedForms(realm))
-          this.#byHash.set(userHash(form, realmForm).toString('latin1'), user)
-      }
+      for (const form of preparedForms(user.name)) if (!this.#byName.has(form)) add(form, user)
     }
     this.hasSha256Keys = stored.every((user) => user.sha256Keys.length > 0)
   }
 
   find(username: string): StoredUser | null {
-    for (const form of preparedForms(username)) {
-      const user = this.#byName.get(form)
-      if (user !== undefined) return user
-    }
-    return null
+    return this.#byName.get(username) ?? null
   }
 
   findByHash(hash: Buffer): StoredUser | null {

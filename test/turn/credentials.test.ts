@@ -9,6 +9,7 @@ test.each([
   ['userid, then time', 'diveinedu:1433895918', 'diveinedu'],
   ['the time alone', '1433895918', '1433895918'],
   ['a leading separator before the time', ':1433895918', '1433895918'],
+  ['a leading separator before time and userid', ':1433895918:diveinedu', 'diveinedu'],
   ['a userid with separators', '1433895918:a:b', 'a:b'],
   ['a userid of digits behind the time', '1433895918:42', '42'],
   ['an empty userid', '1433895918:', '1433895918:'],

@@ -73,9 +73,10 @@ test('STUN-AUTH-18 no password is kept where keys will do', () => {
 })
 
 test('STUN-AUTH-05 finds an account by every form of its name, and never one account by the name of another', () => {
-  const store = users('r', '\u2168:roman', 'IX:latin', 'jose\u0301:secret')
+  const store = users('r', 'IX:latin', '\u2168:roman', '\u2165:roman', 'VI:latin', 'jose\u0301:secret')
   expect(store.find('IX')?.md5Keys).toContainEqual(longTermKey('IX', 'r', 'latin'))
   expect(store.find('\u2168')?.md5Keys).toContainEqual(longTermKey('\u2168', 'r', 'roman'))
+  expect(store.find('VI')?.md5Keys).toContainEqual(longTermKey('VI', 'r', 'latin'))
   expect(store.find('josé')?.name).toBe('jose\u0301')
   expect(store.find('jose\u0301')?.md5Keys).toContainEqual(longTermKey('josé', 'r', 'secret'))
 })
@@ -88,6 +89,12 @@ test('STUN-S256-07 finds an account by USERHASH, in its realm only', () => {
   const store = users('r', 'alice:x', 'bob:y')
   expect(store.findByHash(userHash('bob', 'r'))?.name).toBe('bob')
   expect(store.findByHash(userHash('bob', 'other'))).toBeNull()
+})
+
+test('STUN-S256-07 a USERHASH finds the account with that very name first', () => {
+  const store = users('r', 'IX:latin', '\u2168:roman', 'jose\u0301:secret')
+  expect(store.findByHash(userHash('IX', 'r'))?.name).toBe('IX')
+  expect(store.findByHash(userHash('josé', 'r'))?.name).toBe('jose\u0301')
 })
 
 test.each(['__proto__', 'constructor', 'toString', ''])('SEC-24 %j is no account', (name) => {
