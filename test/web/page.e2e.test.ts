@@ -1,0 +1,304 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import type { AxeResults } from 'axe-core'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { callPages } from '../../src/http/page.ts'
+import { dictionaries } from '../../src/web/i18n.ts'
+import { Service } from '../http/service.ts'
+import { launchChromium } from '../support/browsers.ts'
+import { describeWith } from '../support/peers.ts'
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+/** Where to put a picture of every state, for people to look at; none without it. */
+const pictures = process.env['PAGE_PICTURES']
+
+const desktop = { viewport: { width: 1280, height: 800 }, colorScheme: 'light' } as const
+const phone = { viewport: { width: 360, height: 740 }, colorScheme: 'dark' } as const
+const text = dictionaries.en
+
+vi.setConfig({ testTimeout: 60_000 })
+
+describeWith(['chromium', 'cjkFonts'], 'the page in Chromium', () => {
+  let service: Service
+  let browser: Browser
+  let origin: string
+  const complaints: string[] = []
+  const contexts: BrowserContext[] = []
+
+  beforeAll(async () => {
+    service = await Service.start({ pages: callPages, http: { iceServerBaseUrl: '' } })
+    const { port } = service.listener.address
+    origin = `http://call.test:${port}`
+    browser = await launchChromium([
+      '--host-resolver-rules=MAP *.test 127.0.0.1',
+      `--unsafely-treat-insecure-origin-as-secure=${origin}`,
+    ])
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await service?.close()
+  })
+  afterEach(async () => {
+    await Promise.all(contexts.splice(0).map((context) => context.close()))
+    expect(complaints.splice(0)).toEqual([])
+  })
+
+  /** A visitor of their own; whatever the page complains about or asks other hosts for fails the test. */
+  async function visit(path: string, script = '', base = origin): Promise<Page> {
+    const context = await browser.newContext({ ...desktop, locale: 'en-US', reducedMotion: 'reduce' })
+    contexts.push(context)
+    if (script !== '') await context.addInitScript(script)
+    const page = await context.newPage()
+    page.on('pageerror', (error) => complaints.push(String(error.stack)))
+    page.on('console', (message) => {
+      if (message.type() === 'error') complaints.push(message.text())
+    })
+    page.on('request', (request) => {
+      if (new URL(request.url()).host !== new URL(base).host) complaints.push(`request to ${request.url()}`)
+    })
+    page.on('response', (response) => {
+      if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`)
+    })
+    await page.goto(base + path)
+    return page
+  }
+
+  /** Nothing for axe to find and nothing wider than the screen: on a desktop in the light, on a phone in the dark and in Chinese. */
+  async function look(page: Page, state: string): Promise<void> {
+    await page.evaluate(axe)
+    await inspect(page, `${state} desktop`)
+    await page.setViewportSize(phone.viewport)
+    await page.emulateMedia({ colorScheme: phone.colorScheme })
+    await button(page, '中文').click()
+    expect(await page.evaluate('document.documentElement.lang')).toBe('zh-CN')
+    await inspect(page, `${state} phone`)
+    await button(page, 'English').click()
+    await page.emulateMedia({ colorScheme: desktop.colorScheme })
+    await page.setViewportSize(desktop.viewport)
+  }
+
+  async function inspect(page: Page, state: string): Promise<void> {
+    const results = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as AxeResults
+    const found = results.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
+    expect(found, state).toEqual([])
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), state).toBeLessThanOrEqual(0)
+    if (pictures !== undefined) await page.screenshot({ path: `${pictures}/${state.replaceAll(' ', '-')}.png` })
+  }
+
+  const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
+  const heading = (page: Page, name: string) => page.getByRole('heading', { name, exact: true })
+  const frames = (page: Page) =>
+    page.evaluate("document.querySelector('video.remote')?.getVideoPlaybackQuality().totalVideoFrames ?? 0")
+  const playing = (page: Page) => expect.poll(() => frames(page), { timeout: 20_000 }).toBeGreaterThan(5)
+  const join = async (page: Page) => {
+    await page.locator('.preview video').waitFor()
+    await button(page, text.join).click()
+  }
+
+  test('a room is chosen on the landing page', async () => {
+    const page = await visit('/?it=all')
+    await heading(page, text.title).waitFor()
+    const input = page.getByLabel(text.roomName)
+    expect(await input.inputValue()).toMatch(/^\d{9}$/)
+    await look(page, 'home')
+    await input.fill('abc')
+    await input.press('Enter')
+    await page.getByText(text.roomNameShort).waitFor()
+    await input.fill('ab cd')
+    await page.getByText(text.roomNameCharacters).waitFor()
+    await look(page, 'home wrong name')
+    await button(page, text.randomName).click()
+    expect(await input.inputValue()).toMatch(/^\d{9}$/)
+    await input.fill('room-home')
+    await input.press('Enter')
+    await heading(page, text.readyToJoin).waitFor()
+    expect(page.url()).toBe(`${origin}/r/room-home?it=all`)
+  })
+
+  test('two people meet, one leaves, comes back, both reload, a third finds the room full', async () => {
+    const a = await visit('/r/room-meet')
+    await a.locator('.preview video').waitFor()
+    await look(a, 'before joining')
+    await a.keyboard.press('v')
+    await a.getByText(text.cameraIsOff).waitFor()
+    await look(a, 'before joining camera off')
+    await a.keyboard.press('v')
+    await button(a, text.cameraOff).waitFor()
+    await button(a, text.join).click()
+    await heading(a, text.waiting).waitFor()
+    await a.getByRole('img', { name: text.qrCode }).waitFor()
+    await look(a, 'waiting')
+
+    const b = await visit('/r/room-meet')
+    await button(b, text.joinWithoutCamera).click()
+    await a.getByText(text.direct, { exact: true }).waitFor()
+    await b.getByText(text.direct, { exact: true }).waitFor()
+    await playing(b)
+    await a.getByText(text.remoteCameraOff).waitFor()
+    await look(a, 'connected without picture of the other side')
+    await button(b, text.cameraOn).click()
+    await playing(a)
+    await a.getByText(text.remoteCameraOff).waitFor({ state: 'detached' })
+    await look(a, 'connected')
+    await b.keyboard.press('m')
+    await button(b, text.unmute).waitFor()
+    await look(b, 'connected muted')
+
+    const c = await visit('/r/room-meet')
+    await heading(c, text.full).waitFor()
+    await look(c, 'full')
+    await button(c, text.tryAgain).click()
+    await button(c, text.tryAgain).waitFor()
+
+    await button(b, text.hangUp).click()
+    await heading(b, text.ended).waitFor()
+    await look(b, 'left')
+    await a.getByText(text.peerLeft, { exact: true }).waitFor()
+    await look(a, 'the other side left')
+    await heading(c, text.readyToJoin).waitFor()
+
+    await button(b, text.rejoin).click()
+    await playing(a)
+    await b.reload()
+    await join(b)
+    await playing(b)
+    await a.reload()
+    await join(a)
+    await playing(a)
+    await playing(b)
+    await a.close()
+    await heading(b, text.waiting).waitFor()
+  }, 120_000)
+
+  const refuse = (video: string, audio = '') => `
+      const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)
+      navigator.mediaDevices.getUserMedia = async (wanted) => {
+        if (wanted.video && '${video}') throw new DOMException('as the test wants', '${video}')
+        if (wanted.audio && '${audio}') throw new DOMException('as the test wants', '${audio}')
+        return real(wanted)
+      }`
+
+  test.each([
+    ['refused', refuse('NotAllowedError', 'NotAllowedError')],
+    ['noCamera', refuse('NotFoundError')],
+    ['noMicrophone', refuse('', 'NotFoundError')],
+    ['noDevices', refuse('NotFoundError', 'NotFoundError')],
+    ['cameraInUse', refuse('NotReadableError')],
+    ['microphoneInUse', refuse('', 'NotReadableError')],
+    ['mediaFailed', refuse('TypeError', 'TypeError')],
+    ['checking', 'navigator.mediaDevices.getUserMedia = () => new Promise(() => {})'],
+  ] as const)('says in plain words: %s, and can join all the same', async (status, script) => {
+    const page = await visit(`/r/room-${status}`, script)
+    await page.getByRole('main').getByText(text[status], { exact: true }).waitFor()
+    await look(page, status)
+    await button(page, text.join).click()
+    await heading(page, text.waiting).waitFor()
+  })
+
+  test('says why there is no camera without https, and how to get one', async () => {
+    const page = await visit('/r/room-plain', '', origin.replace('call.', 'plain.'))
+    await page.getByRole('main').getByText(text.insecure, { exact: true }).waitFor()
+    await page.getByText(text.insecureHint).waitFor()
+    await look(page, 'insecure')
+    // Chromium's word about a header that has no effect without https.
+    expect(complaints.splice(0).filter((line) => !line.includes('Cross-Origin-Opener-Policy'))).toEqual([])
+  })
+
+  test('says that the server cannot be reached', async () => {
+    const page = await visit('/r/room-offline')
+    await page.route('**/join/**', (route) => route.abort())
+    await join(page)
+    await heading(page, text.unreachable).waitFor()
+    await look(page, 'unreachable')
+    await page.unroute('**/join/**')
+    await button(page, text.tryAgain).click()
+    await heading(page, text.waiting).waitFor()
+    expect(complaints.splice(0)).toEqual(['Failed to load resource: net::ERR_FAILED'])
+  })
+
+  const catchSockets = `
+    window.sockets = []
+    const Real = WebSocket
+    window.WebSocket = class extends Real { constructor(url) { super(url); window.sockets.push(this) } }`
+
+  test('a lost WebSocket does not end the call, and is replaced', async () => {
+    const a = await visit('/r/room-socket', catchSockets)
+    await a.getByRole('button', { name: 'Join', exact: true }).click()
+    await a.getByRole('heading', { name: 'Waiting for the other side' }).waitFor()
+    const b = await visit('/r/room-socket')
+    await b.getByRole('button', { name: 'Join', exact: true }).click()
+    await a.getByText('Direct', { exact: true }).waitFor()
+    await a.evaluate('window.sockets[0].close()')
+    await a.getByText(text.signalingLost).waitFor()
+    await a.getByText(text.signalingLost).waitFor({ state: 'detached' })
+    expect(await a.evaluate('window.sockets.length')).toBe(2)
+    await a.getByText('Direct', { exact: true }).waitFor()
+    await b.getByRole('button', { name: 'Hang up' }).click()
+    await a.getByText('The other side left', { exact: true }).waitFor()
+    await b.context().close()
+  })
+
+  test('a phone app is understood, down to the messages only phones send', async () => {
+    const page = await visit('/r/room-phone')
+    await page.getByRole('button', { name: 'Join', exact: true }).click()
+    await page.getByRole('heading', { name: 'Waiting for the other side' }).waitFor()
+    const { params } = await service.join('room-phone')
+    expect(params.is_initiator).toBe('false')
+    const offer = params.messages.map((text) => JSON.parse(text)).find(({ type }) => type === 'offer')
+    expect(offer.sdp).toMatch(/^m=audio /m)
+    expect(offer.sdp).toMatch(/^m=video /m)
+    const phone = await service.register('room-phone', params.client_id)
+    phone.send('{"type":"remove-candidates","candidates":[{"label":0,"id":"0","candidate":"candidate:1"}]}')
+    phone.send('{\n  "type" : "bye"\n}')
+    await page.getByText('The other side left', { exact: true }).waitFor()
+  })
+
+  test('the language is switched and stays so', async () => {
+    const page = await visit('/')
+    await page.getByRole('button', { name: '中文' }).click()
+    await page.getByRole('heading', { name: dictionaries.zh.title }).waitFor()
+    await page.reload()
+    await page.getByRole('heading', { name: dictionaries.zh.title }).waitFor()
+    expect(await page.evaluate('document.documentElement.lang')).toBe('zh-CN')
+  })
+
+  test('rooms that were joined are offered again, and can be forgotten', async () => {
+    const page = await visit('/r/room-recent')
+    await page.getByRole('button', { name: 'Join', exact: true }).click()
+    await page.getByRole('button', { name: 'Hang up' }).click()
+    await page.getByRole('link', { name: 'Home', exact: true }).last().click()
+    await page.getByRole('link', { name: 'room-recent' }).waitFor()
+    await page.getByRole('button', { name: 'Clear list' }).click()
+    await page.reload()
+    await page.getByRole('heading', { name: text.title }).waitFor()
+    expect(await page.getByRole('link', { name: 'room-recent' }).count()).toBe(0)
+  })
+
+  test('every control is reached by keyboard and shows its focus', async () => {
+    const page = await visit('/r/room-keys')
+    await page.getByRole('button', { name: 'Join', exact: true }).click()
+    await page.getByRole('heading', { name: 'Waiting for the other side' }).waitFor()
+    const reached: string[] = []
+    for (let i = 0; i < 12 && !reached.includes('Hang up'); i++) {
+      await page.keyboard.press('Tab')
+      const [name, outline] = (await page.evaluate(
+        '[document.activeElement.ariaLabel ?? document.activeElement.textContent, getComputedStyle(document.activeElement).outlineStyle]',
+      )) as [string, string]
+      expect(outline, name).toBe('solid')
+      reached.push(name)
+    }
+    expect(reached).toEqual(expect.arrayContaining(['Link to this room', 'Copy link', 'Mute', 'Camera off', 'Hang up']))
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'You left the call' }).waitFor()
+  })
+
+  test('SEC-39 a hostile header message is shown as text', async () => {
+    const hostile = '</script><img src=x onerror="document.title=\'owned\'">'
+    const other = await Service.start({ pages: callPages, http: { headerMessage: hostile } })
+    const page = await visit('/r/room-hostile', '', other.url)
+    await page.getByText(hostile).waitFor()
+    expect(await page.title()).toBe('room-hostile')
+    await other.close()
+  })
+})
