@@ -80,6 +80,8 @@ export function createApp(world: AppWorld): App {
     return known ? c.html(errorPage('Method not allowed'), 405) : c.html(errorPage('Not found'), 404)
   })
   app.onError((err, c) => {
+    // A caller that goes away in the middle of its body is no error of ours, and must not fill the log.
+    if (c.req.raw.signal.aborted) return c.body(null, 400)
     log.error({ err, method: c.req.method }, 'request failed')
     return c.html(errorPage('Internal server error'), 500)
   })

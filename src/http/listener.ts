@@ -32,6 +32,7 @@ export interface ListenAddress {
 export class HttpListener {
   readonly server: Server
   readonly #perAddress = new Map<string, number>()
+  #closed: Promise<void> | undefined
 
   private constructor(server: Server) {
     this.server = server
@@ -75,8 +76,12 @@ export class HttpListener {
   }
 
   /** Takes no more connections, lets answers that are on their way finish, then ends what is left. */
-  async close(): Promise<void> {
-    if (!this.server.listening) return
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
     const closed = new Promise<void>((done) => this.server.close(() => done()))
     this.server.closeIdleConnections()
     const impatient = setTimeout(() => this.server.closeAllConnections(), 1000)

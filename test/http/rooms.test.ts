@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { randomDigits } from '../../src/http/announced.ts'
+import { callPages } from '../../src/http/page.ts'
 import { Service } from './service.ts'
 
 let service: Service
 beforeAll(async () => {
-  service = await Service.start()
+  service = await Service.start({ pages: callPages })
 })
 afterAll(() => service.close())
 
@@ -22,7 +23,7 @@ test('AR-4.2 the landing page names no room', async () => {
 test('AR-4.3 the page of a room says which', async () => {
   const response = await fetch(`${service.url}/r/testRoom`)
   expect(response.status).toBe(200)
-  expect(await response.text()).toContain('"roomId":"testRoom"')
+  expect(await response.text()).toContain("roomId: 'testRoom'")
 })
 
 test('AR-4.4 AR-4.5 first join is initiator, second is not, third is told that the room is full', async () => {
