@@ -8,6 +8,9 @@ import { Relay } from './relay-address.ts'
 import { type Refused, type Reply, refuse, type SignedExchange } from './reply.ts'
 import type { TurnServer } from './turn-server.ts'
 
+/** Also the least that is granted. */
+const DEFAULT_LIFETIME_SECONDS = 600
+
 /** How many ports held by other programs one Allocate gets past before it fails. */
 const PORT_TRIES = 16
 
@@ -30,7 +33,7 @@ export function allocate(request: StunMessage, exchange: SignedExchange, turn: T
 
   const kept = {
     transactionId: Buffer.from(request.transactionId()),
-    lifetimeSeconds: turn.lifetimeSeconds(request),
+    lifetimeSeconds: grantedLifetime(request, turn.options),
     ports: wish.ports,
     reservationToken: null,
     addressErrors: [],
@@ -38,7 +41,7 @@ export function allocate(request: StunMessage, exchange: SignedExchange, turn: T
   }
   // A stream's 5-tuple is its own and stays; the one of a datagram is refilled for the next.
   const whose = client.connection === 0 ? client.copy() : client
-  const allocation = new Allocation(whose, user, kept, places, turn.limits(), fingerprint, now)
+  const allocation = new Allocation(whose, user, kept, places, turn.options, fingerprint, now)
   if (!turn.enter(allocation)) {
     quota.give(user.quotaName, places)
     return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'two IPv6 clients share a key')
@@ -47,6 +50,12 @@ export function allocate(request: StunMessage, exchange: SignedExchange, turn: T
   if (refused !== null) turn.release(allocation, now)
   else for (const relay of allocation.relays) turn.openRelay(relay)
   return refused
+}
+
+/** RFC 8656 §7.2: what was asked for, between the default and our maximum. */
+export function grantedLifetime(request: StunMessage, { maxAllocateLifetimeSeconds }: TurnOptions): number {
+  const asked = request.uint32(Attribute.LIFETIME) ?? DEFAULT_LIFETIME_SECONDS
+  return Math.max(DEFAULT_LIFETIME_SECONDS, Math.min(asked, maxAllocateLifetimeSeconds))
 }
 
 /** The answer to an Allocate whose sockets are open, and to every repetition of it. */

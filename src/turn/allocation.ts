@@ -3,7 +3,7 @@ import type { Authenticated } from './auth.ts'
 import type { FiveTuple } from './five-tuple.ts'
 import type { Relay } from './relay-address.ts'
 import type { AddressError } from './reply.ts'
-import type { TokenBucket } from './token-bucket.ts'
+import { TokenBucket } from './token-bucket.ts'
 
 /** Lets one peer ip through, whatever its port (RFC 8656 §9). */
 export class Permission {
@@ -84,7 +84,7 @@ export class Allocation {
     user: Authenticated,
     request: AllocateRequest,
     quotaPlaces: number,
-    limits: { toPeer: TokenBucket; toClient: TokenBucket },
+    limits: { readonly maxBytesPerSecond: number; readonly maxPacketsPerSecond: number },
     fingerprint: boolean,
     now: number,
   ) {
@@ -92,8 +92,8 @@ export class Allocation {
     this.user = user
     this.request = request
     this.quotaPlaces = quotaPlaces
-    this.toPeerLimit = limits.toPeer
-    this.toClientLimit = limits.toClient
+    this.toPeerLimit = new TokenBucket(limits.maxBytesPerSecond, limits.maxPacketsPerSecond)
+    this.toClientLimit = new TokenBucket(limits.maxBytesPerSecond, limits.maxPacketsPerSecond)
     this.fingerprint = fingerprint
     this.createdAt = now
     this.expiresAt = now + request.lifetimeSeconds * 1000

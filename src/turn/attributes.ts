@@ -1,5 +1,6 @@
-import { Attribute } from '../stun/constants.ts'
+import { Attribute, ErrorCode } from '../stun/constants.ts'
 import type { StunMessage } from '../stun/message.ts'
+import { type Refused, refuse } from './reply.ts'
 
 /**
  * What we understand of the attributes that must be understood (RFC 8489 §14). One without meaning for a method is
@@ -31,8 +32,20 @@ export const KNOWN_ATTRIBUTES: ReadonlySet<number> = new Set([
   Attribute.CONNECTION_ID,
 ])
 
-/** The first attribute that is not as long as its definition says (RFC 8656 §18); null when all are right. */
-export function wrongSized(request: StunMessage): number | null {
+/** RFC 8489 §6.3.1, RFC 8656 §18: what is wrong with attributes whatever the method. */
+export function refuseAttributes(request: StunMessage): Refused | null {
+  const unknownAttributes = request.unknownRequired(KNOWN_ATTRIBUTES)
+  if (unknownAttributes.length > 0) {
+    const names = unknownAttributes.map((type) => `0x${type.toString(16).padStart(4, '0')}`)
+    return { error: ErrorCode.UNKNOWN_ATTRIBUTE, reason: `unknown ${names.join(', ')}`, unknownAttributes }
+  }
+  const attribute = wrongSized(request)
+  if (attribute === null) return null
+  return refuse(ErrorCode.BAD_REQUEST, `attribute 0x${attribute.toString(16).padStart(4, '0')} has a wrong length`)
+}
+
+/** The first attribute that is not as long as its definition says; null when all are right. */
+function wrongSized(request: StunMessage): number | null {
   for (const [attribute, length] of FIXED_LENGTHS) {
     const at = request.find(attribute)
     if (at >= 0 && request.lengthAt(at) !== length) return attribute

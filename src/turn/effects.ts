@@ -20,6 +20,7 @@ export interface Effects {
   sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number): void
   /** Binds a UDP socket to `relay.local`. Answered later by TurnServer.relayOpened() or relayFailed(). */
   openRelay(relay: Relay): void
+  /** Also while the socket is still opening: it is closed when it is there, and no answer needs to follow. */
   closeRelay(relay: Relay): void
   /** Ends a TCP, TLS or DTLS connection (no re-synchronising after a bad frame, NET-TCP-04 in the tests). */
   closeClient(client: FiveTuple): void

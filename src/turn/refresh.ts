@@ -1,6 +1,6 @@
 import { Attribute, ErrorCode } from '../stun/constants.ts'
 import type { StunMessage } from '../stun/message.ts'
-import { requestedFamily } from './allocate.ts'
+import { grantedLifetime, requestedFamily } from './allocate.ts'
 import type { Allocation } from './allocation.ts'
 import { type Reply, refuse } from './reply.ts'
 import type { TurnServer } from './turn-server.ts'
@@ -17,7 +17,7 @@ export function refresh(request: StunMessage, allocation: Allocation, turn: Turn
     else turn.release(allocation, now)
     return { lifetimeSeconds: 0 }
   }
-  const lifetimeSeconds = turn.lifetimeSeconds(request)
+  const lifetimeSeconds = grantedLifetime(request, turn.options)
   allocation.expiresAt = now + lifetimeSeconds * 1000
   return { lifetimeSeconds }
 }

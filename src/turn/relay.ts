@@ -5,7 +5,7 @@ import { StunWriter } from '../stun/writer.ts'
 import type { Allocation, Channel, Permission } from './allocation.ts'
 import { KNOWN_ATTRIBUTES } from './attributes.ts'
 import type { Counters } from './counters.ts'
-import { type Effects, TAILROOM } from './effects.ts'
+import type { Effects } from './effects.ts'
 import { CHANNEL_DATA_HEADER } from './framing.ts'
 import type { TurnOptions } from './options.ts'
 import type { PeerPolicy } from './peer-policy.ts'
@@ -143,7 +143,8 @@ export class PacketRelay {
   /** Builds the indication around the payload where it lies (RFC 8656 §11.4). */
   #dataTo(allocation: Allocation, peer: Address, bytes: Buffer, start: number, end: number): void {
     const at = start - (peer.family === 4 ? 36 : 48)
-    if (end + TAILROOM - at > MAX_MESSAGE_LENGTH) {
+    const fingerprint = allocation.fingerprint || this.#options.fingerprint
+    if (((end - at + 3) & ~3) + (fingerprint ? 8 : 0) > MAX_MESSAGE_LENGTH) {
       this.#counters.dropped['too-large']++
       return
     }
@@ -153,7 +154,7 @@ export class PacketRelay {
       .beginIn(bytes, at, Method.DATA, MessageClass.INDICATION, this.#transactionIds.next())
       .xorAddress(Attribute.XOR_PEER_ADDRESS, shown)
       .inPlace(Attribute.DATA, end - start)
-    if (allocation.fingerprint || this.#options.fingerprint) writer.fingerprint()
+    if (fingerprint) writer.fingerprint()
     this.#toClient(allocation, end - start, bytes, at, writer.end())
   }
 

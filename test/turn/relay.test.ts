@@ -187,6 +187,14 @@ describe('Data', () => {
     expect(world.effects.toPeer[0]?.data).toHaveLength(65_507)
   })
 
+  test('TURN-DATA-05 over a stream the largest IPv4 datagram fits a Data indication, with FINGERPRINT too', () => {
+    const { world, relay } = relaying({ settings: { fingerprint: true } }, 'tcp')
+    world.peerData(relay, PEER, Buffer.alloc(65_507, 0x61))
+    const answer = new Answer(received(world)[0]!)
+    expect(answer.message.value(Attribute.DATA)).toHaveLength(65_507)
+    expect(verifyFingerprint(answer.message)).toBe('right')
+  })
+
   test('TURN-DATA-05 a datagram that no STUN length can tell is dropped and counted', () => {
     const { world, alice } = relaying()
     world.peerData(alice.relays[1]!, PEER6, Buffer.alloc(65_527))

@@ -582,6 +582,18 @@ describe('those who have proved nothing', () => {
   })
 })
 
+test('settings that are reloaded hold from the next request on', () => {
+  const { world, alice } = allocated()
+  world.server.reload({ maxAllocateLifetimeSeconds: 700, software: 'webrtc-stack', fingerprint: true })
+  const answer = alice.refresh(3600)
+  expect(answer.lifetime).toBe(700)
+  expect(answer.attributes.slice(1)).toEqual([Attribute.SOFTWARE, Attribute.MESSAGE_INTEGRITY, Attribute.FINGERPRINT])
+  world.effects.clear()
+  alice.permit(PEER)
+  world.peerData(alice.relay, PEER, Buffer.from('x'))
+  expect(verifyFingerprint(new Answer(world.effects.toClient.at(-1)!.bytes).message)).toBe('right')
+})
+
 test('a reused buffer does not change what was kept of a request', () => {
   const world = new TurnWorld()
   world.opensRelays = false
