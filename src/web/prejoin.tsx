@@ -68,6 +68,9 @@ export function Prejoin({ page, session, media }: { page: PageData; session: Ses
               )}
             </Notice>
           )}
+          {media.problem.value !== null && (
+            <Notice title={t(media.problem.value.what, { reason: media.problem.value.reason })} />
+          )}
           <div class="join-buttons">
             <button
               type="button"
@@ -81,11 +84,11 @@ export function Prejoin({ page, session, media }: { page: PageData; session: Ses
               {t('joinWithoutCamera')}
             </button>
           </div>
-          {media.microphone.value !== null && (
+          {(media.microphone.value !== null || media.camera.value !== null) && (
             <div class="devices">
               <Picker kind="audio" media={media} />
-              <LevelMeter track={media.microphone.value} />
-              {media.cameras.value.length > 0 && <Picker kind="video" media={media} />}
+              {media.microphone.value !== null && <LevelMeter track={media.microphone.value} />}
+              <Picker kind="video" media={media} />
             </div>
           )}
         </div>
