@@ -7,7 +7,7 @@ import { type MetricsListener, openMetrics } from './start/metrics-listener.ts'
 import { summary } from './start/summary.ts'
 import { type RunningTurn, startTurn } from './start/turn.ts'
 import { type RunningWeb, startWeb } from './start/web.ts'
-import { iceConfigOptions, turnHosts } from './start/web-options.ts'
+import { iceConfigOptions } from './start/web-options.ts'
 
 export interface RunningServer {
   /** For people: addresses to open, TURN URIs, and what to mend. */
@@ -41,7 +41,7 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
     if (turn !== null) stops.push(() => turn.driver.close())
 
     const metrics = new Metrics()
-    const iceConfig = iceConfigOptions(config, turnHosts(config, addresses), turn?.ports ?? null, files)
+    const iceConfig = iceConfigOptions(config, addresses, turn?.ports ?? null, files)
     const web =
       config.rooms || config.signaling
         ? await startWeb(config, files, {

@@ -62,7 +62,10 @@ function urlsFor(caller: Caller, options: HttpOptions, config: IceConfigOptions)
     return { stun: options.iceServerUrls.filter((url) => /^stuns?:/.test(url)), turn }
   }
   const announced = parseHost(options.publicHost ?? '') ?? caller.host
-  const hosts = config.turnHosts.length > 0 ? config.turnHosts : [announced.name]
+  const reached = isLoopbackName(announced.name) ? (config.loopbackHost ?? announced.name) : announced.name
+  const hosts = config.turnHosts.length > 0 ? config.turnHosts : [reached]
+  // Certificates are for names: a visitor who came by one gets it back where TLS will look at it.
+  const named = /[a-z]/.test(announced.name) && announced.name === reached && !reached.startsWith('[') ? reached : null
   const { turnPort, turnTcpPort, turnTlsPort } = config
   const stun: string[] = []
   const turn: string[] = []
@@ -71,9 +74,13 @@ function urlsFor(caller: Caller, options: HttpOptions, config: IceConfigOptions)
     if (turnPort !== null) stun.push(`stun:${host}:${turnPort}`)
     if (turnPort !== null) turn.push(`turn:${host}:${turnPort}?transport=udp`)
     if (turnTcpPort !== null) turn.push(`turn:${host}:${turnTcpPort}?transport=tcp`)
-    if (turnTlsPort !== null) turn.push(`turns:${host}:${turnTlsPort}?transport=tcp`)
+    if (turnTlsPort !== null) turn.push(`turns:${named ?? host}:${turnTlsPort}?transport=tcp`)
   }
-  return { stun, turn }
+  return { stun, turn: [...new Set(turn)] }
+}
+
+function isLoopbackName(name: string): boolean {
+  return name === 'localhost' || name.endsWith('.localhost') || name === '[::1]' || /^127\.[0-9.]+$/.test(name)
 }
 
 /** Whom the TURN server counts; strangers' texts do not get into names it logs. */

@@ -109,6 +109,8 @@ export const LISTENER_DEFAULTS: ListenerOptions = {
 export interface IceConfigOptions {
   /** Hosts of the TURN URIs (`external-ip` or names); empty takes the host the request was sent to. */
   readonly turnHosts: readonly string[]
+  /** What stands in for `localhost` and the like: a relay on loopback is of no use to the other side. Null: nothing does. */
+  readonly loopbackHost: string | null
   /** Ports that listen, null where that transport is off. */
   readonly turnPort: number | null
   readonly turnTcpPort: number | null
@@ -123,6 +125,7 @@ export interface IceConfigOptions {
 
 export const ICE_CONFIG_DEFAULTS: IceConfigOptions = {
   turnHosts: [],
+  loopbackHost: null,
   turnPort: 3478,
   turnTcpPort: 3478,
   turnTlsPort: null,

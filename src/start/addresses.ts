@@ -13,8 +13,9 @@ export interface TurnAddresses {
   /** Nobody chose relay addresses: a client's relay is then where it reached us, when the family fits. */
   readonly relayWhereReached: boolean
   readonly externalIp: ExternalIp
-  /** The addresses of `external-ip`. */
+  /** Both halves of `external-ip`: what the world sees, and what stands behind it where that was given. */
   readonly external: readonly Address[]
+  readonly behindExternal: readonly Address[]
   /** Every address of this machine. */
   readonly own: readonly Address[]
 }
@@ -37,6 +38,7 @@ export function turnAddresses(config: Config): TurnAddresses {
     relayWhereReached,
     externalIp: new ExternalIp(pairs, relay),
     external: pairs.map((pair) => pair.public),
+    behindExternal: pairs.flatMap((pair) => (pair.private === null ? [] : [pair.private])),
     own,
   }
 }

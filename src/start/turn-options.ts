@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../config/options.ts'
-import type { Address } from '../stun/address.ts'
 import { Authenticator } from '../turn/auth.ts'
 import { ChallengeLimit } from '../turn/challenge-limit.ts'
 import { Nonces, nonceKey } from '../turn/nonce.ts'
@@ -61,7 +60,8 @@ export function peerPolicy(config: Config, addresses: TurnAddresses, ownPorts: r
     ownAddresses: [...addresses.own, ...addresses.external],
     ownPorts,
     services: [],
-    relayAddresses: [...addresses.relay, ...addresses.external] satisfies Address[],
+    // Peers are looked at before and after external-ip is applied, so each half needs the limits of a relay address.
+    relayAddresses: [...addresses.relay, ...addresses.external, ...addresses.behindExternal],
     minPort: config['min-port'],
     maxPort: config['max-port'],
   })

@@ -3,7 +3,7 @@ import type { HttpOptions, IceConfigOptions, ListenerOptions } from '../http/opt
 import { isWildcard } from '../net/interfaces.ts'
 import type { RoomsOptions } from '../rooms/options.ts'
 import type { SignalingOptions } from '../signaling/options.ts'
-import type { TurnAddresses } from './addresses.ts'
+import { lanAddress, type TurnAddresses } from './addresses.ts'
 import type { CertificateFiles } from './certificate.ts'
 import type { TurnPorts } from './turn.ts'
 
@@ -74,12 +74,13 @@ export function listenerOptions(config: Config): ListenerOptions {
 /** What ICE documents announce: only what listens, and credentials only when there is a secret to make them from. */
 export function iceConfigOptions(
   config: Config,
-  turnHosts: readonly string[],
+  addresses: TurnAddresses,
   ports: TurnPorts | null,
   files: CertificateFiles | null,
 ): IceConfigOptions {
   return {
-    turnHosts,
+    turnHosts: turnHosts(config, addresses),
+    loopbackHost: listensEverywhere(config) ? (lanAddress(addresses.own)?.host ?? null) : null,
     turnPort: ports?.udp ?? null,
     turnTcpPort: ports?.tcp ?? null,
     // A certificate that nobody trusts would cost each client a failed handshake.
@@ -94,9 +95,13 @@ export function iceConfigOptions(
  * The hosts in TURN URIs when the configuration knows better than the request's Host: addresses that the world sees, or
  * the one address that was chosen. A name (`public-host`) covers both families and fits the certificate.
  */
-export function turnHosts(config: Config, { external }: TurnAddresses): readonly string[] {
+function turnHosts(config: Config, { external }: TurnAddresses): readonly string[] {
   if (config['public-host'] !== null) return []
   if (external.length > 0) return external.map(({ host }) => host)
   const [only, ...others] = config['listening-ip']
   return only === undefined || others.length > 0 || isWildcard(only) ? [] : [only]
+}
+
+function listensEverywhere(config: Config): boolean {
+  return config['listening-ip'].every(isWildcard)
 }

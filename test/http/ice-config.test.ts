@@ -55,6 +55,22 @@ describe('the document', () => {
     expect((await ask('/turn', { Host: '[2001:db8::1]:8443' })).uris[0]).toBe('turn:[2001:db8::1]:3478?transport=udp')
   })
 
+  test('a visitor who came by localhost gets an address that the other side can use', async () => {
+    await start({ ice: { loopbackHost: '192.0.2.9' } })
+    for (const Host of ['localhost:8080', '127.0.0.1', '[::1]:8080'])
+      expect((await ask('/turn', { Host })).uris[0]).toBe('turn:192.0.2.9:3478?transport=udp')
+    expect((await ask('/turn', { Host: 'call.example' })).uris[0]).toBe('turn:call.example:3478?transport=udp')
+  })
+
+  test('TLS goes to the name the visitor used, because certificates are for names', async () => {
+    await start({ ice: { turnHosts: ['192.0.2.7'], turnTlsPort: 5349 } })
+    expect((await ask('/turn', { Host: 'call.example' })).uris).toEqual([
+      'turn:192.0.2.7:3478?transport=udp',
+      'turn:192.0.2.7:3478?transport=tcp',
+      'turns:call.example:5349?transport=tcp',
+    ])
+  })
+
   test('IPv6 addresses of ours are in brackets', async () => {
     await start({ ice: { turnHosts: ['2001:db8::1'] } })
     expect((await ask('/turn')).uris[0]).toBe('turn:[2001:db8::1]:3478?transport=udp')
