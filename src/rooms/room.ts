@@ -9,6 +9,8 @@ export interface RoomEffects {
   disconnect(room: string, client: string): void
   /** The record is gone by DELETE or by time, which is when Collider calls its room server. */
   forgotten(room: string, client: string): void
+  /** Only where another Collider has the sockets: hands it a text of `sender`, as the original room server did. */
+  forward?(room: string, sender: string, text: string): void
 }
 
 export type JoinOutcome =
@@ -62,7 +64,9 @@ export class Room {
     if (this.#clients.has(id)) return { result: 'DUPLICATE_CLIENT' }
     const members = this.members
     this.#changedAt = now
-    const client = this.#add(id, 'member', after(now, this.#options.registerTimeoutSeconds))
+    // Of sockets that another Collider has we hear nothing, so their absence means nothing.
+    const registerSeconds = this.#effects.forward ? 0 : this.#options.registerTimeoutSeconds
+    const client = this.#add(id, 'member', after(now, registerSeconds))
     client.initiator = members.length === 0
     if (client.initiator && loopback) this.#add(LOOPBACK_CLIENT_ID, 'member', Number.POSITIVE_INFINITY)
     const messages = members.flatMap((other) => this.#take(other, 'outbox'))
@@ -214,6 +218,10 @@ export class Room {
       this.#changedAt = now
       return this.#keep(sender.outbox, text) ? null : 'Too many messages queued for the client'
     }
+    if (this.#effects.forward) {
+      this.#effects.forward(this.name, sender.id, text)
+      return null
+    }
     let kept = true
     for (const other of audience) {
       if (other.reachable) this.#effects.deliver(this.name, other.id, text)
@@ -234,6 +242,7 @@ export class Room {
 
   /** Tells those whom a client left behind that it is gone, once. */
   #sayBye(client: Client, text: string = BYE): void {
+    if (this.#effects.forward) return
     for (const other of this.#audience(client)) {
       // What it has said since was meant for the one who left; a newcomer must not get stale answers.
       this.#take(other, 'outbox')

@@ -1,0 +1,55 @@
+import { afterEach, expect, test } from 'vitest'
+import { ROOMS_DEFAULTS } from '../../src/rooms/options.ts'
+import { MemoryRooms } from '../../src/rooms/room-store.ts'
+import { RemoteCollider } from '../../src/signaling/remote-collider.ts'
+import { RoomServer } from '../../src/signaling/room-server.ts'
+import { raw, Service, until } from '../http/service.ts'
+
+let service: Service
+afterEach(() => service.close())
+
+test('rooms whose Collider is elsewhere store for one and forward for two', async () => {
+  service = await Service.start()
+  const remote = new RemoteCollider(`${service.colliderUrl}/`)
+  const rooms = new MemoryRooms(ROOMS_DEFAULTS, remote)
+  rooms.join('r', 'a', false, 0)
+  expect(rooms.message('r', 'a', 'offer', 0)).toBe('SUCCESS')
+  expect(rooms.join('r', 'b', false, 0)).toMatchObject({ messages: ['offer'] })
+  const b = await service.register('r', 'b', `ws://${service.colliderHost}/ws`)
+  expect(rooms.message('r', 'a', 'candidate é', 0)).toBe('SUCCESS')
+  expect(await b.heard(1)).toEqual(['candidate é'])
+  // Nobody tells us of their sockets: only leave and the room's expiration end a place.
+  rooms.sweep(3600_000)
+  expect(rooms.join('r', 'c', false, 3600_000)).toEqual({ result: 'FULL' })
+  rooms.leave('r', 'a', 3600_000)
+  expect(rooms.join('r', 'c', false, 3600_000)).toMatchObject({ initiator: false })
+  rooms.sweep(3600_000 + 86_400_000)
+  expect(rooms.size).toBe(0)
+  await remote.close()
+  expect([remote.failures, b.texts]).toEqual([0, ['candidate é']])
+})
+
+test('a Collider that is down holds no message up', async () => {
+  service = await Service.start()
+  const { colliderUrl } = service
+  await service.collider.close()
+  const remote = new RemoteCollider(colliderUrl)
+  const rooms = new MemoryRooms(ROOMS_DEFAULTS, remote)
+  rooms.join('r', 'a', false, 0)
+  rooms.join('r', 'b', false, 0)
+  expect(rooms.message('r', 'a', 'text', 0)).toBe('SUCCESS')
+  await until(() => remote.failures === 1)
+  await remote.close()
+})
+
+test('AR-5.2.1 our hub and our rooms in two processes: DELETE at the hub frees the place, slash or not', async () => {
+  service = await Service.start()
+  const roomServer = new RoomServer(`${service.url}/`)
+  const hub = await Service.start({ forgotten: (room, client) => roomServer.bye(room, client) })
+  const { client_id } = (await service.join('r')).params
+  await hub.register('r', client_id)
+  await raw(`${hub.colliderUrl}/r/${client_id}`, { method: 'DELETE' })
+  await until(() => !service.hub.rooms.has('r'))
+  await roomServer.close()
+  await hub.close()
+})
