@@ -42,9 +42,9 @@ describe('the answer', () => {
 
   test.each([
     ['TURN-ALLOC-16 no LIFETIME gives 600', null, 600],
-    ['TURN-ALLOC-16 less than 600 gives 600', 1, 600],
+    ['TURN-ALLOC-16 D-10 less than 600 gives 600', 1, 600],
     ['TURN-ALLOC-16 what lies between is granted', 1800, 1800],
-    ['TURN-ALLOC-16 SEC-30 more than the maximum gives the maximum', 4_000_000_000, 3600],
+    ['TURN-ALLOC-16 D-10 SEC-30 more than the maximum gives the maximum', 4_000_000_000, 3600],
     ['TURN-ALLOC-17 zero counts as below the default', 0, 600],
   ])('%s', (_name, asked, granted) => {
     const world = new TurnWorld()
@@ -106,7 +106,7 @@ describe('the answer', () => {
 describe('the same request again', () => {
   const transactionId = Buffer.from('0123456789ab')
 
-  test('TURN-ALLOC-02 gets the same address, signed, although its nonce has gone stale', () => {
+  test('TURN-ALLOC-02 D-22 gets the same address, signed, although its nonce has gone stale', () => {
     const world = new TurnWorld()
     const alice = world.client()
     const first = alice.allocate((writer) => writer.uint32(Attribute.LIFETIME, 3600), { transactionId })
@@ -154,7 +154,7 @@ describe('the same request again', () => {
     expect(world.server.counters.allocationsCreated).toBe(1)
   })
 
-  test('TURN-ALLOC-03 another transaction id on the 5-tuple is 437, after authentication and signed', () => {
+  test('TURN-ALLOC-03 D-08 another transaction id on the 5-tuple is 437, after authentication and signed', () => {
     const world = new TurnWorld()
     const alice = world.client()
     alice.allocate()
@@ -225,7 +225,7 @@ describe('requests that cannot be met', () => {
     expect(second.demand(Method.ALLOCATE, udp).code).toBe(486)
   })
 
-  test('TURN-ALLOC-11 without a family attribute it is IPv4, also for a client on IPv6', () => {
+  test('TURN-ALLOC-11 D-09 without a family attribute it is IPv4, also for a client on IPv6', () => {
     const world = new TurnWorld()
     const alice = world.client(ALICE, 'udp', '2001:db8:7::7')
     expect(alice.allocate().address(Attribute.XOR_RELAYED_ADDRESS)?.family).toBe(4)
@@ -252,7 +252,7 @@ describe('requests that cannot be met', () => {
     },
   )
 
-  test('TURN-ALLOC-12 SEC-27 the quota counts by user, not by address, and failures take none of it', () => {
+  test('TURN-ALLOC-12 RES-05 SEC-27 the quota counts by user, not by address, and failures take none of it', () => {
     const world = new TurnWorld({ userQuota: 2 })
     for (let i = 0; i < 3; i++) expect(world.client().demand(Method.ALLOCATE, transport(6)).code).toBe(442)
     const first = world.client()
@@ -278,7 +278,7 @@ describe('requests that cannot be met', () => {
     expect(world.server.allocationCount).toBe(5)
   })
 
-  test('TURN-ALLOC-13 SEC-28 no free port is 508, and one that comes free serves the next', () => {
+  test('TURN-ALLOC-13 RES-05 SEC-28 no free port is 508, and one that comes free serves the next', () => {
     const world = new TurnWorld({ ports: [50000, 50003] })
     const clients = Array.from({ length: 4 }, () => world.client())
     for (const client of clients) expect(client.allocate().code).toBe(200)
@@ -557,7 +557,7 @@ describe('EVEN-PORT', () => {
 describe('two families', () => {
   const dual = additionalFamily(2)
 
-  test('TURN-DUAL-01 one answer has an IPv4 and an IPv6 relayed address', () => {
+  test('TURN-DUAL-01 D-18 one answer has an IPv4 and an IPv6 relayed address', () => {
     const world = new TurnWorld()
     const alice = world.client()
     const relayed = alice.allocate(dual).addresses(Attribute.XOR_RELAYED_ADDRESS)

@@ -38,7 +38,7 @@ test.each([
   [0x7ffe, 400, 200],
   [0x7fff, 400, 400],
   [0xffff, 400, 400],
-])('TURN-CHAN-02 number %i is %i, with rfc5766-channel-numbers %i', (number, code, oldCode) => {
+])('TURN-CHAN-02 D-11 number %i is %i, with rfc5766-channel-numbers %i', (number, code, oldCode) => {
   expect(allocated().alice.bind(number, PEER).code).toBe(code)
   expect(allocated({ settings: { rfc5766ChannelNumbers: true } }).alice.bind(number, PEER).code).toBe(oldCode)
 })
@@ -79,7 +79,7 @@ test('TURN-CHAN-04 TURN-CHAN-09 the same number and peer count 600 s anew', () =
   expect(world.effects.toPeer).toHaveLength(6)
 })
 
-test('TURN-CHAN-05 it makes a permission for the ip that lives as long as the channel', () => {
+test('TURN-CHAN-05 D-12 it makes a permission for the ip that lives as long as the channel', () => {
   const { world, alice } = allocated()
   alice.bind(0x4000, PEER)
   world.pass(599)
@@ -112,7 +112,11 @@ test('TURN-CHAN-06 TURN-CHAN-10 after 600 s the number and the peer are free at 
   world.clock.advanceSeconds(599)
   alice.refresh(3600)
   expect(alice.bind(0x4001, PEER).code).toBe(400)
+  alice.sendChannelData(0x4000, 'in time')
   world.clock.advanceSeconds(1)
+  alice.sendChannelData(0x4000, 'late')
+  expect(world.effects.toPeer.map((sent) => sent.data.toString())).toEqual(['in time'])
+  world.effects.clear()
   expect(alice.bind(0x4001, PEER).code).toBe(200)
   expect(alice.bind(0x4000, OTHER).code).toBe(200)
   world.clock.advanceSeconds(600)

@@ -120,11 +120,11 @@ test.each(['::1', '::', 'fe80::1', 'fc00::1', 'fec0::1', 'ff02::1', '2002:101:10
   },
 )
 
-describe('TURN-PERM-07 SEC-06 TURN-DUAL-04 all or nothing', () => {
+describe('all or nothing', () => {
   test.each([
     ['a denied one', LOOPBACK, 403],
     ['one of another family', '[2001:db8:5::5]:1', 443],
-  ])('with %s among them none is installed or extended', (_name, bad, code) => {
+  ])('TURN-PERM-07 SEC-06 D-15 with %s among them none is installed or extended', (_name, bad, code) => {
     const { world, alice } = allocated()
     alice.permit(PEER)
     world.pass(200)
@@ -136,7 +136,7 @@ describe('TURN-PERM-07 SEC-06 TURN-DUAL-04 all or nothing', () => {
   })
 })
 
-test('TURN-PERM-08 SEC-29 the 1025th is 508, earlier ones are kept and can be refreshed', () => {
+test('TURN-PERM-08 SEC-29 D-21 the 1025th is 508, earlier ones are kept and can be refreshed', () => {
   const { world, alice } = allocated()
   const peers = Array.from({ length: 1024 }, (_, i) => `198.18.${i >> 8}.${i & 255}:1`)
   for (let i = 0; i < 1024; i += 128) expect(alice.permit(...peers.slice(i, i + 128)).code).toBe(200)

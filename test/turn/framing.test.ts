@@ -74,8 +74,8 @@ const channel = fc
   .map(([number, data]) => channelData(number, Buffer.from(data), -data.length & 3))
 const junk = fc.uint8Array({ minLength: 1, maxLength: 12 }).map((bytes) => Buffer.from(bytes))
 
-describe('NET-TCP-02 any split of a stream gives the same frames', () => {
-  test('of whole frames', () => {
+describe('any split of a stream gives the same frames', () => {
+  test('NET-TCP-02 of whole frames', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(stun, channel), { maxLength: 12 }), (frames) => {
         const stream = Buffer.concat(frames)
@@ -86,7 +86,7 @@ describe('NET-TCP-02 any split of a stream gives the same frames', () => {
     )
   })
 
-  test('of frames with junk among them', () => {
+  test('NET-TCP-02 of frames with junk among them', () => {
     fc.assert(
       fc.property(
         fc.array(fc.oneof(stun, channel, junk), { maxLength: 8 }),

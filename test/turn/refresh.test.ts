@@ -27,7 +27,7 @@ test.each([
   expect(world.server.allocationCount).toBe(0)
 })
 
-test('TURN-REFRESH-02 zero ends the allocation before the answer is out', () => {
+test('TURN-REFRESH-02 D-16 zero ends the allocation before the answer is out', () => {
   const world = new TurnWorld()
   const alice = world.client()
   alice.allocate()

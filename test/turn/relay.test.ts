@@ -175,7 +175,7 @@ describe('Data', () => {
     expect(channel?.toString('hex')).toBe('40000000')
   })
 
-  test('TURN-DATA-05 NET-UDP-02 the largest datagram goes through whole', () => {
+  test('TURN-DATA-05 NET-UDP-02 D-24 the largest datagram goes through whole', () => {
     const { world, alice, relay } = relaying()
     const large = Buffer.alloc(65_507 - 36, 0x61)
     world.peerData(relay, PEER, large)
@@ -253,11 +253,11 @@ describe('ChannelData', () => {
   })
 
   test.each([
-    ['tcp', 'TURN-CDATA-03', ['61000000', '61620000', '61626300', '61626364']],
-    ['tls', 'TURN-CDATA-03', ['61000000', '61620000', '61626300', '61626364']],
-    ['udp', 'TURN-CDATA-04', ['61', '6162', '616263', '61626364']],
-    ['dtls', 'TURN-CDATA-04', ['61', '6162', '616263', '61626364']],
-  ] as const)('over %s, %s: padding', (transport, _id, expected) => {
+    ['TURN-CDATA-03', 'tcp', ['61000000', '61620000', '61626300', '61626364']],
+    ['TURN-CDATA-03', 'tls', ['61000000', '61620000', '61626300', '61626364']],
+    ['TURN-CDATA-04', 'udp', ['61', '6162', '616263', '61626364']],
+    ['TURN-CDATA-04', 'dtls', ['61', '6162', '616263', '61626364']],
+  ] as const)('%s over %s, padding is as it should be', (_id, transport, expected) => {
     const { world, relay } = relaying({}, transport)
     for (const text of ['a', 'ab', 'abc', 'abcd']) world.peerData(relay, OTHER, Buffer.from(text))
     expect(received(world).map((bytes) => bytes.toString('hex', 4))).toEqual(expected)

@@ -69,14 +69,14 @@ function mutate(bytes: Buffer, dice: Dice): Buffer {
   return mutated
 }
 
-describe('SEC-34 STUN-ERR-09 no datagram makes the server throw', () => {
+describe('no datagram makes the server throw', () => {
   test.each<[string, WorldOptions]>([
     ['with credentials asked for', {}],
     [
       'anonymous, so that mutations reach the methods',
       { auth: { anonymous: true }, settings: { rfc3489Compatibility: true } },
     ],
-  ])('%s', (_name, options) => {
+  ])('SEC-34 STUN-ERR-09 %s', (_name, options) => {
     const seed = 20_261_122
     const dice = new Dice(seed)
     const world = new TurnWorld({ ports: [50000, 50031], ...options })

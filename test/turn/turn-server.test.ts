@@ -201,7 +201,7 @@ describe('what is dropped', () => {
     })
   })
 
-  test('NET-DEMUX-02 TURN-GEN-03 SEC-13 sources that never authenticate leave nothing behind', () => {
+  test('NET-DEMUX-02 RES-02 SEC-13 sources that never authenticate leave nothing behind', () => {
     const world = new TurnWorld()
     const genuine = world.client()
     genuine.learn(genuine.ask(Method.ALLOCATE, udp)!)
