@@ -77,8 +77,10 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
   readonly #dtls: DtlsEndpoint | null
   readonly #streamAddresses: Address[] = []
   readonly #refusals = new OncePerMinute()
+  readonly #limits = new OncePerMinute()
   #connections = 0
   #timer: NodeJS.Timeout | undefined
+  #opening: Promise<void> = Promise.resolve()
   #rescannedAt: number
   #closing: Promise<void> | null = null
 
@@ -122,6 +124,7 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
       nextConnection,
       hasAllocation,
       receive: (bytes, start, end, client, now) => turn.receive(bytes, start, end, client, now),
+      limited: (reason, host) => this.#limited(reason, host),
       closed: (client) => turn.clientClosed(client, clock()),
     })
     this.#dtls =
@@ -141,13 +144,14 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
 
   /** Opens everything or nothing; throws ListenError for the first address that cannot be had. */
   async start(): Promise<void> {
+    this.#opening = this.#open()
     try {
-      for (const endpoint of this.#options.udp) await this.#udp.listen(endpoint)
-      for (const endpoint of this.#options.streams) await this.#listenStream(endpoint)
+      await this.#opening
     } catch (error) {
       await this.close()
       throw error
     }
+    if (this.#closing !== null) return
     this.#timer = setInterval(() => this.sweep(), this.#options.sweepIntervalMs)
     this.#timer.unref()
     for (const { transport, address } of this.addresses) {
@@ -241,6 +245,11 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
     this.turn.receive(bytes, start, end, client, this.#clock())
   }
 
+  #limited(reason: string, host: string): void {
+    const held = this.#limits.pass(reason, this.#clock())
+    if (held !== null) this.#log.warn({ reason, client: host, held }, 'connection refused')
+  }
+
   #sendByDtls(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
     const traffic = this.counters.clients.dtls
     traffic.sentPackets++
@@ -261,6 +270,11 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
     this.#log.info({ client: client.client.toString(), transport, relay: address, username }, message)
   }
 
+  async #open(): Promise<void> {
+    for (const endpoint of this.#options.udp) await this.#udp.listen(endpoint)
+    for (const endpoint of this.#options.streams) await this.#listenStream(endpoint)
+  }
+
   async #listenStream(endpoint: StreamEndpoint): Promise<void> {
     try {
       this.#streamAddresses.push(await this.#streams.listen(endpoint))
@@ -269,12 +283,14 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
     }
   }
 
-  // Connections first: the core then closes their relays itself.
+  // Clients first, so that nobody asks for another relay while the last ones are closed.
   async #close(): Promise<void> {
+    // Its failure is told to whoever called start().
+    await this.#opening.catch(() => {})
     clearInterval(this.#timer)
     await this.#streams.close()
     this.#dtls?.close()
-    await this.#relays.closeAll()
     await this.#udp.close()
+    await this.#relays.closeAll()
   }
 }

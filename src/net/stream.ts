@@ -18,6 +18,8 @@ export interface StreamServerOptions {
   readonly nextConnection: () => number
   readonly receive: (bytes: Buffer, start: number, end: number, client: FiveTuple, now: number) => void
   readonly hasAllocation: (client: FiveTuple) => boolean
+  /** A connection was one too many; for the log. */
+  readonly limited: (reason: 'too-many' | 'too-many-from-source', host: string) => void
   /** Exactly once for every client that `receive` may have been called for. */
   readonly closed: (client: FiveTuple) => void
 }
@@ -55,6 +57,7 @@ export class StreamServer {
     const server = createServer({ noDelay: true }, (socket) => {
       if (this.#connections.size >= this.#options.limits.total) {
         this.#options.counters.closedConnections['too-many']++
+        this.#options.limited('too-many', socket.remoteAddress ?? 'unknown')
         socket.destroy()
         return
       }
@@ -108,7 +111,10 @@ export class StreamServer {
   #admits(source: Address): boolean {
     const key = sourceKey(source)
     const others = this.#perSource.get(key) ?? 0
-    if (others >= this.#options.limits.perSource) return false
+    if (others >= this.#options.limits.perSource) {
+      this.#options.limited('too-many-from-source', source.host)
+      return false
+    }
     this.#perSource.set(key, others + 1)
     return true
   }

@@ -1,13 +1,17 @@
 import { networkInterfaces } from 'node:os'
 import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
+import type { Log } from '../../src/log.ts'
 import { DEFAULT_NET_OPTIONS, TurnDriver } from '../../src/net/driver.ts'
 import { ListenError } from '../../src/net/listen-error.ts'
+import { DEFAULT_STREAM_LIMITS } from '../../src/net/stream-connection.ts'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute, Method } from '../../src/stun/constants.ts'
+import { FiveTuple } from '../../src/turn/five-tuple.ts'
 import { LoopbackClient, loopbackTurn, startTurn } from '../support/loopback-turn.ts'
 import {
   bindingRequest,
   channelData,
+  connectTcp,
   expectNoSockets,
   localStream,
   localUdp,
@@ -182,4 +186,73 @@ test.each([
     expect(error).toMatchObject({ name: 'ListenError', code })
     expect((error as ListenError).fix).toContain(fix)
   }
+})
+
+test('closing in the middle of the start leaves nothing open', async () => {
+  const options = { ...DEFAULT_NET_OPTIONS, udp: [localUdp, localUdp], streams: [localStream, localStream] }
+  const driver = new TurnDriver(options, loopbackTurn, silentLog)
+  const started = driver.start()
+  await driver.close()
+  await started
+  await expectNoSockets()
+})
+
+test('an Allocate that arrives while the driver closes leaves no relay behind', async () => {
+  const driver = await startTurn()
+  const client = await LoopbackClient.connect(driver, 'udp')
+  await client.allocate()
+  const late = await LoopbackClient.connect(driver, 'udp')
+  const answer = late.allocate()
+  answer.catch(() => {})
+  await driver.close()
+  expect(driver.openRelays).toBe(0)
+})
+
+/** A log that keeps its lines. */
+function linesOf(): { log: Log; lines: { level: string; message: string; fields: object }[] } {
+  const lines: { level: string; message: string; fields: object }[] = []
+  const at = (level: string) => (fields: object, message: string) => lines.push({ level, message, fields })
+  const log = { debug: at('debug'), info: at('info'), warn: at('warn'), isLevelEnabled: () => true }
+  return { log: log as unknown as Log, lines }
+}
+
+test('RES-04 RES-09 refusals are logged once a minute for each source, with the reason and how many there were', () => {
+  let now = 0
+  const { log, lines } = linesOf()
+  const driver = new TurnDriver(
+    { ...DEFAULT_NET_OPTIONS, clock: () => now },
+    (effects) => new RecordingCore(effects),
+    log,
+  )
+  const client = new FiveTuple('udp', Address.parse('192.0.2.7', 5)!, Address.parse('192.0.2.1', 3478)!, 0, 0)
+  const refusal = { method: 3, code: 401, reason: 'no secret matched', username: '1700000000:alice' }
+  for (let i = 0; i < 4; i++) driver.refused(client, refusal)
+  driver.refused(client, { method: 3, code: 401, reason: 'no credentials yet' })
+  now = 60_000
+  driver.refused(client, refusal)
+  expect(lines.map(({ level, message }) => [level, message])).toEqual([
+    ['info', 'request refused'],
+    ['debug', 'request refused'],
+    ['info', 'request refused'],
+  ])
+  expect(lines[2]!.fields).toMatchObject({ client: '192.0.2.7', reason: 'no secret matched', held: 3 })
+})
+
+test('RES-04 a limit of connections that is hit is logged', async () => {
+  const { log, lines } = linesOf()
+  const limits = { ...DEFAULT_STREAM_LIMITS, perSource: 1 }
+  const options = { ...DEFAULT_NET_OPTIONS, streams: [localStream], limits }
+  const driver = new TurnDriver(options, (effects) => new RecordingCore(effects), log)
+  onTestFinished(() => driver.close())
+  await driver.start()
+  await connectTcp(portOf(driver, 'tcp'))
+  for (let i = 0; i < 2; i++) await (await connectTcp(portOf(driver, 'tcp'))).closed
+  const warnings = lines.filter(({ level }) => level === 'warn')
+  expect(warnings).toEqual([
+    {
+      level: 'warn',
+      message: 'connection refused',
+      fields: { reason: 'too-many-from-source', client: '127.0.0.1', held: 0 },
+    },
+  ])
 })

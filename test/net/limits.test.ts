@@ -1,4 +1,4 @@
-import { afterAll, expect, test, vi } from 'vitest'
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
 import { Address } from '../../src/stun/address.ts'
 import { localhostEc } from '../support/certificates.ts'
 import {
@@ -124,9 +124,13 @@ test('SEC-15 a source has so many connections and not one more, until one of the
   for (const client of clients) await greeted(client)
   await (await connectTcp(port)).closed
   expect(driver.counters.closedConnections['too-many-from-source']).toBe(1)
-  clients[0]!.socket.destroy()
-  await driver.turn.closed.next()
-  await greeted(await connectTcp(port))
+  for (const client of clients) {
+    client.socket.destroy()
+    await driver.turn.closed.next()
+  }
+  for (let i = 0; i < 3; i++) await greeted(await connectTcp(port))
+  await (await connectTcp(port)).closed
+  expect(driver.counters.closedConnections['too-many-from-source']).toBe(2)
 })
 
 test('SEC-15 behind a proxy the source is the client, not the proxy', async () => {
@@ -207,6 +211,14 @@ test('SEC-32 responses do not grow without end either', async () => {
   expect(driver.counters.closedConnections.stalled).toBe(1)
 })
 
+test('NET-TCP-07 half a close ends a connection that still has much to write', async () => {
+  const { driver, client } = await stuffed()
+  client.socket.end()
+  await driver.turn.closed.next()
+  expect(driver.counters.closedConnections.client).toBe(1)
+  client.socket.destroy()
+})
+
 test('SEC-32 a client that does not read at all is closed in the end', async () => {
   let now = 0
   const { driver, client } = await stuffed({ clock: () => now, sweepIntervalMs: 3_600_000 })
@@ -278,7 +290,16 @@ test('without DTLS its records are counted and dropped', async () => {
   expect(driver.turn.received.length).toBe(0)
 })
 
-test('closing leaves no socket and no timer behind', async () => {
+test('closing stops the sweeps', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const driver = await startRecorder({ udp: [localUdp] })
+  expect(vi.getTimerCount()).toBe(1)
+  await driver.close()
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('closing leaves no socket behind', async () => {
   const driver = await startRecorder({ udp: [localUdp], streams, tls })
   echo(driver.turn)
   const port = portOf(driver, 'tcp')

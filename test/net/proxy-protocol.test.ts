@@ -62,7 +62,8 @@ describe('a PROXY header', () => {
     ['v2 with another command', v2(0x22, 0x11, IPV4)],
     ['v2 of UDP', v2(0x21, 0x12, IPV4)],
     ['v2 of a unix socket', v2(0x21, 0x31, '00'.repeat(216))],
-    ['v2 too short for its family', v2(0x21, 0x21, IPV4)],
+    ['v2 too short for IPv6', v2(0x21, 0x21, IPV4)],
+    ['v2 too short for IPv4', v2(0x21, 0x11, 'c0000207')],
     ['v2 longer than anybody needs', Buffer.from(`${SIGNATURE}2111ffff`, 'hex')],
   ])('NET-DEMUX-06 %s is refused', (_name, bytes) => {
     expect(parseProxyHeader(bytes)).toBe('bad')

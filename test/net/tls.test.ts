@@ -1,4 +1,5 @@
 import { connect as netConnect } from 'node:net'
+import { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
 import type { TlsOptions } from '../../src/net/tls-context.ts'
@@ -104,17 +105,21 @@ test('NET-TLS-02 a ClientHello in pieces is put together first', async () => {
   const { port } = await serving()
   const raw = netConnect({ port, host: '127.0.0.1', noDelay: true })
   onTestFinished(() => void raw.destroy())
-  const write = raw.write.bind(raw) as (bytes: Buffer) => boolean
-  // A proxy that hands on the client's first flight byte by byte.
-  const inside = new (await import('node:stream')).Duplex({
+  // A network that delivers the ClientHello in two pieces, the first of them without any label.
+  let isHello = true
+  const pieces = new Duplex({
     read: () => {},
-    write: (bytes: Buffer, _encoding, done) => {
-      for (const byte of bytes) write(Buffer.from([byte]))
+    write: async (bytes: Buffer, _encoding, done) => {
+      if (isHello) raw.write(bytes.subarray(0, 60))
+      // When this one has its answer, the server has read the first piece.
+      if (isHello) await echoes(await connectTcp(port))
+      raw.write(isHello ? bytes.subarray(60) : bytes)
+      isHello = false
       done()
     },
   })
-  raw.on('data', (bytes) => inside.push(bytes))
-  const connection = await connectTls(0, { socket: inside, ALPNProtocols: ['stun.turn'] })
+  raw.on('data', (bytes) => pieces.push(bytes))
+  const connection = await connectTls(0, { socket: pieces, ALPNProtocols: ['stun.turn'] })
   expect((connection.socket as TLSSocket).alpnProtocol).toBe('stun.turn')
   expect(await echoes(connection)).toBe(true)
 })
