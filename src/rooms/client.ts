@@ -47,7 +47,7 @@ export function isBye(text: string): boolean {
 export function newClient(id: string, standing: Client['standing'], expiresAt: number): Client {
   return {
     id,
-    loopback: id.toUpperCase() === LOOPBACK_CLIENT_ID,
+    loopback: false,
     standing,
     initiator: false,
     reachable: false,

@@ -68,7 +68,7 @@ export class Room {
     const registerSeconds = this.#effects.forward ? 0 : this.#options.registerTimeoutSeconds
     const client = this.#add(id, 'member', after(now, registerSeconds))
     client.initiator = members.length === 0
-    if (client.initiator && loopback) this.#add(LOOPBACK_CLIENT_ID, 'member', Number.POSITIVE_INFINITY)
+    if (client.initiator && loopback) this.#addLoopback(LOOPBACK_CLIENT_ID)
     const messages = members.flatMap((other) => this.#take(other, 'outbox'))
     return { result: 'SUCCESS', initiator: client.initiator, messages }
   }
@@ -171,11 +171,15 @@ export class Room {
     if (known || id !== LOOPBACK_CLIENT_ID.toLowerCase()) return known
     // The web page's loopback socket writes in lower case what the room server calls LOOPBACK_CLIENT_ID.
     const pseudo = this.#clients.get(LOOPBACK_CLIENT_ID)
-    if (!pseudo || pseudo.reachable) return undefined
+    if (!pseudo?.loopback || pseudo.reachable) return undefined
     this.#clients.delete(LOOPBACK_CLIENT_ID)
-    const renamed = { ...pseudo, id }
-    this.#clients.set(id, renamed)
-    return renamed
+    return this.#addLoopback(id, pseudo.inbox)
+  }
+
+  #addLoopback(id: string, inbox: string[] = []): Client {
+    const pseudo = { ...newClient(id, 'member', Number.POSITIVE_INFINITY), loopback: true, inbox }
+    this.#clients.set(id, pseudo)
+    return pseudo
   }
 
   #add(id: string, standing: Client['standing'], expiresAt: number): Client {

@@ -129,11 +129,11 @@ export class Hub {
     this.#connections.add(connection)
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1)
     socket.on('message', (data, isBinary) => this.#received(connection, data, isBinary))
-    socket.on('pong', () => connection.heard())
-    socket.on('ping', () => {
-      connection.heard()
-      connection.spend(this.#world.now())
-    })
+    for (const event of ['ping', 'pong'])
+      socket.on(event, () => {
+        connection.heard()
+        connection.spend(this.#world.now())
+      })
     // Broken frames (1002, 1007, 1009) and broken networks: ws closes the socket, which is all there is to do.
     socket.on('error', () => this.counters.socketErrors++)
     socket.on('close', (code) => this.#closed(connection, code === GOING_AWAY))

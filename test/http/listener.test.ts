@@ -77,6 +77,21 @@ test('closing twice is closing once, and nothing listens any more', async () => 
   idle.destroy()
 })
 
+test('a service that is closed leaves no socket, server or timer', async () => {
+  const resources = () => process.getActiveResourcesInfo().filter((name) => /TCP|Timeout|Pipe/.test(name)).length
+  const before = resources()
+  const service = await Service.start({ signaling: { messageBurst: 1, messagesPerSecond: 1 } })
+  const { client_id } = (await service.join('r')).params
+  const peer = await service.register('r', client_id)
+  for (let i = 0; i < 100; i++) peer.send('held back')
+  await raw(`${service.url}/turn`)
+  const half = connect(service.listener.address.port, '127.0.0.1')
+  half.on('error', () => {})
+  half.write('POST /message/r/c HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx')
+  await service.close()
+  await until(() => resources() <= before)
+})
+
 test('without a hub an upgrade is refused', async () => {
   opened = await HttpListener.open({ host: '127.0.0.1', port: 0, tls: null }, WORLD)
   const headers = { Connection: 'Upgrade', Upgrade: 'websocket' }

@@ -437,6 +437,25 @@ describe('SEC-45 requests', () => {
   })
 })
 
+test('SEC-46 leave, message and DELETE of unknown ids change nothing for those in the room', async () => {
+  await start()
+  const ids = [await service.join('r'), await service.join('r')].map(({ params }) => params.client_id)
+  const a = await service.register('r', ids[0]!)
+  const b = await service.register('r', ids[1]!)
+  for (const id of ['00000000', 'x', 'LOOPBACK_CLIENT_ID', 'loopback_client_id', `${ids[0]}0`]) {
+    expect(await raw(service.url, { method: 'POST', path: `/leave/r/${id}` })).toMatchObject({ status: 200, body: '' })
+    expect(await raw(service.url, { method: 'DELETE', path: `/collider/r/${id}` })).toMatchObject({ status: 200 })
+    expect(await raw(service.url, { method: 'POST', path: `/collider/r/${id}`, body: 'x' })).toMatchObject({
+      status: 500,
+    })
+    expect(await service.message('r', id, 'x')).toBe('UNKNOWN_CLIENT')
+  }
+  a.send('from a')
+  expect(await service.message('r', ids[1]!, 'from b')).toBe('SUCCESS')
+  expect(await b.heard(1)).toEqual(['from a'])
+  expect(await a.heard(1)).toEqual(['from b'])
+})
+
 test('SEC-46 what everybody may read names no room, client or address', async () => {
   await start({ metrics: async () => ({ contentType: 'text/plain', body: 'webrtc_rooms 1' }) })
   const { client_id } = (await service.join('very-secret-room')).params
