@@ -235,3 +235,26 @@ test('counts frames and bytes of TCP and TLS apart', async () => {
   expect(driver.counters.clients.tcp).toMatchObject(once)
   expect(driver.counters.clients.tls).toMatchObject(once)
 })
+
+test.each([
+  ['tcp', connectTcp],
+  ['tls', connectTls],
+] as const)(
+  'NET-TCP-02 of thousands of frames over %s none is lost, changed or overtaken',
+  async (transport, connect) => {
+    const driver = await startRecorder({ streams: [localStream], tls: { certificates: [localhostEc] } })
+    echo(driver.turn)
+    const client = await connect(portOf(driver, 'tcp'))
+    const frames = Array.from({ length: 4000 }, (_, i) => channelData(0x4000 + i, Buffer.alloc(i % 300, i)))
+    const stream = Buffer.concat([bindingRequest(), ...frames])
+    // In writes of all sizes, so that records and segments begin anywhere in a frame.
+    for (let at = 0, size = 1; at < stream.length; at += size, size = (size * 7) % 4999) {
+      client.socket.write(stream.subarray(at, at + size))
+    }
+    expect((await client.read(stream.length)).equals(stream)).toBe(true)
+    expect(driver.counters.clients[transport]).toMatchObject({
+      receivedPackets: 4001,
+      sentPackets: 4001,
+    })
+  },
+)
