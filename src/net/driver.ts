@@ -201,8 +201,8 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
     else this.#streams.send(client, bytes, start, end)
   }
 
-  sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number): void {
-    this.#relays.send(relay, peer, bytes, start, end)
+  sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number, dontFragment = false): void {
+    this.#relays.send(relay, peer, bytes, start, end, dontFragment)
   }
 
   openRelay(relay: Relay): void {

@@ -52,9 +52,9 @@ export class RelaySockets {
     this.#track(socket.close())
   }
 
-  send(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number): void {
+  send(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number, dontFragment: boolean): void {
     const socket = this.#sockets[relay.handle]
-    if (socket) socket.send(bytes, start, end, peer)
+    if (socket) socket.send(bytes, start, end, peer, dontFragment)
     else this.#options.counters.dropped['relay-gone']++
   }
 
@@ -75,6 +75,7 @@ export class RelaySockets {
         bufferSize,
         headroom: HEADROOM,
         tailroom: TAILROOM,
+        canSetDontFragment: true,
         onDatagram: (bytes, start, end, peer) => onDatagram(relay, peer, bytes, start, end),
         onError: (error) => errors.count('relay', error),
         traffic: counters.relay,

@@ -4,6 +4,14 @@ import { Address } from '../stun/address.ts'
 import { keep, lend } from './borrowed.ts'
 import type { Traffic } from './counters.ts'
 import { HostCache } from './host-cache.ts'
+import {
+  closeDescriptor,
+  keepPortExclusive,
+  linuxSupport,
+  openUdpDescriptor,
+  SystemCallError,
+  sendUnfragmented,
+} from './linux-sockets.ts'
 
 /**
  * One bound UDP socket. The portable one is below; a batching one has the same interface. Sends are fire and forget:
@@ -13,7 +21,7 @@ export interface UdpSocket {
   /** What it is bound to, with the port that was chosen for port 0. */
   readonly local: Address
   /** Borrows `bytes`: they may be overwritten as soon as this returns. */
-  send(bytes: Buffer, start: number, end: number, to: Address): void
+  send(bytes: Buffer, start: number, end: number, to: Address, dontFragment?: boolean): void
   close(): Promise<void>
 }
 
@@ -24,6 +32,8 @@ export interface UdpSocketOptions {
   /** Free bytes that the receiver wants before and behind each datagram. */
   readonly headroom: number
   readonly tailroom: number
+  /** Whether `send` has to honour `dontFragment`, as far as `linuxSupport()` allows. */
+  readonly canSetDontFragment?: boolean
   /** `bytes` is the receiver's to overwrite during the call; `from` is refilled for every datagram. */
   readonly onDatagram: (bytes: Buffer, start: number, end: number, from: Address) => void
   readonly onError: (error: unknown) => void
@@ -50,28 +60,46 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<UdpSocke
   const socket = promised.socket
   socket.on('error', onError)
   let bound: { port: number }
+  let fd: number | null = null
   try {
-    bound = await promised.bind({ address: local.host, port: local.port, exclusive: true })
+    // Node has no option for DF. A descriptor that is ours first and dgram's afterwards has.
+    if (options.canSetDontFragment && linuxSupport().available) {
+      fd = openUdpDescriptor(local, { bufferSize, reusePort: false })
+    }
+    bound = await promised.bind(
+      fd === null ? { address: local.host, port: local.port, exclusive: true } : { fd, exclusive: true },
+    )
+    if (fd !== null) keepPortExclusive(fd)
   } catch (error) {
     socket.close()
+    if (fd !== null) closeDescriptor(fd)
     throw error
   }
   growBuffers(socket, bufferSize)
   socket.on('message', receiver(options))
-  return new DgramSocket(socket, () => promised.close(), local.withPort(bound.port), options)
+  return new DgramSocket(socket, () => promised.close(), local.withPort(bound.port), fd, options)
 }
 
 class DgramSocket implements UdpSocket {
   readonly local: Address
   readonly #socket: Socket
+  /** For sends with DF; dgram owns and closes it. */
+  readonly #fd: number | null
   readonly #traffic: Traffic
   readonly #close: () => Promise<void>
   readonly #sent: (error: unknown) => void
   #closing: Promise<void> | null = null
 
-  constructor(socket: Socket, close: () => Promise<void>, local: Address, options: UdpSocketOptions) {
+  constructor(
+    socket: Socket,
+    close: () => Promise<void>,
+    local: Address,
+    fd: number | null,
+    options: UdpSocketOptions,
+  ) {
     this.local = local
     this.#socket = socket
+    this.#fd = fd
     this.#close = close
     this.#traffic = options.traffic
     this.#sent = (error) => {
@@ -79,7 +107,7 @@ class DgramSocket implements UdpSocket {
     }
   }
 
-  send(bytes: Buffer, start: number, end: number, to: Address): void {
+  send(bytes: Buffer, start: number, end: number, to: Address, dontFragment = false): void {
     // dgram throws for port 0 and for a closed socket.
     if (this.#closing !== null || to.port === 0) return
     if (this.#socket.getSendQueueCount() >= MAX_QUEUED) {
@@ -88,6 +116,11 @@ class DgramSocket implements UdpSocket {
     }
     this.#traffic.sentPackets++
     this.#traffic.sentBytes += end - start
+    if (dontFragment && this.#fd !== null) {
+      const code = sendUnfragmented(this.#fd, bytes, start, end, to)
+      if (code !== null) this.#sent(new SystemCallError('sendto', code))
+      return
+    }
     this.#socket.send(keep(bytes, start, end), to.port, to.host, this.#sent)
   }
 

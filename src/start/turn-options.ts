@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../config/options.ts'
+import { linuxSupport } from '../net/linux-sockets.ts'
 import { Authenticator } from '../turn/auth.ts'
 import { ChallengeLimit } from '../turn/challenge-limit.ts'
 import { Nonces, nonceKey } from '../turn/nonce.ts'
@@ -39,7 +40,7 @@ export function turnOptions(config: Config, addresses: TurnAddresses): TurnOptio
     channelLifetimeSeconds: config['channel-lifetime'],
     permissionLifetimeSeconds: config['permission-lifetime'],
     rfc5766ChannelNumbers: config['rfc5766-channel-numbers'],
-    dontFragment: false,
+    dontFragment: linuxSupport().available,
     allocationDefaultAddressFamily: config['allocation-default-address-family'],
     serverRelay: config['server-relay'],
     maxPermissions: config['max-permissions'],

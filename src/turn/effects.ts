@@ -17,7 +17,8 @@ export const TAILROOM = 12
  */
 export interface Effects {
   sendToClient(client: FiveTuple, bytes: Buffer, start: number, end: number): void
-  sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number): void
+  /** `dontFragment`: no router may cut it into pieces (RFC 8656 §14); asked only where TurnOptions.dontFragment says so. */
+  sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number, dontFragment: boolean): void
   /** Binds a UDP socket to `relay.local`. Answered later by TurnServer.relayOpened() or relayFailed(). */
   openRelay(relay: Relay): void
   /** Also while the socket is still opening: it is closed when it is there, and no answer needs to follow. */

@@ -58,7 +58,7 @@ export class PacketRelay {
       return
     }
     if (channel.allowedUnder !== this.#policyVersion && !this.#allowsChannel(channel)) return
-    this.#toPeer(channel.relay, channel.peer, bytes, data, dataEnd, now)
+    this.#toPeer(channel.relay, channel.peer, bytes, data, dataEnd, false, now)
   }
 
   /** RFC 8656 §11.2. */
@@ -83,7 +83,8 @@ export class PacketRelay {
       return
     }
     if (!this.#allows(permission, peer)) return
-    this.#toPeer(relay, peer, indication.bytes, data, data + indication.lengthAt(data), now)
+    const dataEnd = data + indication.lengthAt(data)
+    this.#toPeer(relay, peer, indication.bytes, data, dataEnd, indication.has(Attribute.DONT_FRAGMENT), now)
   }
 
   /** RFC 8656 §11.3, §12.5. */
@@ -108,7 +109,15 @@ export class PacketRelay {
     if (this.#withinLimit(allocation, end - start, now)) this.#dataTo(allocation, peer, bytes, start, end)
   }
 
-  #toPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number, now: number): void {
+  #toPeer(
+    relay: Relay,
+    peer: Address,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    dontFragment: boolean,
+    now: number,
+  ): void {
     const { allocation } = relay
     if (!allocation.toPeerLimit.take(end - start, now)) {
       this.#counters.dropped['over-limit']++
@@ -118,7 +127,7 @@ export class PacketRelay {
     this.#counters.toPeerBytes += end - start
     allocation.toPeerPackets++
     allocation.toPeerBytes += end - start
-    this.#effects.sendToPeer(relay, peer, bytes, start, end)
+    this.#effects.sendToPeer(relay, peer, bytes, start, end, dontFragment)
   }
 
   #withinLimit(allocation: Allocation, length: number, now: number): boolean {

@@ -28,7 +28,7 @@ export class EffectsRecorder implements Effects {
     this.toClient.push({ client: client.copy(), bytes: Buffer.from(bytes.subarray(start, end)) })
   }
 
-  sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number): void {
+  sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number, _dontFragment?: boolean): void {
     if (!this.open.has(relay)) throw new Error('sent through a relay that is not open')
     this.toPeer.push({ relay, peer: peer.toString(), data: Buffer.from(bytes.subarray(start, end)) })
   }

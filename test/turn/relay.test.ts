@@ -338,6 +338,20 @@ describe('ChannelData', () => {
     ])
   })
 
+  test('TURN-IP-01 only a Send indication with DONT-FRAGMENT forbids fragments', () => {
+    const { world, alice } = relaying({ settings: { dontFragment: true } })
+    const calls: (boolean | undefined)[] = []
+    world.effects.sendToPeer = (_relay, _peer, _bytes, _start, _end, dontFragment) => calls.push(dontFragment)
+    const send = (dontFragment: boolean) =>
+      alice.indication(Method.SEND, (writer) => {
+        writer.xorAddress(Attribute.XOR_PEER_ADDRESS, addressOf(PEER)).bytes(Attribute.DATA, Buffer.from('hello'))
+        return dontFragment ? writer.empty(Attribute.DONT_FRAGMENT) : writer
+      })
+    for (const bytes of [send(false), send(true), channelData(0x4000, Buffer.from('hello'))])
+      world.server.receive(bytes, 0, bytes.length, alice.fiveTuple, world.now)
+    expect(calls).toEqual([false, true, false])
+  })
+
   test('TURN-CDATA-10 a packet costs no garbage but the number that its Map look-up needs', () => {
     const { world, alice, relay } = relaying({ settings: { maxPacketsPerSecond: 0 } })
     let relayed = 0
