@@ -1,11 +1,11 @@
-import { useEffect } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
 import { Home } from './home.tsx'
 import { InCall } from './in-call.tsx'
 import type { LocalMedia } from './media.ts'
 import { Outcome } from './outcome.tsx'
 import type { PageData } from './page-data.ts'
 import { Prejoin } from './prejoin.tsx'
-import type { Session } from './session.ts'
+import type { Phase, Session } from './session.ts'
 import { announcement } from './status.ts'
 
 /** What a page with a room works with. */
@@ -34,21 +34,29 @@ function Room({ page, call: { session, media } }: { page: PageData; call: Call }
 }
 
 function Screen({ page, session, media }: { page: PageData } & Call) {
-  switch (session.phase.value) {
-    case 'idle':
-    case 'joining':
-      return <Prejoin page={page} session={session} media={media} />
-    case 'waiting':
-    case 'connecting':
-    case 'connected':
-    case 'reconnecting':
-      return <InCall session={session} media={media} />
-    case 'full':
-    case 'unreachable':
-    case 'refused':
-    case 'ended':
-      return <Outcome session={session} />
-  }
+  const phase = session.phase.value
+  const screen = screens[phase]
+  const shown = useRef(screen)
+  useEffect(() => {
+    // The button that was pressed is gone; without this, keyboard and screen reader would start over at the top.
+    if (shown.current !== screen) document.querySelector('h1')?.focus()
+    shown.current = screen
+  }, [screen])
+  if (screen === 'before') return <Prejoin page={page} session={session} media={media} />
+  return screen === 'call' ? <InCall session={session} media={media} /> : <Outcome session={session} />
+}
+
+const screens: Readonly<Record<Phase, 'before' | 'call' | 'outcome'>> = {
+  idle: 'before',
+  joining: 'before',
+  waiting: 'call',
+  connecting: 'call',
+  connected: 'call',
+  reconnecting: 'call',
+  full: 'outcome',
+  unreachable: 'outcome',
+  refused: 'outcome',
+  ended: 'outcome',
 }
 
 /** A shortcut presses the button that announces it, so both always do the same. */

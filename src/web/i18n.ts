@@ -92,7 +92,7 @@ const english = {
   screenFailed: 'The screen cannot be shared: {reason}',
   cameraFailed: 'The camera does not start: {reason}',
   noPath: 'No way to the other side found yet. Strict networks need a relay (TURN). Trying again…',
-  noRelay: 'The server named no relay; the call may fail in strict networks.',
+  noRelay: 'No way to the other side found yet, and the server named no relay (TURN). Trying again…',
 
   ended: 'You left the call',
   endedHint: 'The link still works, for you and for the other side.',
@@ -196,7 +196,7 @@ const chinese: Readonly<Record<TextKey, string>> = {
   screenFailed: '无法共享屏幕：{reason}',
   cameraFailed: '摄像头无法启动：{reason}',
   noPath: '尚未找到通往对方的路径。严格的网络需要中继（TURN）。正在重试…',
-  noRelay: '服务器没有提供中继，在严格的网络中通话可能失败。',
+  noRelay: '尚未找到通往对方的路径，服务器也没有提供中继（TURN）。正在重试…',
 
   ended: '你已离开通话',
   endedHint: '链接仍然有效，你和对方都可以再次加入。',

@@ -25,7 +25,7 @@ export function InCall({ session, media }: { session: Session; media: LocalMedia
         <PathChip session={session} />
       </Header>
       <main class="call-main">
-        <h1 class="sr-only">
+        <h1 class="sr-only" tabIndex={-1}>
           {t('room')} {session.room}
         </h1>
         <div class="stage">
@@ -106,8 +106,7 @@ function Toasts({ session, media }: { session: Session; media: LocalMedia }) {
   return (
     <div class="toasts">
       {session.signalingLost.value && <Notice title={t('signalingLost')} />}
-      {session.noPath.value && <Notice title={t('noPath')} />}
-      {session.noRelay.value && session.phase.value === 'connecting' && <Notice title={t('noRelay')} />}
+      {session.noPath.value && <Notice title={t(session.noRelay.value ? 'noRelay' : 'noPath')} />}
       {problem !== null && <Notice title={t(problem.what, { reason: problem.reason })} />}
     </div>
   )

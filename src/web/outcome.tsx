@@ -35,7 +35,7 @@ export function Outcome({ session }: { session: Session }) {
         <p class="room-line">
           {t('room')} <strong>{session.room}</strong>
         </p>
-        <h1>{title}</h1>
+        <h1 tabIndex={-1}>{title}</h1>
         <p class="lead">{text}</p>
         <div class="outcome-buttons">
           <button type="button" class="button button-primary" onClick={() => void session.join()}>

@@ -51,7 +51,7 @@ export function Prejoin({ page, session, media }: { page: PageData; session: Ses
         </div>
         <div class="join-panel">
           <div>
-            <h1>{t('readyToJoin')}</h1>
+            <h1 tabIndex={-1}>{t('readyToJoin')}</h1>
             <p class="room-line">
               {t('room')} <strong>{session.room}</strong>
             </p>

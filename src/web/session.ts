@@ -28,6 +28,8 @@ const patienceMs = 4000
 const connectMs = 30_000
 /** The server keeps the place of a client without a WebSocket for about this long (Collider's reconnect time). */
 const graceMs = 10_000
+/** A call without relay starts late rather than never. */
+const iceServersMs = 5000
 const retryMs = 3000
 const readingMs = 1000
 
@@ -126,7 +128,12 @@ export class Session {
     this.#dropPeer()
     this.phase.value = phase
     // An offer that never comes, or comes from somebody who is gone, must not keep us here.
-    if (phase === 'connecting') this.#repair = setTimeout(() => void this.#rejoin(), connectMs)
+    if (phase === 'connecting') {
+      this.#repair = setTimeout(() => {
+        this.noPath.value = true
+        void this.#rejoin()
+      }, connectMs)
+    }
     const iceServers = await this.#iceServers()
     if (signaling === null || this.#signaling !== signaling || this.#peer !== null) return
     const tracks = { audio: this.#media.microphone.value, video: this.#media.picture.value }
@@ -231,7 +238,11 @@ export class Session {
     let servers = parseIceServers(this.#peerConfig())
     if (servers.length === 0 && ice_server_url !== '') {
       try {
-        const response = await fetch(ice_server_url, { method: 'POST', cache: 'no-store' })
+        const response = await fetch(ice_server_url, {
+          method: 'POST',
+          cache: 'no-store',
+          signal: AbortSignal.timeout?.(iceServersMs) ?? null,
+        })
         if (response.ok) servers = parseIceServers(await response.json())
       } catch {
         // Counted as none below: a call without relay still works in most networks.

@@ -180,6 +180,7 @@ describe('signaling in the page', () => {
       },
     }
     const b = await new Page(service, 'room-1', '', held).enter()
+    await until(() => service.hub.counters.openSockets === 2)
     b.sockets[0]!.terminate()
     await until(() => b.states.includes(false) && service.hub.counters.openSockets === 1)
     await a.signaling.send(offer)
