@@ -1,9 +1,9 @@
 import { isIP } from 'node:net'
-import { hostname } from 'node:os'
 import { UsageError } from '../config/config-error.ts'
 import type { Flags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/options.ts'
+import { lanAddress, turnAddresses } from '../start/addresses.ts'
 import { mint } from '../turn/credentials.ts'
 import { ExitCode } from './exit-code.ts'
 import type { Terminal } from './terminal.ts'
@@ -56,10 +56,11 @@ function turnUris(config: Config): string[] {
   ]
 }
 
+/** What the world calls us; else the address that other machines of this network most likely reach. */
 function turnHost(config: Config): string {
-  const named = config['public-host']?.replace(/:\d+$/, '')
-  const listening = config['listening-ip'].find((ip) => ip !== '0.0.0.0' && ip !== '::')
-  return named ?? config['external-ip'][0]?.publicIp ?? listening ?? hostname()
+  const { external, listening } = turnAddresses(config)
+  const [known] = external
+  return config['public-host']?.replace(/:\d+$/, '') ?? known?.host ?? lanAddress(listening)?.host ?? 'localhost'
 }
 
 function bracketed(host: string): string {

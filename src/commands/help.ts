@@ -22,7 +22,7 @@ const COMMON: readonly OptionName[] = [
   'static-auth-secret',
   'user',
   'realm',
-  'verbose',
+  'Verbose',
 ]
 
 /** The first screen: commands and the options that most people need. */

@@ -6,8 +6,11 @@ const useJournal = notBuiltYet('lines go to standard error, which systemd and Do
 
 /** What is written, how and where. */
 export const logging = {
-  verbose: flag(false, 'One line for every session event', { short: 'v' }),
-  Verbose: flag(false, 'Everything, for finding a fault', { short: 'V' }),
+  verbose: flag(false, 'One line for every session event (the default)', {
+    short: 'v',
+    state: withoutEffect(null),
+  }),
+  Verbose: flag(false, 'Log everything, for finding a fault', { short: 'V' }),
   'log-min-level': option(choice('debug', 'info', 'warning', 'error'), 'info', 'Least important lines to write'),
   'log-format': option(
     choice('auto', 'json', 'pretty'),

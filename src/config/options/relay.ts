@@ -8,7 +8,7 @@ export const relay = {
   'external-ip': list(externalIp, 'Address seen from outside, behind NAT', { short: 'X' }),
   'min-port': portOption(49_152, 'Lowest relay port'),
   'max-port': portOption(65_535, 'Highest relay port'),
-  'no-udp-relay': flag(false, 'No UDP allocations'),
+  'no-udp-relay': flag(false, 'No UDP allocations', { state: notBuiltYet('UDP allocations are made') }),
   'no-tcp-relay': flag(false, 'No TCP allocations'),
   'tcp-relay': flag(false, 'TCP allocations (RFC 6062)', {
     state: notBuiltYet('TCP allocations are refused with 442'),
@@ -45,7 +45,10 @@ export const relay = {
   'total-quota': limit(0, 'Allocations at a time', { short: 'Q' }),
   'max-bps': limit(0, 'Bytes a second each way of one allocation', { short: 's' }),
   'max-pps': limit(10_000, 'Packets a second each way of one allocation'),
-  'bps-capacity': limit(0, 'Bytes a second that allocations may reserve together', { short: 'B' }),
+  'bps-capacity': limit(0, 'Bytes a second that allocations may reserve together', {
+    short: 'B',
+    state: notBuiltYet('each allocation may use its whole max-bps'),
+  }),
   'max-permissions': limit(1024, 'Permissions of one allocation'),
   'max-channels': limit(1024, 'Channels of one allocation'),
   'drain-min-allocations': limit(0, 'A draining server stops when this many allocations are left', {

@@ -1,0 +1,87 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { temporaryFolder } from '../config/loading.ts'
+import { command } from './running.ts'
+
+const SECRETS = [
+  'hush-static-auth-secret',
+  'hush-password',
+  '06b2afcf07ba085b7777b481b1020391',
+  'hush-nonce',
+  'hush-cli',
+  'hush-ice',
+  'hush-stats',
+]
+
+function file(text: string): string {
+  const path = join(temporaryFolder(), 'turnserver.conf')
+  writeFileSync(path, text)
+  return path
+}
+
+const secretive = () =>
+  file(`static-auth-secret=hush-static-auth-secret
+user=bob:hush-password
+user=eve:0x06b2afcf07ba085b7777b481b1020391
+stateless-nonce-secret=hush-nonce
+cli-password=hush-cli
+redis-statsdb="password=hush-stats"
+ice-server-override=[{"urls":"turn:x","username":"u","credential":"hush-ice"}]
+realm=north.gov
+`)
+
+describe('SEC-25 check-config shows no secret', () => {
+  test.each([[[]], [['--show']], [['--json']], [['--show', '--json']]])('with %j', async (words) => {
+    const { out, err, exitCode } = await command('check-config', '-c', secretive(), ...words)
+    expect(exitCode).toBe(0)
+    for (const secret of SECRETS) expect(out + err).not.toContain(secret)
+    if (words.length > 0) expect(out).toContain('[redacted]')
+  })
+  test('nor does an error about one', async () => {
+    const path = file(
+      'static-auth-secret\nuser=hush-password\nuse-auth-secret=hush-static-auth-secret\nhush-cli\nuser=a:0x06b2\n',
+    )
+    const { out, err, exitCode } = await command('check-config', '-c', path)
+    expect(exitCode).toBe(78)
+    expect(err.split('\n')).toHaveLength(5)
+    for (const secret of SECRETS.filter((one) => one !== 'hush-cli')) expect(out + err).not.toContain(secret)
+  })
+})
+
+test('--show tells every value in force and where it comes from', async () => {
+  const path = file('user=bob:x\nlistening-port=3479\nallowed-peer-ip=10.0.0.1\nallowed-peer-ip=10.0.0.2\n')
+  const { out } = await command('check-config', '--show', '-c', path, '--max-port=60000', '--mobility')
+  const rows = out.split('\n').map((line) => line.split(/ {2,}/))
+  const row = (key: string) => rows.filter(([name]) => name === key).map(([, ...rest]) => rest)
+  expect(row('listening-port')).toEqual([['3479', `${path}:2`]])
+  expect(row('max-port')).toEqual([['60000', '--max-port']])
+  expect(row('min-port')).toEqual([['49152', 'default']])
+  expect(row('user')).toEqual([['bob:[redacted]', `${path}:1`]])
+  expect(row('allowed-peer-ip')).toEqual([
+    ['10.0.0.1', `${path}:3`],
+    ['10.0.0.2', `${path}:4`],
+  ])
+  expect(row('mobility')).toEqual([['on', '--mobility']])
+  expect(row('realm')).toEqual([[expect.any(String), 'worked out']])
+  expect(row('oauth')).toEqual([])
+})
+
+test('--json is JSON with the same', async () => {
+  const { out } = await command('check-config', '--json', '-n', '--realm=x')
+  const shown = JSON.parse(out) as { file: unknown; warnings: unknown[]; values: unknown[] }
+  expect(shown.file).toBeNull()
+  expect(shown.values).toContainEqual({ key: 'realm', value: 'x', from: '--realm' })
+})
+
+test('warnings are told with their place, and the verdict comes last', async () => {
+  const path = file('mobility\nstatic-auth-secret=short\n')
+  const { err } = await command('check-config', '-c', path)
+  const lines = err.split('\n')
+  expect(lines).toHaveLength(3)
+  expect(lines[0]).toMatch(new RegExp(`^warning: ${path}:1: "mobility": is not built yet: `))
+  expect(lines[1]).toMatch(/^warning: .*:2: "static-auth-secret": is shorter than 16 characters/)
+  expect(lines[2]).toBe(`${path}: usable, see the warnings`)
+  const fine = await command('check-config', '-c', file('static-auth-secret=long-long-long-long\n'))
+  expect(fine.err).toMatch(/: all right$/)
+})
