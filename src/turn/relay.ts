@@ -69,9 +69,14 @@ export class PacketRelay {
       data < 0 ||
       !indication.xorAddress(Attribute.XOR_PEER_ADDRESS, peer) ||
       peer.port === 0 ||
-      indication.unknownRequired(KNOWN_ATTRIBUTES).length > 0 ||
-      !this.#fragmentsAsAsked(indication)
+      indication.unknownRequired(KNOWN_ATTRIBUTES).length > 0
     ) {
+      this.#counters.dropped['bad-indication']++
+      return
+    }
+    // From one family to the other it is ignored (RFC 8656 §11.2).
+    const fragment = peer.family === allocation.client.client.family ? indication.find(Attribute.DONT_FRAGMENT) : -1
+    if (fragment >= 0 && (!this.#options.dontFragment || indication.lengthAt(fragment) !== 0)) {
       this.#counters.dropped['bad-indication']++
       return
     }
@@ -84,7 +89,7 @@ export class PacketRelay {
     }
     if (!this.#allows(permission, peer)) return
     const dataEnd = data + indication.lengthAt(data)
-    this.#toPeer(relay, peer, indication.bytes, data, dataEnd, indication.has(Attribute.DONT_FRAGMENT), now)
+    this.#toPeer(relay, peer, indication.bytes, data, dataEnd, fragment >= 0, now)
   }
 
   /** RFC 8656 §11.3, §12.5. */
@@ -196,11 +201,6 @@ export class PacketRelay {
       permission.allowedPort = peer.port
     }
     return true
-  }
-
-  #fragmentsAsAsked(indication: StunMessage): boolean {
-    const at = indication.find(Attribute.DONT_FRAGMENT)
-    return at < 0 || (this.#options.dontFragment && indication.lengthAt(at) === 0)
   }
 }
 

@@ -517,6 +517,17 @@ describe('EVEN-PORT', () => {
     expect(world.options.quota.total).toBe(1)
   })
 
+  test('TURN-EVEN-07 a reservation keeps its place when its allocation ends', () => {
+    const world = new TurnWorld({ userQuota: 2 })
+    const alice = world.client()
+    alice.allocate(pair)
+    expect(world.options.quota.of('alice')).toBe(2)
+    alice.refresh(0)
+    expect(world.options.quota.of('alice')).toBe(1)
+    world.pass(30)
+    expect(world.options.quota.of('alice')).toBe(0)
+  })
+
   test("TURN-EVEN-08 another user's token is 508 and stays its owner's", () => {
     const world = new TurnWorld()
     const token = tokenOf(world.client().allocate(pair))

@@ -103,6 +103,14 @@ describe('Send', () => {
     expect(sent(able.world)).toHaveLength(1)
   })
 
+  test.each([false, true])('TURN-SEND-06 DONT-FRAGMENT from IPv4 to IPv6 is ignored (able: %o)', (able) => {
+    const { world, alice } = relaying({ settings: { dontFragment: able } })
+    const asked: (boolean | undefined)[] = []
+    world.effects.sendToPeer = (_relay, _peer, _bytes, _start, _end, dontFragment) => asked.push(dontFragment)
+    alice.sendIndication(PEER6, 'x', (writer) => writer.empty(Attribute.DONT_FRAGMENT))
+    expect(asked).toEqual([false])
+  })
+
   test('STUN-ERR-05 an unknown required attribute drops it, an optional one does not', () => {
     const { world, alice } = relaying()
     alice.sendIndication(PEER, 'x', (writer) => writer.uint32(0x7abc, 1))
