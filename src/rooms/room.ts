@@ -63,6 +63,8 @@ export class Room {
     if (this.isFull(now)) return { result: 'FULL' }
     if (this.#clients.has(id)) return { result: 'DUPLICATE_CLIENT' }
     const members = this.members
+    // Guests of our own rooms are clients that were evicted and don't know it: closed, they will join again.
+    for (const client of this.#clients.values()) if (client.standing === 'guest') this.#forget(client)
     this.#changedAt = now
     // Of sockets that another Collider has we hear nothing, so their absence means nothing.
     const registerSeconds = this.#effects.forward ? 0 : this.#options.registerTimeoutSeconds

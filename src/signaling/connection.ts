@@ -2,7 +2,7 @@ import type { WebSocket } from 'ws'
 import type { SignalingOptions } from './options.ts'
 
 /** How long a probed socket may take to answer before its id may be taken over. */
-const PROBE_MS = 2000
+const PROBE_MS = 4000
 
 /** One WebSocket: whose it is, whether it still answers, and how much it may still say. */
 export class Connection {

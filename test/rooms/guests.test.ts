@@ -123,13 +123,12 @@ describe('Collider rooms', () => {
     expect(rooms.delivered).toEqual(['r/b: {"type":"bye"}', 'r/b: more'])
   })
 
-  test('members and guests of one name do not hear each other', () => {
+  test('a guest of a room of ours was evicted and does not know it: the next join closes its socket', () => {
     const rooms = new RecordedRooms()
     rooms.register('r', 'guest', 0)
-    rooms.call('r')
-    rooms.send('r', 'a', 'among us', 0)
-    rooms.send('r', 'guest', 'anybody?', 0)
-    expect(rooms.delivered).toEqual(['r/b: among us'])
+    expect(rooms.join('r', 'a', false, 0)).toMatchObject({ initiator: true })
+    expect(rooms.disconnected).toEqual(['r/guest'])
+    expect(rooms.register('r', 'guest', 0)).toBe('Max room capacity reached')
   })
 
   test.each(['LOOPBACK_CLIENT_ID', 'loopback_client_id'])('the loopback socket registers as %s', (id) => {

@@ -96,7 +96,7 @@ describe('WebSocket protocol', () => {
     const refused = await connect()
     refused.say({ cmd: 'register', roomid: 'room', clientid: 'a' })
     await refused.closed
-    service.advance(3)
+    service.advance(5)
     const again = await register('a')
     b.send('welcome back')
     expect(await again.heard(1)).toEqual(['welcome back'])

@@ -193,7 +193,7 @@ test('SEC-53 nobody takes over a member with a live socket, and no third gets in
       thief.say({ cmd: 'register', roomid: 'r', clientid })
       expect(await thief.closed).toBe(1000)
       expect(thief.errors).toHaveLength(1)
-      service.advance(3)
+      service.advance(5)
       await raw(`${service.url}/healthz`)
     }
   a.send('on')
