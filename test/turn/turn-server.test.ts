@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Attribute, MessageClass, Method } from '../../src/stun/constants.ts'
-import { verifyFingerprint } from '../../src/stun/integrity.ts'
+import { longTermKeySha256, verifyFingerprint, verifyIntegritySha256 } from '../../src/stun/integrity.ts'
 import type { StunWriter } from '../../src/stun/writer.ts'
 import { FiveTuple } from '../../src/turn/five-tuple.ts'
 import { StaticUsers } from '../../src/turn/user-store.ts'
@@ -381,6 +381,25 @@ describe('signatures', () => {
     for (const answer of answers) {
       expect(answer.attributes.filter((type) => type < 0x8000 && !known.includes(type))).toEqual([])
     }
+  })
+
+  test('STUN-S256-05 STUN-AUTH-10 a request with PASSWORD-ALGORITHM is answered with MESSAGE-INTEGRITY-SHA256 alone', () => {
+    const world = new TurnWorld({ auth: { sha256: 'offered' } })
+    const alice = world.client()
+    const challenge = alice.ask(Method.ALLOCATE, udp)!
+    const key = longTermKeySha256(ALICE.username, REALM, ALICE.password)
+    const answer = alice.ask(Method.ALLOCATE, (writer) =>
+      udp(writer)
+        .text(Attribute.USERNAME, ALICE.username)
+        .text(Attribute.REALM, REALM)
+        .text(Attribute.NONCE, challenge.message.text(Attribute.NONCE)!)
+        .bytes(Attribute.PASSWORD_ALGORITHMS, challenge.message.value(Attribute.PASSWORD_ALGORITHMS)!)
+        .bytes(Attribute.PASSWORD_ALGORITHM, Buffer.from('00020000', 'hex'))
+        .integritySha256(key),
+    )!
+    expect(answer.code).toBe(200)
+    expect(verifyIntegritySha256(answer.message, key)).toBe(true)
+    expect(answer.message.has(Attribute.MESSAGE_INTEGRITY)).toBe(false)
   })
 
   test('anonymous mode signs nothing and asks for nothing', () => {
