@@ -154,6 +154,20 @@ describe('the same request again', () => {
     expect(world.server.counters.allocationsCreated).toBe(1)
   })
 
+  test('TURN-ALLOC-18 the lifetime begins when the relay is open, however long that took', () => {
+    const world = new TurnWorld()
+    world.opensRelays = false
+    const alice = world.client()
+    alice.learn(alice.ask(Method.ALLOCATE, udp)!)
+    alice.ask(Method.ALLOCATE, udp)
+    world.pass(5)
+    world.effects.clear()
+    world.openRelays()
+    expect(new Answer(world.effects.toClient[0]!.bytes).lifetime).toBe(600)
+    world.pass(599)
+    expect(world.server.allocationCount).toBe(1)
+  })
+
   test('TURN-ALLOC-03 D-08 another transaction id on the 5-tuple is 437, after authentication and signed', () => {
     const world = new TurnWorld()
     const alice = world.client()
