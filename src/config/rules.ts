@@ -98,8 +98,8 @@ function settleAuthentication(draft: Draft): void {
     return
   }
   values.user = lastOfEachName(values.user)
-  const secretsRefused =
-    draft.isGiven('use-auth-secret') && !values['use-auth-secret'] && values['static-auth-secret'].length > 0
+  const saysOff = draft.isGiven('use-auth-secret') && !values['use-auth-secret']
+  const secretsRefused = saysOff && values['static-auth-secret'].length > 0
   if (secretsRefused) {
     draft.warn('use-auth-secret', 'is off, so static-auth-secret is not used (coturn would use it)')
     values['static-auth-secret'] = []
@@ -118,7 +118,12 @@ function settleAuthentication(draft: Draft): void {
   if (relays && secretsRefused && !hasUsers)
     draft.problem('use-auth-secret', 'is off and there is no user, so nobody could relay', 'add a user, or take it out')
   // Rooms hand out time-limited credentials, which need a secret even when people have accounts of their own.
-  if (relays && !hasSecrets && !secretsRefused && (!hasUsers || values.rooms || values['use-auth-secret'])) {
+  if (
+    relays &&
+    !hasSecrets &&
+    !secretsRefused &&
+    (!hasUsers || (!saysOff && (values.rooms || values['use-auth-secret'])))
+  ) {
     values['static-auth-secret'] = [new Secret(randomBytes(32).toString('base64url'))]
     draft.warnings.push({
       where: null,

@@ -97,7 +97,7 @@ export const coturnKeys: readonly (readonly [
   ['A', 'user-quota', '5', 5],
   ['A', 'total-quota', '50', 50],
   ['A', 'max-bps', '100000', 100_000],
-  ['B', 'bps-capacity', '0', 0],
+  ['B', 'bps-capacity', '1000', 1000],
   ['B', 'unauthorized-ratelimit', null, true],
   ['B', 'unauthorized-ratelimit-rps', '10', 10],
   ['B', 'drain-min-allocations', '3', 3],
@@ -186,5 +186,6 @@ export const silentKeys: readonly string[] = [
   'dh2066',
   'no-multicast-peers',
   'simple-log',
+  'verbose',
   'server-name',
 ]
