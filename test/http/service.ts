@@ -225,7 +225,7 @@ export class Peer {
 }
 
 /** Waits for something that has no event. */
-export async function until(condition: () => boolean, milliseconds = 5000): Promise<void> {
+export async function until(condition: () => boolean, milliseconds = 15_000): Promise<void> {
   const end = performance.now() + milliseconds
   while (!condition()) {
     if (performance.now() > end) throw new Error('what the test waits for has not happened')

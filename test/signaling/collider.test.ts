@@ -117,6 +117,17 @@ describe('WebSocket protocol', () => {
     expect(await b.heard(1)).toEqual(['whole'])
   })
 
+  test('what follows a register at once is not lost, while the hub asks whether the room may be opened', async () => {
+    const [a, b] = [await connect(), await connect()]
+    a.say({ cmd: 'register', roomid: 'room', clientid: 'a' })
+    a.send('1')
+    a.send('2')
+    b.say({ cmd: 'register', roomid: 'room', clientid: 'b' })
+    b.send('3')
+    expect(await b.heard(2)).toEqual(['1', '2'])
+    expect(await a.heard(1)).toEqual(['3'])
+  })
+
   test('a binary frame is no text', async () => {
     const a = await register('a')
     a.socket.send(Buffer.from('{"cmd":"send","msg":"x"}'), { binary: true })
