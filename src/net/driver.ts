@@ -14,6 +14,7 @@ import { SocketErrors } from './socket-errors.ts'
 import { StreamServer } from './stream.ts'
 import { DEFAULT_STREAM_LIMITS, type StreamEndpoint, type StreamLimits } from './stream-connection.ts'
 import type { TlsOptions } from './tls-context.ts'
+import { TurnLog } from './turn-log.ts'
 import { type OpenUdpSocket, openUdpSocket } from './udp.ts'
 import { type UdpEndpoint, UdpListeners } from './udp-listeners.ts'
 
@@ -76,7 +77,7 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
   readonly #relays: RelaySockets
   readonly #dtls: DtlsEndpoint | null
   readonly #streamAddresses: Address[] = []
-  readonly #refusals = new OncePerMinute()
+  readonly #turnLog: TurnLog
   readonly #limits = new OncePerMinute()
   #connections = 0
   #timer: NodeJS.Timeout | undefined
@@ -96,6 +97,7 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
     this.errors = errors
     this.#options = options
     this.#log = log
+    this.#turnLog = new TurnLog(log, clock)
     this.#clock = clock
     this.#rescannedAt = clock()
     this.#udp = new UdpListeners({
@@ -210,7 +212,7 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
   }
 
   closeRelay(relay: Relay): void {
-    if (relay.handle >= 0) this.#logRelay(relay, 'relay closed')
+    if (relay.handle >= 0) this.#turnLog.closed(relay)
     this.#relays.close(relay)
   }
 
@@ -219,15 +221,8 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
     else this.#streams.closeClient(client)
   }
 
-  refused(client: FiveTuple, { method, code, reason, username, realm }: Refusal): void {
-    // Everybody's first Allocate is refused like that: it asks for realm and nonce.
-    const level = code === 401 && username === undefined ? 'debug' : 'info'
-    if (!this.#log.isLevelEnabled(level)) return
-    const { host } = client.client
-    const held = this.#refusals.pass(`${level} ${code} ${host}`, this.#clock())
-    if (held === null) return
-    const { transport } = client
-    this.#log[level]({ client: host, transport, method, code, reason, username, realm, held }, 'request refused')
+  refused(client: FiveTuple, refusal: Refusal): void {
+    this.#turnLog.refused(client, refusal)
   }
 
   #receive(bytes: Buffer, start: number, end: number, client: FiveTuple): void {
@@ -258,16 +253,8 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
   }
 
   #relayOpened(relay: Relay): void {
-    this.#logRelay(relay, 'relay opened')
+    this.#turnLog.opened(relay)
     this.turn.relayOpened(relay, this.#clock())
-  }
-
-  #logRelay(relay: Relay, message: string): void {
-    if (!this.#log.isLevelEnabled('info')) return
-    const { client, username } = relay.allocation
-    const { transport } = client
-    const address = relay.local.toString()
-    this.#log.info({ client: client.client.toString(), transport, relay: address, username }, message)
   }
 
   async #open(): Promise<void> {

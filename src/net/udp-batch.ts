@@ -1,0 +1,194 @@
+import { Address } from '../stun/address.ts'
+import { HEADROOM, TAILROOM } from '../turn/effects.ts'
+import type { FiveTuple } from '../turn/five-tuple.ts'
+import type { Relay } from '../turn/relay-address.ts'
+import type { Traffic } from './counters.ts'
+import { calm, Poll, ReceiveSlab, SendBatch, SystemCallError, sendUnfragmented } from './linux-sockets.ts'
+import type { SocketErrors } from './socket-errors.ts'
+
+/** One UDP descriptor among those that a thread polls: either clients talk to it, or it is a relayed address. */
+export class BatchSocket {
+  readonly fd: number
+  readonly local: Address
+  /** Refilled for every datagram of a client; null for a relayed address. */
+  readonly client: FiveTuple | null
+  readonly relay: Relay | null
+  /** Refilled for every datagram: who sent it. */
+  readonly from: Address
+  readonly traffic: Traffic
+  /** Its place in UdpBatch, and -1 outside. */
+  token = -1
+  /** The chain of datagrams that wait to be sent. */
+  first = -1
+  last = -1
+
+  constructor(fd: number, local: Address, traffic: Traffic, client: FiveTuple | null, relay: Relay | null) {
+    this.fd = fd
+    this.local = local
+    this.traffic = traffic
+    this.client = client
+    this.relay = relay
+    this.from = client === null ? new Address() : client.client
+  }
+}
+
+export interface UdpBatchOptions {
+  readonly errors: SocketErrors
+  readonly clock: () => number
+  /** HEADROOM bytes before `start` and TAILROOM behind `end` are the receiver's; all of it is borrowed until the next `poll`. */
+  readonly onDatagram: (socket: BatchSocket, bytes: Buffer, start: number, end: number, now: number) => void
+  /** Somebody called `wake` on `wakeUp`. */
+  readonly wakeUp: number
+  readonly onWake: () => void
+}
+
+const SLOTS = 128
+/** Datagrams taken from one socket before the others have their turn. */
+const AT_ONCE = 64
+/** A burst is not worth cutting in two for want of a few slots. */
+const LEAST_ROOM = 16
+const MAX_WAITING = 512
+const WAKE_UP = 0
+
+/** UDP sockets in batches: recvmmsg from whoever is ready, sendmmsg for all that one look at them has led to. */
+export class UdpBatch {
+  readonly #options: UdpBatchOptions
+  readonly #poll = new Poll()
+  readonly #slab = new ReceiveSlab(SLOTS, HEADROOM, TAILROOM)
+  readonly #batch = new SendBatch(this.#slab, MAX_WAITING)
+  readonly #next = new Int32Array(MAX_WAITING)
+  /** By token; the wake-up descriptor has the first. */
+  readonly #sockets: (BatchSocket | null)[] = [null]
+  readonly #free: number[] = []
+  readonly #waiting: BatchSocket[] = []
+
+  constructor(options: UdpBatchOptions) {
+    this.#options = options
+    this.#poll.add(options.wakeUp, WAKE_UP)
+  }
+
+  /** Whoever made this closes it, when no socket is left. */
+  get descriptor(): number {
+    return this.#poll.fd
+  }
+
+  get size(): number {
+    return this.#sockets.length - 1 - this.#free.length
+  }
+
+  at(token: number): BatchSocket | null {
+    return this.#sockets[token] ?? null
+  }
+
+  /** Throws SystemCallError. */
+  add(socket: BatchSocket): void {
+    const token = this.#free.pop() ?? this.#sockets.length
+    try {
+      this.#poll.add(socket.fd, token)
+    } catch (error) {
+      if (token < this.#sockets.length) this.#free.push(token)
+      throw error
+    }
+    socket.token = token
+    this.#sockets[token] = socket
+  }
+
+  /** Sends what waits in it and forgets it; the caller closes the descriptor at once, which also ends the polling. */
+  remove(socket: BatchSocket): void {
+    if (socket.token < 0) return
+    if (socket.first >= 0) this.#sendAll()
+    this.#sockets[socket.token] = null
+    this.#free.push(socket.token)
+    socket.token = -1
+  }
+
+  /** Waits up to `timeoutMs` for datagrams, hands them on and sends what came of it. */
+  poll(timeoutMs: number): void {
+    const ready = this.#poll.wait(timeoutMs)
+    for (let event = 0; event < ready; event++) {
+      const token = this.#poll.token(event)
+      if (token === WAKE_UP) {
+        calm(this.#options.wakeUp)
+        this.#options.onWake()
+        continue
+      }
+      const socket = this.#sockets[token]
+      if (socket) this.#receive(socket)
+    }
+    this.flush()
+  }
+
+  /** Lets one datagram wait for `flush`. What does not lie in the slab of received datagrams is copied. */
+  send(socket: BatchSocket, bytes: Buffer, start: number, end: number, to: Address): void {
+    // Nobody can be reached at port 0, and not through a socket of the other family.
+    if (to.port === 0 || to.family !== socket.local.family) return
+    if (!this.#batch.hasRoom(bytes, start, end)) this.#sendAll()
+    const i = this.#batch.add(bytes, start, end, to)
+    this.#next[i] = -1
+    if (socket.first < 0) {
+      socket.first = i
+      this.#waiting.push(socket)
+    } else this.#next[socket.last] = i
+    socket.last = i
+    socket.traffic.sentPackets++
+    socket.traffic.sentBytes += end - start
+  }
+
+  /** Sends one datagram with DF, behind what waits in the same socket. */
+  sendUnfragmented(socket: BatchSocket, bytes: Buffer, start: number, end: number, to: Address): void {
+    if (to.port === 0 || to.family !== socket.local.family) return
+    if (socket.first >= 0) this.#sendAll()
+    socket.traffic.sentPackets++
+    socket.traffic.sentBytes += end - start
+    const code = sendUnfragmented(socket.fd, bytes, start, end, to)
+    if (code === 'EAGAIN' || code === 'ENOBUFS') socket.traffic.overflowPackets++
+    else if (code !== null) this.#failed(socket, 'sendto', code)
+  }
+
+  /** Sends all that waits and gives the slots of received datagrams free. */
+  flush(): void {
+    this.#sendAll()
+    this.#slab.clear()
+  }
+
+  #receive(socket: BatchSocket): void {
+    const slab = this.#slab
+    if (slab.slots - slab.used < LEAST_ROOM) this.flush()
+    let slot = slab.used
+    const count = slab.receive(socket.fd, AT_ONCE)
+    if (typeof count === 'string') {
+      if (count !== 'EAGAIN' && count !== 'EINTR') this.#failed(socket, 'recvmmsg', count)
+      return
+    }
+    const { traffic, from } = socket
+    const { onDatagram, clock } = this.#options
+    const now = clock()
+    traffic.receivedPackets += count
+    // A relayed address may be closed by what one of its own datagrams leads to.
+    for (const last = slot + count; slot < last; slot++) {
+      slab.source(slot, from)
+      const start = slab.start(slot)
+      const length = slab.length(slot)
+      traffic.receivedBytes += length
+      if (from.port !== 0 && socket.token >= 0) onDatagram(socket, slab.bytes, start, start + length, now)
+    }
+  }
+
+  #sendAll(): void {
+    const waiting = this.#waiting
+    for (let i = 0; i < waiting.length; i++) {
+      const socket = waiting[i]!
+      const { refused, failed, error } = this.#batch.send(socket.fd, socket.first, this.#next, socket.local.family)
+      socket.first = -1
+      socket.last = -1
+      if (refused > 0) socket.traffic.overflowPackets += refused
+      if (failed > 0) this.#failed(socket, 'sendmmsg', error!)
+    }
+    waiting.length = 0
+    this.#batch.clear()
+  }
+
+  #failed(socket: BatchSocket, call: string, code: string): void {
+    this.#options.errors.count(socket.relay === null ? 'udp' : 'relay', new SystemCallError(call, code))
+  }
+}
