@@ -1,12 +1,9 @@
 import type { Address } from '../stun/address.ts'
 import { HEADROOM, TAILROOM } from '../turn/effects.ts'
-import type { Relay } from '../turn/relay-address.ts'
+import type { Relay, RelayFailure } from '../turn/relay-address.ts'
 import type { NetCounters } from './counters.ts'
 import { errorCode, type SocketErrors } from './socket-errors.ts'
 import type { OpenUdpSocket, UdpSocket } from './udp.ts'
-
-/** Why a relayed address could not be had: the port is another program's, the system has no more, or neither. */
-export type RelayFailure = 'in-use' | 'exhausted' | 'unavailable'
 
 export interface RelaySocketsOptions {
   readonly openUdp: OpenUdpSocket

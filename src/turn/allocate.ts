@@ -4,7 +4,7 @@ import type { StunMessage } from '../stun/message.ts'
 import { Allocation } from './allocation.ts'
 import type { FiveTuple } from './five-tuple.ts'
 import type { TurnOptions } from './options.ts'
-import { Relay } from './relay-address.ts'
+import { Relay, type RelayFailure } from './relay-address.ts'
 import { type Refused, type Reply, refuse, type SignedExchange } from './reply.ts'
 import type { TurnServer } from './turn-server.ts'
 
@@ -83,12 +83,7 @@ export function repeatsAllocate(request: StunMessage, allocation: Allocation, tu
 }
 
 /** Tries the next port for a relay that could not be bound, or gives this family up. */
-export function relayUnavailable(
-  relay: Relay,
-  reason: 'in-use' | 'exhausted' | 'unavailable',
-  turn: TurnServer,
-  now: number,
-): void {
+export function relayUnavailable(relay: Relay, reason: RelayFailure, turn: TurnServer, now: number): void {
   const { allocation, local } = relay
   const { request } = allocation
   const { relayPorts } = turn.options
@@ -108,6 +103,11 @@ export function relayUnavailable(
     }
   }
   const { family } = local
+  if (reason === 'quota') {
+    const code = ErrorCode.ALLOCATION_QUOTA_REACHED
+    request.addressErrors.push({ family, code, reason: 'the user or total quota is used up' })
+    return
+  }
   const text = { 'in-use': 'is in use', exhausted: 'has no descriptor left', unavailable: 'cannot be bound' }[reason]
   request.addressErrors.push({ family, code: ErrorCode.INSUFFICIENT_CAPACITY, reason: `relay ${local} ${text}` })
 }

@@ -6,17 +6,24 @@ import type { PeerPolicy } from './peer-policy.ts'
 import type { Quota } from './quota.ts'
 import type { RelayPorts } from './relay-ports.ts'
 
+/** What the core asks of quotas and relay ports: its own, or its share of what several threads have together. */
+export type QuotaSource = Pick<Quota, 'take' | 'give'>
+export type PortSource = Pick<
+  RelayPorts,
+  'take' | 'takePair' | 'takeReserved' | 'cancelReservation' | 'sweep' | 'free' | 'skip'
+>
+
 /** Everything that a TurnServer is told when it is made; resolved values, nothing left to default. */
 export interface TurnOptions extends TurnSettings {
   readonly authenticator: Authenticator
-  readonly quota: Quota
+  readonly quota: QuotaSource
   /** Holds back answers over UDP to those who have proved nothing (SEC-12 in the tests). */
   readonly challengeLimit: ChallengeLimit
   /** Wrong guesses from one source; beyond it there is no answer (SEC-23 in the tests). */
   readonly guessLimit: ChallengeLimit
   /** Where relay sockets are bound, used in turn per family; the port is ignored. A family without one is not offered. */
   readonly relayAddresses: readonly Address[]
-  readonly relayPorts: RelayPorts
+  readonly relayPorts: PortSource
   readonly externalIp: ExternalIp
   /** The peer rules at the start; TurnServer.setPeerPolicy replaces them. */
   readonly peerPolicy: PeerPolicy

@@ -229,9 +229,11 @@ export class RequestLane {
       this.#answerAllocate(allocation, allocated(allocation, now))
       return
     }
-    const reasons = allocation.request.addressErrors.map((error) => error.reason)
+    const errors = allocation.request.addressErrors
+    const isQuota = errors.some(({ code }) => code === ErrorCode.ALLOCATION_QUOTA_REACHED)
+    const code = isQuota ? ErrorCode.ALLOCATION_QUOTA_REACHED : ErrorCode.INSUFFICIENT_CAPACITY
     this.#turn.release(allocation, now)
-    this.#answerAllocate(allocation, refuse(ErrorCode.INSUFFICIENT_CAPACITY, reasons.join(', ')))
+    this.#answerAllocate(allocation, refuse(code, errors.map((error) => error.reason).join(', ')))
   }
 
   #answerAllocate(allocation: Allocation, reply: Reply): void {

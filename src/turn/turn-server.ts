@@ -8,7 +8,7 @@ import type { FiveTuple } from './five-tuple.ts'
 import type { TurnOptions, TurnSettings } from './options.ts'
 import type { PeerPolicy } from './peer-policy.ts'
 import { PacketRelay } from './relay.ts'
-import type { Relay } from './relay-address.ts'
+import type { Relay, RelayFailure } from './relay-address.ts'
 import { Responder } from './reply.ts'
 import { RequestLane } from './request-lane.ts'
 
@@ -71,8 +71,8 @@ export class TurnServer {
     this.#requests.settle(relay.allocation, now)
   }
 
-  /** No socket: another program has the port, the process has no descriptor left, or the address cannot be bound. */
-  relayFailed(relay: Relay, reason: 'in-use' | 'exhausted' | 'unavailable', now: number): void {
+  /** No socket; the reason decides what is tried next and what the client is told. */
+  relayFailed(relay: Relay, reason: RelayFailure, now: number): void {
     if (relay.state !== 'opening') return
     relayUnavailable(relay, reason, this, now)
     this.#requests.settle(relay.allocation, now)

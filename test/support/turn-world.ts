@@ -39,7 +39,7 @@ export interface WorldOptions {
 export class TurnWorld {
   readonly clock = new Clock()
   readonly effects = new EffectsRecorder()
-  readonly options: TurnOptions
+  readonly options: TurnOptions & { readonly quota: Quota; readonly relayPorts: RelayPorts }
   readonly server: TurnServer
   readonly nonces: Nonces
   /** Whether relay sockets open as soon as they are asked for. */
