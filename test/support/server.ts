@@ -1,0 +1,140 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, vi } from 'vitest'
+import { readFlags } from '../../src/config/flags.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import { createLog } from '../../src/log.ts'
+import { type RunningServer, startServer } from '../../src/server.ts'
+import type { Counters } from '../../src/turn/counters.ts'
+
+/** Options by key; a list repeats its key. */
+export type TestOptions = Readonly<Record<string, string | readonly string[] | boolean>>
+
+export const testSecret = 'north-of-the-river'
+export const testUser = { name: 'alice', password: 'under-the-mountain' } as const
+export const testCertificate = { cert: certificateFile('localhost-rsa.crt'), key: certificateFile('localhost-rsa.key') }
+
+const ON_LOOPBACK: TestOptions = {
+  host: '127.0.0.1',
+  'http-port': '0',
+  'https-port': '0',
+  port: '0',
+  'listening-ip': '127.0.0.1',
+  'listening-port': '0',
+  'tls-listening-port': '0',
+  'allow-loopback-peers': true,
+  realm: 'e2e.test',
+  'static-auth-secret': testSecret,
+  user: `${testUser.name}:${testUser.password}`,
+  cert: testCertificate.cert,
+  pkey: testCertificate.key,
+}
+
+/**
+ * The whole server in this process, put together from flags as `serve` does it. Each endpoint is on loopback, with the port
+ * that the system chose; secret, user and certificate are the ones of this file unless `options` say otherwise.
+ */
+export async function startTestServer(options: TestOptions = {}): Promise<TestServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'webrtc-stack-e2e-'))
+  const loaded = await loadConfig(readFlags(commandLine(options), new Set()), {
+    directory: folder,
+    programDirectory: folder,
+    environment: {},
+    interfaces: new Map([['lo', ['127.0.0.1', '::1']]]),
+    resolve: async (host) => {
+      throw new Error(`a test asks for the address of ${host}`)
+    },
+    domainName: null,
+  })
+  const logFile = join(folder, 'log')
+  const log = createLog({ level: 'debug', pretty: false, destination: logFile })
+  return new TestServer(await startServer(loaded, { log }), folder, logFile)
+}
+
+/** The same server's flags, for tests of the program itself. */
+export function commandLine(options: TestOptions = {}): string[] {
+  return ['-n', ...words({ ...ON_LOOPBACK, ...options })]
+}
+
+export class TestServer {
+  readonly running: RunningServer
+  readonly #folder: string
+  readonly #logFile: string
+
+  constructor(running: RunningServer, folder: string, logFile: string) {
+    this.running = running
+    this.#folder = folder
+    this.#logFile = logFile
+  }
+
+  get turn() {
+    return this.running.turn!
+  }
+
+  get counters(): Counters {
+    return this.turn.driver.turn.counters
+  }
+
+  /** Where TURN answers over each transport. */
+  get ports() {
+    const { udp, tcp, tls, dtls } = this.turn.ports
+    return { udp: udp!, tcp: tcp!, tls: tls!, dtls }
+  }
+
+  /** TURN's first UDP port on one of several listening addresses. */
+  udpPort(host: string): number {
+    return this.turn.bound.find(({ transport, address }) => transport === 'udp' && address.host === host)!.address.port
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.running.web!.http!.port}`
+  }
+
+  get httpsUrl(): string {
+    return `https://127.0.0.1:${this.running.web!.https!.port}`
+  }
+
+  /** Everything logged so far, one object a line. */
+  log(): Record<string, unknown>[] {
+    return this.#logText()
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+  }
+
+  /** Waits until each client has given its allocation back, and each relay socket is closed. */
+  async expectNoAllocations(): Promise<void> {
+    await vi.waitFor(
+      () => {
+        expect(this.turn.driver.turn.allocationCount, 'allocations that nobody gave back').toBe(0)
+        expect(this.turn.driver.openRelays, 'relay sockets without an allocation').toBe(0)
+      },
+      { timeout: 10_000 },
+    )
+    expect(this.counters.allocationsEnded).toBe(this.counters.allocationsCreated)
+  }
+
+  /** Stops the server, which must have had nothing to complain about and kept its secrets. */
+  async close(): Promise<void> {
+    await this.running.close()
+    const text = this.#logText()
+    const complaints = this.log().filter(({ level }) => level === 'error' || level === 'fatal')
+    rmSync(this.#folder, { recursive: true })
+    expect(complaints).toEqual([])
+    for (const secret of [testSecret, testUser.password]) expect(text).not.toContain(secret)
+  }
+
+  #logText(): string {
+    return readFileSync(this.#logFile, 'utf8')
+  }
+}
+
+function words(options: TestOptions): string[] {
+  return Object.entries(options).flatMap(([key, value]) => [value].flat().map((item) => `--${key}=${item}`))
+}
+
+function certificateFile(name: string): string {
+  return fileURLToPath(new URL(`../fixtures/certificates/${name}`, import.meta.url))
+}
