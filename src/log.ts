@@ -1,5 +1,6 @@
 import pino from 'pino'
 import pretty from 'pino-pretty'
+import { openSyslog } from './syslog.ts'
 
 /** What the rest of the program logs through: fields first, then a constant message. */
 export type Log = Pick<
@@ -9,54 +10,48 @@ export type Log = Pick<
   level: string
 }
 
+/** The log of the process: its file can be opened anew after somebody has moved it away. */
+export type ProcessLog = Log & { reopen(): void }
+
 export interface LogOptions {
   readonly level: 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
   /** A person reads it: colours and short times instead of JSON. */
   readonly pretty: boolean
-  /** Where lines go; standard error by default, because standard output holds what `serve` prints for people. */
+  /** A path or a file descriptor; standard error by default, because standard output holds what `serve` prints for people. */
   readonly destination?: string | number
+  /** The facility, when lines go to the system log instead. */
+  readonly syslog?: string
 }
 
 /**
  * JSON lines (or pretty ones) without a worker thread. Control characters in values are escaped by JSON itself; the pretty
- * form escapes them too, so one event stays one line.
+ * form escapes them too, so one event stays one line. Throws when the file cannot be written.
  */
-export function createLog(options: LogOptions): Log {
-  const settings: pino.LoggerOptions = {
-    level: options.level,
+export function createLog(options: LogOptions): ProcessLog {
+  if (options.syslog !== undefined)
+    return Object.assign(pino(settings(options), openSyslog(options.syslog)), { reopen: () => {} })
+  const file = pino.destination({ dest: options.destination ?? 2, sync: true, mkdir: true })
+  const reopen = () => {
+    if (typeof options.destination === 'string') file.reopen()
+  }
+  const stream = options.pretty
+    ? pretty({ destination: file, translateTime: 'SYS:HH:MM:ss', singleLine: true, ignore: 'pid,hostname' })
+    : file
+  return Object.assign(pino(settings(options), stream), { reopen })
+}
+
+function settings({ level }: LogOptions): pino.LoggerOptions {
+  return {
+    level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-    redact: {
-      paths: [
-        'password',
-        'secret',
-        'credential',
-        'token',
-        'key',
-        '*.password',
-        '*.secret',
-        '*.credential',
-        '*.token',
-        '*.key',
-      ],
-      censor: '[redacted]',
-    },
+    redact: { paths: ['', '*.'].flatMap((prefix) => SECRET_FIELDS.map((name) => prefix + name)), censor: '[redacted]' },
     serializers: { err: pino.stdSerializers.err },
   }
-  if (!options.pretty)
-    return pino(settings, pino.destination({ dest: options.destination ?? 2, sync: true, mkdir: true }))
-  return pino(
-    settings,
-    pretty({
-      sync: true,
-      destination: options.destination ?? 2,
-      translateTime: 'SYS:HH:MM:ss',
-      singleLine: true,
-      ignore: 'pid,hostname',
-    }),
-  )
 }
+
+const SECRET_FIELDS = ['password', 'secret', 'credential', 'token', 'key']
 
 /**
  * Lets each kind of event through once a minute and says how many it held back, so that a stranger cannot fill a disk.

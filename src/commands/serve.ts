@@ -3,7 +3,7 @@ import { ConfigError } from '../config/config-error.ts'
 import type { Flags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/options.ts'
-import { createLog, type Log, type LogOptions } from '../log.ts'
+import { createLog, type Log, type LogOptions, type ProcessLog } from '../log.ts'
 import { ListenError } from '../net/listen-error.ts'
 import { ExitCode } from './exit-code.ts'
 import { untilStopped } from './lifecycle.ts'
@@ -15,7 +15,8 @@ export async function serve(flags: Flags, remarks: readonly string[], terminal: 
   const { config } = loaded
   const log = openLog(config)
   for (const remark of remarks) log.warn({}, remark)
-  for (const { where, message } of loaded.warnings) log.warn(where === null ? {} : { where }, message)
+  for (const { where, message, inSummary } of loaded.warnings)
+    if (!inSummary || config['no-stdout-log']) log.warn(where === null ? {} : { where }, message)
 
   // Loaded late, so that help and complaints about the configuration come at once.
   const { startServer } = await import('../server.ts')
@@ -24,7 +25,14 @@ export async function serve(flags: Flags, remarks: readonly string[], terminal: 
       const server = await startServer(loaded, { log })
       if (!config['no-stdout-log']) terminal.out(server.summary)
       if (config.pidfile !== null) writePid(config.pidfile, log)
-      return server
+      return {
+        close: () => server.close(),
+        drain: () => server.drain(),
+        reload: async () => {
+          log.reopen()
+          await server.reload()
+        },
+      }
     })
   } catch (error) {
     if (!(error instanceof ListenError)) throw error
@@ -45,10 +53,11 @@ export function logOptions(config: Config, isTerminal: boolean): LogOptions {
     level: level === 'warning' ? 'warn' : level,
     pretty: config['log-format'] === 'auto' ? readByPeople : config['log-format'] === 'pretty',
     ...(destination === null ? {} : { destination }),
+    ...(config.syslog ? { syslog: config['syslog-facility'] } : {}),
   }
 }
 
-function openLog(config: Config): Log {
+function openLog(config: Config): ProcessLog {
   try {
     return createLog(logOptions(config, process.stderr.isTTY))
   } catch (error) {

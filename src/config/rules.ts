@@ -26,7 +26,7 @@ function settleOldNames(draft: Draft): void {
   if (values.sha256 === 'on') draft.warn('sha256', 'offers SHA-256 as in RFC 8489, and still takes SHA-1')
   if (values.sha256 === 'strict') draft.warn('sha256', 'keeps browsers out, which have SHA-1 only')
   if (values['log-file'] === 'syslog') {
-    draft.warn('log-file', 'syslog is not built yet: lines go to standard error, which systemd and Docker collect')
+    values.syslog = true
     values['log-file'] = null
   }
   if (values['sock-buf-size'] <= 0) values['sock-buf-size'] = 2_097_152
@@ -129,6 +129,7 @@ function settleAuthentication(draft: Draft): void {
       where: null,
       message:
         'no static-auth-secret: TURN credentials work for this run only; `webrtc-stack init` writes a lasting one',
+      inSummary: true,
     })
   }
   values['lt-cred-mech'] = true

@@ -19,6 +19,8 @@ export interface Setting {
 export interface Warning {
   readonly where: string | null
   readonly message: string
+  /** `serve` says it in its summary, so its log need not. */
+  readonly inSummary?: true
 }
 
 /** The origin as people look for it: `turnserver.conf:12`, `WEBRTC_STACK_REALM`, `--realm`. */

@@ -2,7 +2,20 @@ import { flag, notBuiltYet, option, withoutEffect } from '../option.ts'
 import { choice, path, text } from '../values.ts'
 
 const timestamps = withoutEffect('times are always ISO 8601')
-const useJournal = notBuiltYet('lines go to standard error, which systemd and Docker collect')
+const FACILITIES = [
+  'LOG_AUTH',
+  'LOG_CRON',
+  'LOG_DAEMON',
+  'LOG_USER',
+  'LOG_LOCAL0',
+  'LOG_LOCAL1',
+  'LOG_LOCAL2',
+  'LOG_LOCAL3',
+  'LOG_LOCAL4',
+  'LOG_LOCAL5',
+  'LOG_LOCAL6',
+  'LOG_LOCAL7',
+] as const
 
 /** What is written, how and where. */
 export const logging = {
@@ -22,8 +35,12 @@ export const logging = {
     defaultNote: 'standard error',
   }),
   'no-stdout-log': flag(false, 'Write nothing to standard output'),
-  syslog: flag(false, 'Write to syslog', { state: useJournal }),
-  'syslog-facility': option(text, '', 'Facility for syslog', { state: useJournal }),
+  syslog: flag(false, 'Write to syslog'),
+  'syslog-facility': option(
+    { ...choice(...FACILITIES), placeholder: 'LOG_NAME' },
+    'LOG_DAEMON',
+    'Facility for syslog: LOG_DAEMON, LOG_USER, LOG_LOCAL0 to LOG_LOCAL7',
+  ),
   'simple-log': flag(false, 'Use the name of log-file as it is', { state: withoutEffect(null) }),
   'new-log-timestamp': flag(true, 'ISO 8601 times', { state: timestamps }),
   'new-log-timestamp-format': option(text, '', 'Format of times', { state: timestamps }),
