@@ -9,8 +9,11 @@ import { HttpListener } from '../http/listener.ts'
 import { callPages } from '../http/page.ts'
 import type { Log } from '../log.ts'
 import { ListenError } from '../net/listen-error.ts'
+import type { RoomEffects } from '../rooms/room.ts'
 import { MemoryRooms } from '../rooms/room-store.ts'
 import { Hub } from '../signaling/hub.ts'
+import { RemoteCollider } from '../signaling/remote-collider.ts'
+import { RoomServer } from '../signaling/room-server.ts'
 import type { CertificateFiles } from './certificate.ts'
 import { httpOptions, listenerOptions, roomsOptions, signalingOptions } from './web-options.ts'
 
@@ -32,11 +35,14 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
   const now = () => performance.now()
   const options = httpOptions(config)
   const limits = new AddressLimits(options)
-  const hub = new Hub(signalingOptions(config), (effects) => new MemoryRooms(roomsOptions(config), effects), {
+  const remote = remoteCollider(config, files)
+  const foreign = foreignRoomServer(config)
+  const makeRooms = (effects: RoomEffects) => new MemoryRooms(roomsOptions(config), remote ?? effects)
+  const hub = new Hub(signalingOptions(config), makeRooms, {
     log: log.child({ part: 'signaling' }),
     now,
     mayOpenRoom: (block) => limits.mayOpenRoom(block),
-    ...roomServer(config, log),
+    ...(foreign === null ? {} : { forgotten: (room, client) => foreign.bye(room, client) }),
   })
   const collider: ColliderWorld | null = config.signaling
     ? { hub, limits, maxBodyBytes: options.maxBodyBytes, now }
@@ -65,6 +71,7 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
   }
   const close = async (): Promise<void> => {
     await Promise.all([hub.close(), ...listeners.map(({ listener }) => listener.close())])
+    await Promise.all([remote?.close(), foreign?.close()])
   }
 
   try {
@@ -99,16 +106,16 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
   }
 }
 
-/** Collider's `-room-server`: a foreign room server hears of clients that are gone. Ours sits in the same process. */
-function roomServer(config: Config, log: Log): { forgotten?(room: string, client: string): void } {
-  const base = config['room-server']
-  if (base === null || config.rooms) return {}
-  return {
-    forgotten: (room, client) => {
-      const path = `/bye/${encodeURIComponent(room)}/${encodeURIComponent(client)}`
-      fetch(`${base}${path}`, { method: 'POST', signal: AbortSignal.timeout(5000), redirect: 'manual' }).catch(
-        (err: unknown) => log.warn({ err }, 'room server cannot be told that a client left'),
-      )
-    },
-  }
+/** The Collider that `wss-host-port-pair` names, when our own is off: it has the sockets and gets the messages. */
+function remoteCollider(config: Config, files: CertificateFiles | null): RemoteCollider | null {
+  const pair = config['wss-host-port-pair']
+  if (config.signaling || pair === null) return null
+  const encrypted = config.tls ?? files !== null
+  return new RemoteCollider(`${encrypted ? 'https' : 'http'}://${pair}`)
+}
+
+/** Collider's `-room-server`: a foreign one hears of clients that are gone; ours sits in the same process. */
+function foreignRoomServer(config: Config): RoomServer | null {
+  const origin = config['room-server']
+  return origin === null || config.rooms ? null : new RoomServer(origin)
 }
