@@ -51,11 +51,11 @@ export function expectRelayed(server: TestServer, candidates: readonly string[],
   const { counters } = server
   // libwebrtc makes one for each network of the machine.
   expect(counters.allocationsCreated).toBeGreaterThanOrEqual(2)
-  expect(counters.toPeerPackets).toBeGreaterThan(10)
-  expect(counters.toClientPackets).toBeGreaterThan(10)
+  expect(counters.toPeerPackets).toBeGreaterThan(4)
+  expect(counters.toClientPackets).toBeGreaterThan(4)
   const { clients } = server.turn.driver.counters
   for (const each of ['udp', 'tcp', 'tls', 'dtls'] as const) {
-    if (each === transport) expect(clients[each].receivedPackets).toBeGreaterThan(10)
+    if (each === transport) expect(clients[each].receivedPackets).toBeGreaterThan(4)
     else expect(clients[each].receivedPackets).toBe(0)
   }
 }
