@@ -20,9 +20,8 @@ export function channelBind(request: StunMessage, allocation: Allocation, turn: 
     return refuse(ErrorCode.BAD_REQUEST, `channel number 0x${number.toString(16)} is out of range`)
   }
   if (peer.port === 0) return refuse(ErrorCode.BAD_REQUEST, 'peer port 0')
-  const refused = refusePeer(peer, turn.peerPolicy.refusal(peer), allocation)
+  const refused = refusePeer(peer, (address) => turn.peerPolicy.refusal(address), allocation, turn)
   if (refused !== null) return refused
-  options.externalIp.toPrivate(peer)
 
   // Number and peer are free again the moment a binding expires, not when the sweep gets there.
   const byNumber = allocation.channels.get(number)

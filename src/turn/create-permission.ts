@@ -10,9 +10,8 @@ export function createPermission(request: StunMessage, allocation: Allocation, t
   const peers = readPeers(request)
   if ('error' in peers) return peers
   for (const peer of peers) {
-    const refused = refusePeer(peer, turn.peerPolicy.refusalOfIp(peer), allocation)
+    const refused = refusePeer(peer, (ip) => turn.peerPolicy.refusalOfIp(ip), allocation, turn)
     if (refused !== null) return refused
-    turn.options.externalIp.toPrivate(peer)
   }
   if (!hasRoom(peers, allocation, turn, now)) return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'too many permissions')
   const expiresAt = now + turn.options.permissionLifetimeSeconds * 1000
@@ -20,11 +19,20 @@ export function createPermission(request: StunMessage, allocation: Allocation, t
   return {}
 }
 
-/** What CreatePermission and ChannelBind ask of every peer: a family that is relayed, and rules that allow it. */
-export function refusePeer(peer: Address, denied: string | null, allocation: Allocation): Refused | null {
+/**
+ * What CreatePermission and ChannelBind ask of every peer: a family that is relayed, and rules that allow both the address
+ * it is named by and the one behind `external-ip`, where packets go. `peer` is the latter from here on.
+ */
+export function refusePeer(
+  peer: Address,
+  refusalOf: (peer: Address) => string | null,
+  allocation: Allocation,
+  turn: TurnServer,
+): Refused | null {
   if (allocation.relayOf(peer.family) === null) {
     return refuse(ErrorCode.PEER_ADDRESS_FAMILY_MISMATCH, `no relayed address of the family of peer ${peer.host}`)
   }
+  const denied = refusalOf(peer) ?? refusalOf(turn.options.externalIp.toPrivate(peer))
   return denied === null ? null : refuse(ErrorCode.FORBIDDEN, denied)
 }
 
