@@ -21,7 +21,6 @@ const SECURITY_HEADERS = {
   // Room names are secrets; a link in a page must not carry them elsewhere.
   'Referrer-Policy': 'no-referrer',
   'Permissions-Policy': 'camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), geolocation=()',
-  'Cross-Origin-Opener-Policy': 'same-origin',
 }
 
 const CORS = {
@@ -41,6 +40,8 @@ export function createApp(world: AppWorld): App {
     await next()
     const { headers } = c.res
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) headers.set(name, value)
+    // Browsers complain on the console about this one where there is no TLS.
+    if (c.env.caller.secure) headers.set('Cross-Origin-Opener-Policy', 'same-origin')
     if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store')
     if (!headers.has('Content-Security-Policy'))
       headers.set('Content-Security-Policy', `default-src 'none'; frame-ancestors ${options.frameAncestors}`)
