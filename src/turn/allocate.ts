@@ -137,8 +137,8 @@ interface Wish {
 function readWish(request: StunMessage, client: FiveTuple, options: TurnOptions): Wish | Refused {
   const transport = request.uint32(Attribute.REQUESTED_TRANSPORT)
   if (transport === null) return refuse(ErrorCode.BAD_REQUEST, 'no REQUESTED-TRANSPORT')
-  if (transport >>> 24 !== TransportProtocol.UDP) {
-    return refuse(ErrorCode.UNSUPPORTED_TRANSPORT_PROTOCOL, `transport protocol ${transport >>> 24}`)
+  if (transport >>> 24 !== TransportProtocol.UDP || options.noUdpRelay) {
+    return refuse(ErrorCode.UNSUPPORTED_TRANSPORT_PROTOCOL, `transport protocol ${transport >>> 24} is not offered`)
   }
   if (request.has(Attribute.DONT_FRAGMENT) && !options.dontFragment) {
     const unknownAttributes = [Attribute.DONT_FRAGMENT]

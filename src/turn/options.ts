@@ -35,6 +35,8 @@ export interface TurnSettings {
   readonly stun: 'open' | 'secure' | 'off'
   /** Nothing but Binding (`stun-only`). */
   readonly stunOnly: boolean
+  /** UDP allocations are refused (`no-udp-relay`). */
+  readonly noUdpRelay: boolean
   /** Also MAPPED-ADDRESS in Binding answers (`stun-backward-compatibility`). */
   readonly stunBackwardCompatibility: boolean
   /** Answers Binding without the magic cookie (`rfc3489-compatibility`). */
@@ -66,6 +68,7 @@ export const DEFAULT_SETTINGS: TurnSettings = Object.freeze({
   stun: 'open',
   stunOnly: false,
   stunBackwardCompatibility: false,
+  noUdpRelay: false,
   rfc3489Compatibility: false,
   fingerprint: false,
   software: null,

@@ -224,6 +224,15 @@ describe('requests that cannot be met', () => {
     expect(new TurnWorld({ settings: { dontFragment: true } }).client().allocate(dontFragment).code).toBe(200)
   })
 
+  test('TURN-ALLOC-05 with no-udp-relay UDP is 442 too, and is again what it was without', () => {
+    const world = new TurnWorld({ settings: { noUdpRelay: true } })
+    const answer = world.client().allocate()
+    expect(answer.code).toBe(442)
+    nothingIsLeft(world)
+    world.server.reload({ noUdpRelay: false })
+    expect(world.client().allocate().code).toBe(200)
+  })
+
   test('TURN-ALLOC-01 of several mistakes the earlier check answers', () => {
     const world = new TurnWorld({ userQuota: 1 })
     const alice = world.client()

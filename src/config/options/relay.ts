@@ -8,7 +8,7 @@ export const relay = {
   'external-ip': list(externalIp, 'Address seen from outside, behind NAT', { short: 'X' }),
   'min-port': portOption(49_152, 'Lowest relay port'),
   'max-port': portOption(65_535, 'Highest relay port'),
-  'no-udp-relay': flag(false, 'No UDP allocations', { state: notBuiltYet('UDP allocations are made') }),
+  'no-udp-relay': flag(false, 'No UDP allocations'),
   'no-tcp-relay': flag(false, 'No TCP allocations'),
   'tcp-relay': flag(false, 'TCP allocations (RFC 6062)', {
     state: notBuiltYet('TCP allocations are refused with 442'),
