@@ -54,17 +54,13 @@ export function deniesPrivatePeers(config: Config, addresses: TurnAddresses): bo
 
 /** The address that other machines most likely reach us at; null when there is none but loopback. */
 export function lanAddress(addresses: readonly Address[]): Address | null {
-  const candidates = routable(addresses).filter((address) => !isLoopback(address))
+  const candidates = routable(addresses).filter((address) => !address.isLoopback)
   return candidates.find(({ family }) => family === 4) ?? candidates[0] ?? null
 }
 
 // Loopback stays last: the first address of a family serves clients that reached us through the other family.
 function routable(addresses: readonly Address[]): Address[] {
-  return addresses.toSorted((a, b) => Number(isLoopback(a)) - Number(isLoopback(b)))
-}
-
-export function isLoopback({ family, w0, w1, w2, w3 }: Address): boolean {
-  return family === 4 ? w3 >>> 24 === 127 : w0 === 0 && w1 === 0 && w2 === 0 && w3 === 1
+  return addresses.toSorted((a, b) => Number(a.isLoopback) - Number(b.isLoopback))
 }
 
 function parse(hosts: readonly string[]): Address[] {

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import pc from 'picocolors'
 import type { LoadedConfig } from '../config/load.ts'
-import { isLoopback, lanAddress, type TurnAddresses } from './addresses.ts'
+import { lanAddress, type TurnAddresses } from './addresses.ts'
 import type { CertificateFiles } from './certificate.ts'
 import type { RunningTurn } from './turn.ts'
 import type { RunningWeb } from './web.ts'
@@ -66,7 +66,7 @@ function signaling({ web, addresses }: Started): string[] {
 
 function turnUris({ turn, loaded, addresses }: Started): string[] {
   if (turn === null) return ['TURN']
-  const relay = addresses.relay.find((address) => !isLoopback(address)) ?? addresses.relay[0]
+  const relay = addresses.relay.find((address) => !address.isLoopback) ?? addresses.relay[0]
   const host = loaded.config['public-host'] ?? (addresses.external[0] ?? relay)?.host ?? 'localhost'
   const { udp, tcp, tls, dtls } = turn.ports
   const at = bracketed(host.replace(/:\d+$/, (port) => (host.includes('::') ? port : '')))
@@ -127,7 +127,12 @@ function advice({ loaded, files, web, addresses, turn }: Started): { trouble: st
       fix: 'Take no-auth out; time-limited credentials are then made by themselves.',
     })
   }
-  if (turn !== null && !config['stun-only'] && addresses.relay.length > 0 && addresses.relay.every(isLoopback)) {
+  if (
+    turn !== null &&
+    !config['stun-only'] &&
+    addresses.relay.length > 0 &&
+    addresses.relay.every((address) => address.isLoopback)
+  ) {
     found.push({
       trouble: 'Only loopback addresses to relay from: calls can be relayed on this machine alone.',
       fix: 'Connect a network, or set relay-ip= (and external-ip= behind NAT).',

@@ -113,6 +113,11 @@ export class Address {
     )
   }
 
+  get isLoopback(): boolean {
+    if (this.family === 4) return this.w3 >>> 24 === 127
+    return this.w0 === 0 && this.w1 === 0 && this.w2 === 0 && this.w3 === 1
+  }
+
   /** The ip as text; IPv6 in its RFC 5952 form without brackets. */
   get host(): string {
     this.#host ??= this.family === 4 ? formatIpv4(this.w3) : formatIpv6(this)

@@ -21,7 +21,7 @@ const PORT_TRIES = 16
 export function allocate(request: StunMessage, exchange: SignedExchange, turn: TurnServer, now: number): Reply | null {
   if (request.has(Attribute.MOBILITY_TICKET)) return refuse(ErrorCode.MOBILITY_FORBIDDEN, 'mobility is off')
   if (turn.draining) return refuse(ErrorCode.FORBIDDEN, 'draining')
-  const wish = readWish(request, exchange.client, turn.options)
+  const wish = readWish(request, exchange.client, turn)
   if ('error' in wish) return wish
 
   const { quota } = turn.options
@@ -134,7 +134,7 @@ interface Wish {
   readonly token: Buffer | null
 }
 
-function readWish(request: StunMessage, client: FiveTuple, options: TurnOptions): Wish | Refused {
+function readWish(request: StunMessage, client: FiveTuple, { options, relayChoice }: TurnServer): Wish | Refused {
   const transport = request.uint32(Attribute.REQUESTED_TRANSPORT)
   if (transport === null) return refuse(ErrorCode.BAD_REQUEST, 'no REQUESTED-TRANSPORT')
   if (transport >>> 24 !== TransportProtocol.UDP || options.noUdpRelay) {
@@ -162,7 +162,7 @@ function readWish(request: StunMessage, client: FiveTuple, options: TurnOptions)
     return { families: [4, 6], ports, token: null }
   }
   const family = requested ?? defaultFamily(client, options)
-  if (family === 0 || !options.relayAddresses.some((ip) => ip.family === family)) {
+  if (family === 0 || !relayChoice.offers(family, client)) {
     return refuse(ErrorCode.ADDRESS_FAMILY_NOT_SUPPORTED, 'no relay address of the family asked for')
   }
   return { families: [family], ports, token: null }
@@ -178,7 +178,7 @@ function takePorts(wish: Wish, allocation: Allocation, turn: TurnServer, now: nu
   if (wish.token !== null) return takeReserved(wish.token, allocation, turn, now)
   const { addressErrors } = allocation.request
   for (const family of wish.families) {
-    const addresses = turn.relayAddressesOf(family)
+    const addresses = turn.relayChoice.next(family, allocation.client)
     if (addresses.length === 0) {
       const reason = `no IPv${family} relay address`
       addressErrors.push({ family, code: ErrorCode.ADDRESS_FAMILY_NOT_SUPPORTED, reason })

@@ -38,7 +38,7 @@ export class ExternalIp {
     const plain = values.filter((value) => value.private === null)
     for (const { public: publicIp } of plain) {
       for (const relayAddress of relayAddresses) {
-        if (relayAddress.family !== publicIp.family || isLoopback(relayAddress)) continue
+        if (relayAddress.family !== publicIp.family || relayAddress.isLoopback) continue
         if (pairs.some((pair) => pair.private.sameIp(relayAddress))) continue
         pairs.push({ public: publicIp, private: relayAddress })
       }
@@ -65,8 +65,4 @@ function replaceIp(address: Address, by: Address): Address {
   address.set(by)
   address.port = port
   return address
-}
-
-function isLoopback({ family, w0, w1, w2, w3 }: Address): boolean {
-  return family === 4 ? w3 >>> 24 === 127 : w0 === 0 && w1 === 0 && w2 === 0 && w3 === 1
 }

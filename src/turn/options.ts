@@ -23,6 +23,8 @@ export interface TurnOptions extends TurnSettings {
   readonly guessLimit: ChallengeLimit
   /** Where relay sockets are bound, used in turn per family; the port is ignored. A family without one is not offered. */
   readonly relayAddresses: readonly Address[]
+  /** Nobody chose them: a client's relayed address is then the one of them where it reached us. */
+  readonly relayWhereReached: boolean
   readonly relayPorts: PortSource
   readonly externalIp: ExternalIp
   /** The peer rules at the start; TurnServer.setPeerPolicy replaces them. */
@@ -33,10 +35,10 @@ export interface TurnOptions extends TurnSettings {
 export interface TurnSettings {
   /** Binding for all, only with credentials (`secure-stun`), or not at all (`no-stun`). */
   readonly stun: 'open' | 'secure' | 'off'
-  /** Nothing but Binding (`stun-only`). */
-  readonly stunOnly: boolean
   /** UDP allocations are refused (`no-udp-relay`). */
   readonly noUdpRelay: boolean
+  /** Nothing but Binding (`stun-only`). */
+  readonly stunOnly: boolean
   /** Also MAPPED-ADDRESS in Binding answers (`stun-backward-compatibility`). */
   readonly stunBackwardCompatibility: boolean
   /** Answers Binding without the magic cookie (`rfc3489-compatibility`). */
@@ -66,9 +68,9 @@ export interface TurnSettings {
 
 export const DEFAULT_SETTINGS: TurnSettings = Object.freeze({
   stun: 'open',
+  noUdpRelay: false,
   stunOnly: false,
   stunBackwardCompatibility: false,
-  noUdpRelay: false,
   rfc3489Compatibility: false,
   fingerprint: false,
   software: null,

@@ -9,6 +9,7 @@ import type { TurnOptions, TurnSettings } from './options.ts'
 import type { PeerPolicy } from './peer-policy.ts'
 import { PacketRelay } from './relay.ts'
 import type { Relay, RelayFailure } from './relay-address.ts'
+import { RelayChoice } from './relay-choice.ts'
 import { Responder } from './reply.ts'
 import { RequestLane } from './request-lane.ts'
 
@@ -19,20 +20,17 @@ import { RequestLane } from './request-lane.ts'
 export class TurnServer {
   readonly options: TurnOptions
   readonly counters = new Counters()
+  readonly relayChoice: RelayChoice
   readonly #effects: Effects
   readonly #allocations = new AllocationTable()
   readonly #relay: PacketRelay
   readonly #requests: RequestLane
-  readonly #relayAddresses: { readonly 4: Address[]; readonly 6: Address[] }
   #draining = false
 
   constructor(options: TurnOptions, effects: Effects, world: { random(size: number): Buffer }) {
     this.options = { ...options }
     this.#effects = effects
-    this.#relayAddresses = {
-      4: options.relayAddresses.filter((ip) => ip.family === 4),
-      6: options.relayAddresses.filter((ip) => ip.family === 6),
-    }
+    this.relayChoice = new RelayChoice(options.relayAddresses, options.relayWhereReached)
     this.#relay = new PacketRelay(this.options, effects, this.counters, world.random)
     const responder = new Responder(this.options, effects, this.counters)
     this.#requests = new RequestLane(this, this.#allocations, this.#relay, responder)
@@ -150,14 +148,6 @@ export class TurnServer {
   /** Enters a new allocation; false when its 5-tuple cannot be kept. */
   enter(allocation: Allocation): boolean {
     return this.#allocations.add(allocation)
-  }
-
-  /** Our relay addresses of one family, each time beginning with the next. */
-  relayAddressesOf(family: 4 | 6): readonly Address[] {
-    const addresses = this.#relayAddresses[family]
-    const first = addresses.shift()
-    if (first !== undefined) addresses.push(first)
-    return addresses
   }
 
   get peerPolicy(): PeerPolicy {

@@ -27,6 +27,7 @@ export interface WorldOptions {
   readonly settings?: Partial<TurnSettings>
   readonly auth?: Partial<AuthOptions>
   readonly relayAddresses?: readonly string[]
+  readonly relayWhereReached?: boolean
   readonly ports?: readonly [number, number]
   readonly userQuota?: number
   readonly challengesPerSecond?: number
@@ -89,6 +90,7 @@ export class TurnWorld {
       challengeLimit: new ChallengeLimit(options.challengesPerSecond ?? 0, 1000, randomBytes),
       guessLimit: new ChallengeLimit(options.guessesPerMinute ?? 0, 60_000, randomBytes),
       relayAddresses,
+      relayWhereReached: options.relayWhereReached ?? false,
       relayPorts: new RelayPorts({ minPort: ports[0], maxPort: ports[1] }, randomBytes),
       externalIp,
       peerPolicy: new PeerPolicy(this.#rules),
