@@ -37,6 +37,7 @@ export function loopbackTurn(effects: Effects, settings: Partial<TurnSettings> =
     challengeLimit: new ChallengeLimit(0, 1000, randomBytes),
     guessLimit: new ChallengeLimit(0, 60_000, randomBytes),
     relayAddresses,
+    relayWhereReached: false,
     relayPorts: new RelayPorts(PORTS, randomBytes),
     externalIp: new ExternalIp([], relayAddresses),
     peerPolicy: new PeerPolicy({
