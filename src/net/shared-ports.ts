@@ -72,9 +72,10 @@ export class SharedRelayPorts implements PortSource {
     return known.local
   }
 
-  cancelReservation(token: Buffer): void {
-    this.#own.cancelReservation(token)
+  cancelReservation(token: Buffer): boolean {
+    const wasHeld = this.#own.cancelReservation(token)
     this.#tell({ kind: 'unreserved', token: token.toString('hex') })
+    return wasHeld
   }
 
   sweep(now: number, expired: (user: string) => void): void {

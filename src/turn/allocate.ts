@@ -93,9 +93,9 @@ export function relayUnavailable(relay: Relay, reason: RelayFailure, turn: TurnS
   if (reason === 'in-use') relayPorts.skip(local, now)
   else relayPorts.free(local, now)
 
-  // What was reserved is that one port or none.
-  if (reason === 'in-use' && request.ports !== 'reserved' && request.triesLeft-- > 0) {
-    cancelReservation(allocation, turn)
+  // What was reserved is that one port or none; for another pair than one that has lapsed there may be no quota.
+  const mayHaveAnother = cancelReservation(allocation, turn) && request.ports !== 'reserved'
+  if (reason === 'in-use' && mayHaveAnother && request.triesLeft-- > 0) {
     const next = takePort([local], allocation, turn, now)
     if (next !== null) {
       turn.openRelay(next)
@@ -112,11 +112,15 @@ export function relayUnavailable(relay: Relay, reason: RelayFailure, turn: TurnS
   request.addressErrors.push({ family, code: ErrorCode.INSUFFICIENT_CAPACITY, reason: `relay ${local} ${text}` })
 }
 
-/** Gives back the upper port of a pair that nobody has been told of. */
-export function cancelReservation({ request }: Allocation, { options: { relayPorts } }: TurnServer): void {
-  if (request.reservationToken === null) return
-  relayPorts.cancelReservation(request.reservationToken)
+/** Gives back the upper port of a pair that nobody has been told of; false when its time was over before. */
+export function cancelReservation(allocation: Allocation, { options: { relayPorts } }: TurnServer): boolean {
+  const { request } = allocation
+  if (request.reservationToken === null) return true
+  const wasHeld = relayPorts.cancelReservation(request.reservationToken)
   request.reservationToken = null
+  // The end of a reservation has given its place in the quota back.
+  if (!wasHeld) allocation.quotaPlaces--
+  return wasHeld
 }
 
 /** The family that an address family attribute names; 0 for one that does not exist, null without the attribute. */

@@ -52,13 +52,14 @@ export class RelayPorts {
     return reservation.local
   }
 
-  /** Undoes the reservation of a pair whose even port came to nothing. */
-  cancelReservation(token: Buffer): void {
+  /** Undoes the reservation of a pair whose even port came to nothing; false when there was none any more. */
+  cancelReservation(token: Buffer): boolean {
     const key = token.toString('hex')
     const reservation = this.#reservations.get(key)
-    if (reservation === undefined) return
+    if (reservation === undefined) return false
     this.#reservations.delete(key)
     this.#pool(reservation.local).release(reservation.local.port)
+    return true
   }
 
   /** Frees reservations that nobody came for; `expired` hears of each user whose quota gets a place back. */

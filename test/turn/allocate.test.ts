@@ -588,6 +588,49 @@ describe('EVEN-PORT', () => {
   })
 })
 
+describe('a reservation whose time is over before the relay is open', () => {
+  const USERS_LIMIT = 4
+
+  /** Alice has one allocation, and a pair whose reservation has just ended while its relay still opens. */
+  function lateWorld(): TurnWorld {
+    const world = new TurnWorld({ userQuota: USERS_LIMIT })
+    world.client().allocate()
+    world.opensRelays = false
+    const alice = world.client()
+    alice.learn(alice.ask(Method.ALLOCATE, udp)!)
+    alice.ask(Method.ALLOCATE, (writer) => udp(writer).uint8(Attribute.EVEN_PORT, 0x80))
+    expect(world.options.quota.of('alice')).toBe(3)
+    world.pass(30)
+    expect(world.options.quota.of('alice')).toBe(2)
+    return world
+  }
+
+  test('TURN-EVEN-07 TURN-ALLOC-21 gives its place back once, when the relay fails', () => {
+    const world = lateWorld()
+    world.effects.clear()
+    world.failRelay('unavailable')
+    expect(world.effects.toClient.map((sent) => new Answer(sent.bytes).code)).toEqual([508])
+    expect(world.options.quota.of('alice')).toBe(1)
+  })
+
+  test('TURN-EVEN-07 takes no other pair, for which there may be no place', () => {
+    const world = lateWorld()
+    world.effects.clear()
+    world.failRelay('in-use')
+    expect(world.effects.opening).toEqual([])
+    expect(world.effects.toClient.map((sent) => new Answer(sent.bytes).code)).toEqual([508])
+    expect(world.options.quota.of('alice')).toBe(1)
+  })
+
+  test('TURN-EVEN-07 gives its place back once, when the relay opens and the allocation ends', () => {
+    const world = lateWorld()
+    world.openRelays()
+    expect(world.options.quota.of('alice')).toBe(2)
+    world.pass(600)
+    expect(world.options.quota.of('alice')).toBe(0)
+  })
+})
+
 describe('two families', () => {
   const dual = additionalFamily(2)
 

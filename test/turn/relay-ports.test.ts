@@ -177,6 +177,16 @@ test('TURN-ALLOC-21 a reservation that came to nothing leaves nothing behind', (
   expect(source.reservations).toBe(0)
 })
 
+test('TURN-EVEN-03 a reservation that is over, or used, cannot be undone', () => {
+  const ports = new RelayPorts({ minPort: 50000, maxPort: 50003 }, randomBytes)
+  const over = ports.takePair(IP, 'alice', 0)!
+  ports.sweep(30_000, () => {})
+  expect(ports.cancelReservation(over.token)).toBe(false)
+  const used = ports.takePair(IP, 'alice', 30_000)!
+  ports.takeReserved(used.token, 'alice', 30_000)
+  expect(ports.cancelReservation(used.token)).toBe(false)
+})
+
 test('SEC-28 on 20 ports a hundred rounds of allocate and release succeed', () => {
   const source = ports(49_152, 49_171)
   for (let round = 0; round < 100; round++) {
