@@ -38,7 +38,7 @@ const embedPage: Plugin = {
 }
 
 export default defineConfig({
-  entry: { cli: 'src/cli.ts' },
+  entry: { cli: 'src/cli.ts', 'net/relay-worker': 'src/net/relay-worker.ts' },
   format: 'esm',
   target: 'node20',
   platform: 'node',

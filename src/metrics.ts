@@ -1,6 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import type { TurnDriver } from './net/driver.ts'
+import type { NetCounters, Traffic } from './net/counters.ts'
+import type { TurnReadings } from './net/shared-counters.ts'
 import type { Hub } from './signaling/hub.ts'
+import type { RunningTurn } from './start/turn.ts'
 
 /** One number read at scrape time, with its labels. */
 type Reading = readonly [labels: Readonly<Record<string, string>>, value: number]
@@ -11,7 +13,7 @@ type Reading = readonly [labels: Readonly<Record<string, string>>, value: number
  */
 export class Metrics {
   readonly #registry = new Registry()
-  #driver: TurnDriver | null = null
+  #running: RunningTurn | null = null
   #hub: Hub | null = null
 
   constructor() {
@@ -24,13 +26,17 @@ export class Metrics {
   }
 
   /** The parts to read, once they run. */
-  watch(driver: TurnDriver | null, hub: Hub | null): void {
-    this.#driver = driver
+  watch(turn: RunningTurn | null, hub: Hub | null): void {
+    this.#running = turn
     this.#hub = hub
   }
 
   async text(): Promise<{ contentType: string; body: string }> {
     return { contentType: this.#registry.contentType, body: await this.#registry.metrics() }
+  }
+
+  get #turnReadings(): TurnReadings | null {
+    return this.#running?.readings() ?? null
   }
 
   #rooms(): void {
@@ -66,23 +72,33 @@ export class Metrics {
   }
 
   #turn(): void {
-    const turn = (read: (driver: TurnDriver) => number) => () =>
-      this.#driver === null ? [] : [[{}, read(this.#driver)] as const]
-    const core = (read: (counters: TurnDriver['turn']['counters']) => number) => turn(({ turn }) => read(turn.counters))
+    const all = (read: (readings: TurnReadings) => number) => () => one(this.#turnReadings, read)
+    const core = (read: (counters: TurnReadings['turn']) => number) => all(({ turn }) => read(turn))
+    const running = (read: (turn: RunningTurn) => number) => () => one(this.#running, read)
     this.#gauge(
       'webrtc_stack_allocations',
       'Allocations now',
-      turn(({ turn }) => turn.allocationCount),
+      all(({ allocations }) => sum(allocations)),
     )
     this.#gauge(
       'webrtc_stack_relay_sockets',
       'Open relay sockets',
-      turn(({ openRelays }) => openRelays),
+      all(({ relays }) => relays.open),
     )
     this.#gauge(
       'webrtc_stack_draining',
       '1 while no new allocations are taken',
-      turn(({ turn }) => Number(turn.draining)),
+      running(({ driver }) => Number(driver.turn.draining)),
+    )
+    this.#gauge('webrtc_stack_relay_threads', 'Threads that relay UDP, by how packets are read and sent', () => {
+      if (this.#running === null) return []
+      const threads = this.#running.workers?.size ?? 0
+      return [[{ io: threads > 0 ? 'batch' : 'dgram' }, Math.max(1, threads)]]
+    })
+    this.#counter(
+      'webrtc_stack_relay_thread_deaths_total',
+      'Threads that died, with their allocations, and were started again',
+      running(({ workers }) => workers?.deaths.total ?? 0),
     )
     this.#counter(
       'webrtc_stack_allocations_created_total',
@@ -110,8 +126,8 @@ export class Metrics {
       core((c) => c.turnSuccesses),
     )
     this.#counter('webrtc_stack_stun_errors_total', 'Error answers, by code', () => {
-      if (this.#driver === null) return []
-      return [...this.#driver.turn.counters.errors].map(([code, count]) => [{ code: String(code) }, count] as const)
+      const errors = this.#turnReadings?.turn.errors ?? []
+      return Array.from(errors, ([code, count]) => [{ code: String(code) }, count] as const)
     })
     this.#counter('webrtc_stack_relayed_packets_total', 'Datagrams relayed, by direction', () =>
       this.#directions((c) => [c.toPeerPackets, c.toClientPackets]),
@@ -120,19 +136,21 @@ export class Metrics {
       this.#directions((c) => [c.toPeerBytes, c.toClientBytes]),
     )
     this.#counter('webrtc_stack_dropped_packets_total', 'What was dropped without an answer, by reason', () => {
-      if (this.#driver === null) return []
-      const { counters, turn } = this.#driver
-      return [...labelled('reason', turn.counters.dropped), ...labelled('reason', counters.dropped)]
+      const readings = this.#turnReadings
+      if (readings === null) return []
+      return [...labelled('reason', readings.turn.dropped), ...labelled('reason', readings.net.dropped)]
     })
   }
 
   #network(): void {
-    const clients = (read: (traffic: TurnDriver['counters']['relay']) => number) => () =>
-      this.#driver === null
-        ? []
-        : Object.entries(this.#driver.counters.clients).map(
-            ([transport, traffic]) => [{ transport }, read(traffic)] as const,
-          )
+    const clients = (read: (traffic: Traffic) => number) => () =>
+      Object.entries(this.#turnReadings?.net.clients ?? {}).map(
+        ([transport, traffic]) => [{ transport }, read(traffic)] as const,
+      )
+    const connections = (read: (net: NetCounters) => Readonly<Record<string, number>>, label: string) => () => {
+      const readings = this.#turnReadings
+      return readings === null ? [] : labelled(label, read(readings.net))
+    }
     this.#counter(
       'webrtc_stack_client_received_packets_total',
       'Packets from clients, by transport',
@@ -158,28 +176,30 @@ export class Metrics {
       'Packets that a client or the system would not take',
       clients((t) => t.overflowPackets),
     )
-    this.#gauge('webrtc_stack_connections', 'Open TURN connections, by transport', () =>
-      this.#driver === null ? [] : labelled('transport', this.#driver.counters.openConnections),
+    this.#gauge(
+      'webrtc_stack_connections',
+      'Open TURN connections, by transport',
+      connections((net) => net.openConnections, 'transport'),
     )
-    this.#counter('webrtc_stack_connections_opened_total', 'TURN connections, by transport', () =>
-      this.#driver === null ? [] : labelled('transport', this.#driver.counters.openedConnections),
+    this.#counter(
+      'webrtc_stack_connections_opened_total',
+      'TURN connections, by transport',
+      connections((net) => net.openedConnections, 'transport'),
     )
-    this.#counter('webrtc_stack_connections_closed_total', 'TURN connections that ended, by reason', () =>
-      this.#driver === null ? [] : labelled('reason', this.#driver.counters.closedConnections),
+    this.#counter(
+      'webrtc_stack_connections_closed_total',
+      'TURN connections that ended, by reason',
+      connections((net) => net.closedConnections, 'reason'),
     )
     this.#counter('webrtc_stack_socket_errors_total', 'Errors of sockets, by kind and code', () =>
-      this.#driver === null
-        ? []
-        : Object.entries(this.#driver.errors.counts).flatMap(([kind, codes]) =>
-            [...codes].map(([code, count]) => [{ kind, code }, count] as const),
-          ),
+      (this.#running?.socketErrors ?? []).map(([kind, code, count]) => [{ kind, code }, count] as const),
     )
   }
 
   /** The names that coturn's dashboards read. */
   #coturn(): void {
-    const core = (read: (counters: TurnDriver['turn']['counters']) => number) => () =>
-      this.#driver === null ? [] : [[{}, read(this.#driver.turn.counters)] as const]
+    const core = (read: (counters: TurnReadings['turn']) => number) => () =>
+      one(this.#turnReadings, ({ turn }) => read(turn))
     this.#counter(
       'stun_binding_request',
       'Binding requests',
@@ -196,13 +216,10 @@ export class Metrics {
       core((c) => c.bindingRequests - c.bindingSuccesses),
     )
     this.#gauge('turn_total_allocations', 'Allocations now, by transport of the client', () => {
-      if (this.#driver === null) return []
-      const counts = new Map<string, number>(Object.values(COTURN_TRANSPORTS).map((name) => [name, 0]))
-      for (const { client } of this.#driver.turn.allocations) {
-        const type = COTURN_TRANSPORTS[client.transport]
-        counts.set(type, (counts.get(type) ?? 0) + 1)
-      }
-      return [...counts].map(([type, count]) => [{ type }, count] as const)
+      const readings = this.#turnReadings
+      if (readings === null) return []
+      const transports = Object.entries(COTURN_TRANSPORTS) as [keyof typeof COTURN_TRANSPORTS, string][]
+      return transports.map(([transport, type]) => [{ type }, readings.allocations[transport]] as const)
     })
     this.#counter(
       'turn_total_traffic_rcvp',
@@ -266,9 +283,10 @@ export class Metrics {
     )
   }
 
-  #directions(read: (counters: TurnDriver['turn']['counters']) => readonly [number, number]): Reading[] {
-    if (this.#driver === null) return []
-    const [toPeer, toClient] = read(this.#driver.turn.counters)
+  #directions(read: (counters: TurnReadings['turn']) => readonly [number, number]): Reading[] {
+    const readings = this.#turnReadings
+    if (readings === null) return []
+    const [toPeer, toClient] = read(readings.turn)
     return [
       [{ direction: 'to_peer' }, toPeer],
       [{ direction: 'to_client' }, toClient],
@@ -302,8 +320,12 @@ export class Metrics {
   }
 }
 
-const LABELS = ['version', 'side', 'kind', 'code', 'direction', 'reason', 'transport', 'type']
+const LABELS = ['version', 'io', 'side', 'kind', 'code', 'direction', 'reason', 'transport', 'type']
 const COTURN_TRANSPORTS = { udp: 'UDP', tcp: 'TCP', tls: 'TLS/TCP', dtls: 'DTLS' } as const
+
+function one<Source>(source: Source | null, read: (source: Source) => number): Reading[] {
+  return source === null ? [] : [[{}, read(source)]]
+}
 
 function labelled(name: string, counts: Readonly<Record<string, number>>): Reading[] {
   return Object.entries(counts).map(([value, count]) => [{ [name]: value }, count])

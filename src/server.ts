@@ -38,7 +38,7 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
     let isReady = false
 
     const turn = config.turn ? await startTurn(config, addresses, files, log) : null
-    if (turn !== null) stops.push(() => turn.driver.close())
+    if (turn !== null) stops.push(() => turn.close())
 
     const metrics = new Metrics()
     const iceConfig = iceConfigOptions(config, addresses, turn?.ports ?? null, files)
@@ -55,7 +55,7 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
     const ownMetrics: MetricsListener | null = config.prometheus ? await openMetrics(config, metrics) : null
     if (ownMetrics !== null) stops.push(() => ownMetrics.close())
 
-    metrics.watch(turn?.driver ?? null, web?.hub ?? null)
+    metrics.watch(turn, web?.hub ?? null)
     const servicePorts = [
       web?.http,
       web?.https,
@@ -80,8 +80,9 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
       },
       drain: () => {
         isReady = false
-        turn?.driver.turn.drain(true)
-        log.info({ allocations: turn?.driver.turn.allocationCount ?? 0 }, 'draining: no new allocations')
+        turn?.drain(true)
+        const { udp, dtls, tcp, tls } = turn?.readings().allocations ?? { udp: 0, dtls: 0, tcp: 0, tls: 0 }
+        log.info({ allocations: udp + dtls + tcp + tls }, 'draining: no new allocations')
       },
       close,
     }

@@ -55,6 +55,16 @@ export function integer(placeholder: string, from: number, to: number, bare?: nu
   }
 }
 
+/** Empty for what is worked out at start. */
+export function optionalInteger(placeholder: string, from: number, to: number): ValueType<number | null> {
+  const number = integer(placeholder, from, to)
+  return {
+    placeholder,
+    parse: (value) => (value === '' ? null : number.parse(value)),
+    show: (value) => (value === null ? '' : number.show(value)),
+  }
+}
+
 export const port: ValueType<number> = integer('PORT', 0, 65_535)
 
 export const text: ValueType<string> = {

@@ -20,6 +20,8 @@ export interface RelayLoopOptions {
   readonly bufferSize: number
   /** Whether a new relay may be opened: at once, or by calling `admit` later. */
   readonly mayOpen: (relay: Relay) => 'now' | 'later'
+  /** The core closes a relay that has not been opened. */
+  readonly abandoned: (relay: Relay) => void
   /** Told of every descriptor that is opened and closed here, by its place. */
   readonly onDescriptor: (place: number, fd: number | null) => void
   readonly log: Log
@@ -71,6 +73,8 @@ export class RelayLoop implements Effects {
         else turn.peerData(socket.relay!, socket.from, bytes, start, end, now)
       },
     })
+    // The first place is the wake-up's, which is not ours to close.
+    options.onDescriptor(0, this.#batch.descriptor)
     this.#dtls =
       options.dtls?.({
         clock,
@@ -135,11 +139,8 @@ export class RelayLoop implements Effects {
     this.#opening = []
     for (const allocation of this.turn.allocations) this.turn.release(allocation, this.#clock())
     for (const socket of this.#listeners) this.#batch.remove(socket)
+    this.#options.onDescriptor(0, null)
     closeDescriptor(this.#batch.descriptor)
-  }
-
-  get pollDescriptor(): number {
-    return this.#batch.descriptor
   }
 
   sendToClient(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
@@ -166,7 +167,10 @@ export class RelayLoop implements Effects {
 
   closeRelay(relay: Relay): void {
     const socket = this.#batch.at(relay.handle)
-    if (socket === null) return
+    if (socket === null) {
+      this.#options.abandoned(relay)
+      return
+    }
     this.#log.closed(relay)
     this.#options.onDescriptor(relay.handle, null)
     this.#batch.remove(socket)

@@ -1,14 +1,27 @@
 import { Counters } from '../turn/counters.ts'
-import type { ClientTransport } from '../turn/five-tuple.ts'
+import type { ClientTransport, FiveTuple } from '../turn/five-tuple.ts'
 import { NetCounters } from './counters.ts'
 
 /** What one thread or several relay now, and have counted so far. */
 export class TurnReadings {
-  readonly turn = new Counters()
-  readonly net = new NetCounters()
+  readonly turn: Counters
+  readonly net: NetCounters
   /** Allocations now, by the client's transport. */
   readonly allocations: Record<ClientTransport, number> = { udp: 0, dtls: 0, tcp: 0, tls: 0 }
   readonly relays = { open: 0 }
+
+  constructor(turn = new Counters(), net = new NetCounters()) {
+    this.turn = turn
+    this.net = net
+  }
+
+  /** Says what is the case now. */
+  update(allocations: Iterable<{ readonly client: FiveTuple }>, openRelays: number): void {
+    const counts = this.allocations
+    counts.udp = counts.dtls = counts.tcp = counts.tls = 0
+    for (const { client } of allocations) counts[client.transport]++
+    this.relays.open = openRelays
+  }
 }
 
 const FIRST_CODE = 300
@@ -51,11 +64,18 @@ export class SharedCounters {
     }
   }
 
-  /** What was now the case is over; what was counted stays. */
-  clearGauges(): void {
+  /** Takes over what a thread that is no more has counted; what was the case in it is over. */
+  inherit(other: SharedCounters): void {
     const leaves = leavesOf(new TurnReadings())
-    for (let i = 0; i < leaves.length; i++) if (leaves[i]!.isGauge) this.#numbers[i] = 0
+    for (let i = 0; i < this.#numbers.length; i++) if (!leaves[i]?.isGauge) this.#numbers[i]! += other.#numbers[i]!
   }
+}
+
+/** Adds what is counted in this thread to `sum`. */
+export function addReadings(sum: TurnReadings, part: TurnReadings): void {
+  const leaves = leavesOf(sum)
+  for (const [i, { holder, key }] of leavesOf(part).entries()) leaves[i]!.holder[leaves[i]!.key]! += holder[key]!
+  for (const [code, count] of part.turn.errors) sum.turn.errors.set(code, (sum.turn.errors.get(code) ?? 0) + count)
 }
 
 interface Leaf {

@@ -1,41 +1,61 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../config/options.ts'
 import { type Log, OncePerMinute } from '../log.ts'
-import { DtlsServer } from '../net/dtls.ts'
+import { type DtlsLimits, DtlsServer } from '../net/dtls.ts'
 import type { OpenDtls } from '../net/dtls-endpoint.ts'
 import type { DtlsIdentity } from '../net/dtls-identity.ts'
 import { dtlsSupport } from '../net/openssl.ts'
 import type { CertificateFiles } from './certificate.ts'
 
+/** What a thread needs to serve DTLS, in values that can be copied to it. */
+export interface DtlsPlan {
+  readonly identity: DtlsIdentity
+  readonly ciphers: string | undefined
+  readonly limits: Partial<DtlsLimits>
+}
+
 export interface Dtls {
   readonly open: OpenDtls
-  reload(files: CertificateFiles): void
+  reload(identity: DtlsIdentity): void
 }
 
 /** DTLS as the configuration wants it; null when it is off or this Node has not what it takes, which is logged. */
-export function dtlsFor(config: Config, files: CertificateFiles, log: Log): Dtls | null {
+export function dtlsPlan(config: Config, files: CertificateFiles, log: Log): DtlsPlan | null {
   if (!config.dtls || config['no-udp'] || config['no-tls']) return null
   const support = dtlsSupport()
   if (!support.available) {
     log.warn({ reason: support.reason }, 'DTLS is off: clients use TURN over UDP, TCP or TLS')
     return null
   }
+  return {
+    identity: dtlsIdentity(files),
+    ciphers: config['cipher-list'] === '' ? undefined : config['cipher-list'],
+    limits: {
+      handshakeTimeoutMs: config['handshake-timeout-seconds'] * 1000,
+      maxHandshakes: config['max-dtls-handshakes'] || Number.MAX_SAFE_INTEGER,
+      maxSessions: config['max-dtls-sessions'] || Number.MAX_SAFE_INTEGER,
+      maxSessionsPerSource: config['max-dtls-sessions-per-address'] || Number.MAX_SAFE_INTEGER,
+      maxIdleMs: config['max-allocate-timeout'] * 1000,
+    },
+  }
+}
+
+export function dtlsIdentity({ cert, key, passphrase }: CertificateFiles): DtlsIdentity {
+  return { cert: cert.toString(), key: key.toString(), ...(passphrase === undefined ? {} : { passphrase }) }
+}
+
+/** The DTLS of one thread. */
+export function dtlsOf({ identity, ciphers, limits }: DtlsPlan, log: Log): Dtls {
   const failures = new OncePerMinute()
   let server: DtlsServer | null = null
   return {
     open: (world) => {
       server = new DtlsServer(
         {
-          identity: identity(files),
+          identity,
+          ciphers,
+          limits,
           random: randomBytes,
-          ...(config['cipher-list'] === '' ? {} : { ciphers: config['cipher-list'] }),
-          limits: {
-            handshakeTimeoutMs: config['handshake-timeout-seconds'] * 1000,
-            maxHandshakes: config['max-dtls-handshakes'] || Number.MAX_SAFE_INTEGER,
-            maxSessions: config['max-dtls-sessions'] || Number.MAX_SAFE_INTEGER,
-            maxSessionsPerSource: config['max-dtls-sessions-per-address'] || Number.MAX_SAFE_INTEGER,
-            maxIdleMs: config['max-allocate-timeout'] * 1000,
-          },
           handshakeFailed: (client, reason) => {
             const held = failures.pass(client.host, world.clock())
             if (held !== null) log.info({ client: client.toString(), reason, held }, 'DTLS handshake failed')
@@ -45,10 +65,6 @@ export function dtlsFor(config: Config, files: CertificateFiles, log: Log): Dtls
       )
       return server
     },
-    reload: (renewed) => server?.reload(identity(renewed)),
+    reload: (renewed) => server?.reload(renewed),
   }
-}
-
-function identity({ cert, key, passphrase }: CertificateFiles): DtlsIdentity {
-  return { cert: cert.toString(), key: key.toString(), ...(passphrase === undefined ? {} : { passphrase }) }
 }

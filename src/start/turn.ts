@@ -1,13 +1,21 @@
 import { randomBytes } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import type { Config } from '../config/options.ts'
 import type { Log } from '../log.ts'
-import { type BoundAddress, TurnDriver } from '../net/driver.ts'
+import { type BoundAddress, type NetOptions, TurnDriver } from '../net/driver.ts'
+import { RelayWorkers, relayWorkersSupport, spawnRelayWorker } from '../net/relay-workers.ts'
+import { addReadings, TurnReadings } from '../net/shared-counters.ts'
+import { portSlices, SharedRelayPorts } from '../net/shared-ports.ts'
+import type { SocketKind } from '../net/socket-errors.ts'
+import { Quota } from '../turn/quota.ts'
+import { RelayPorts } from '../turn/relay-ports.ts'
 import { TurnServer } from '../turn/turn-server.ts'
 import type { TurnAddresses } from './addresses.ts'
 import { type CertificateFiles, turnTls } from './certificate.ts'
-import { dtlsFor } from './dtls.ts'
+import { type DtlsPlan, dtlsIdentity, dtlsOf, dtlsPlan } from './dtls.ts'
 import { netOptions } from './net-options.ts'
 import { peerPolicy, turnOptions } from './turn-options.ts'
+import { peerPlan, type TurnPlan, turnPlan } from './turn-plan.ts'
 
 /** Where clients reach TURN; null where a transport is off. */
 export interface TurnPorts {
@@ -18,35 +26,142 @@ export interface TurnPorts {
 }
 
 export interface RunningTurn {
+  /** Serves streams, and UDP too where there are no workers. */
   readonly driver: TurnDriver
+  readonly workers: RelayWorkers | null
   readonly bound: readonly BoundAddress[]
   readonly ports: TurnPorts
   /** Closes this machine's own services, by the ports they really got, to relayed traffic. */
   protect(ports: readonly number[]): void
   reload(files: CertificateFiles): void
+  drain(on: boolean): void
+  /** Of all threads together. */
+  readings(): TurnReadings
+  readonly socketErrors: readonly (readonly [SocketKind, string, number])[]
+  close(): Promise<void>
 }
 
 export async function startTurn(
   config: Config,
   addresses: TurnAddresses,
   files: CertificateFiles | null,
-  log: Log,
+  parentLog: Log,
 ): Promise<RunningTurn> {
-  const dtls = files === null ? null : dtlsFor(config, files, log)
-  const options = netOptions(config, files, dtls?.open ?? null)
-  const makeTurn = (effects: ConstructorParameters<typeof TurnServer>[1]) =>
-    new TurnServer(turnOptions(config, addresses), effects, { random: randomBytes })
-  const driver = new TurnDriver(options, makeTurn, log.child({ part: 'turn' }))
-  await driver.start()
-  const bound = driver.addresses
+  const log = parentLog.child({ part: 'turn' })
+  const plan = turnPlan(config, addresses)
+  const quota = new Quota(plan.quota)
+  const secure = files === null ? null : dtlsPlan(config, files, log)
+  const dtls = secure === null ? null : dtlsOf(secure, log)
+  const wanted = netOptions(config, files, dtls?.open ?? null)
+  const slices = relaySlices(config, wanted, plan, log)
+  const [ownSlice = plan.ports, ...workerSlices] = slices
+
+  // Streams stay on this thread; UDP and DTLS go to the workers where there are any.
+  const options = workerSlices.length === 0 ? wanted : { ...wanted, udp: [], dtls: null }
+  let workers: RelayWorkers | null = null
+  const ownPorts = new RelayPorts(ownSlice, randomBytes)
+  const relayPorts = new SharedRelayPorts(ownPorts, ownSlice, (message) => workers?.tellPorts(message))
+  const driver = new TurnDriver(
+    options,
+    (effects) => new TurnServer(turnOptions(plan, { quota, relayPorts }), effects, { random: randomBytes }),
+    log,
+  )
+  if (workerSlices.length > 0) {
+    workers = new RelayWorkers({
+      slices: workerSlices,
+      endpoints: wanted.udp,
+      bufferSize: wanted.socketBufferBytes,
+      plan,
+      dtls: secure === null ? null : shareOf(secure, workerSlices.length),
+      quota,
+      quotaLimits: plan.quota,
+      hearPorts: (message) => relayPorts.hear(message, options.clock()),
+      errors: driver.errors,
+      log,
+      clock: options.clock,
+      spawn: spawnRelayWorker,
+    })
+    await workers.start()
+  }
+  const close = async () => {
+    await driver.close()
+    await workers?.close()
+  }
+  try {
+    await driver.start()
+  } catch (error) {
+    await close()
+    throw error
+  }
+
+  const udp = (workers?.addresses ?? []).map((address) => ({ transport: 'udp' as const, address }))
+  const bound = [...udp, ...driver.addresses]
+  const own = new TurnReadings(driver.turn.counters, driver.counters)
   return {
     driver,
+    workers,
     bound,
     ports: portsOf(config, bound, { tls: options.tls !== null, dtls: dtls !== null }),
-    protect: (ports) => driver.turn.setPeerPolicy(peerPolicy(config, addresses, ports)),
+    protect: (ports) => {
+      const peers = peerPlan(config, addresses, ports)
+      driver.turn.setPeerPolicy(peerPolicy(peers))
+      workers?.setPeerPolicy(peers)
+    },
     reload: (renewed) => {
       if (options.tls !== null) driver.reload(turnTls(config, renewed))
-      dtls?.reload(renewed)
+      if (secure === null) return
+      const identity = dtlsIdentity(renewed)
+      if (workers === null) dtls?.reload(identity)
+      else workers.reloadDtls(identity, shareOf({ ...secure, identity }, workers.size))
+    },
+    drain: (on) => {
+      driver.turn.drain(on)
+      workers?.drain(on)
+    },
+    readings: () => {
+      own.update(driver.turn.allocations, driver.openRelays)
+      const sum = new TurnReadings()
+      addReadings(sum, own)
+      workers?.addTo(sum)
+      return sum
+    },
+    get socketErrors() {
+      const kinds = Object.entries(driver.errors.counts) as [SocketKind, Map<string, number>][]
+      const here = kinds.flatMap(([kind, codes]) => Array.from(codes, ([code, count]) => [kind, code, count] as const))
+      return [...here, ...(workers?.errorCounts ?? [])]
+    },
+    close,
+  }
+}
+
+/** Slices of the relay ports: this thread's, then one for each worker; this thread's alone where there are no workers. */
+function relaySlices(config: Config, options: NetOptions, plan: TurnPlan, log: Log): TurnPlan['ports'][] {
+  const alone = (reason: string | null) => {
+    if (reason !== null && config['udp-io'] === 'batch')
+      log.warn({ reason }, 'UDP packets are moved one by one (dgram)')
+    else log.info({ reason: reason ?? 'as configured' }, 'UDP packets are moved one by one (dgram)')
+    return [plan.ports]
+  }
+  const threads = config['relay-threads'] ?? availableParallelism()
+  if (options.udp.length === 0) return [plan.ports]
+  if (config['udp-io'] === 'dgram' || threads === 0) return alone(null)
+  const support = relayWorkersSupport()
+  if (!support.available) return alone(support.reason)
+  const slices = portSlices(plan.ports, threads + 1)
+  if (slices.length < 2) return alone('fewer than 128 relay ports')
+  log.info({ threads: slices.length - 1 }, 'UDP packets are moved in batches (recvmmsg, sendmmsg)')
+  return slices
+}
+
+/** Limits hold for all threads together. */
+function shareOf(plan: DtlsPlan, threads: number): DtlsPlan {
+  const { maxHandshakes, maxSessions, ...rest } = plan.limits
+  return {
+    ...plan,
+    limits: {
+      ...rest,
+      ...(maxHandshakes === undefined ? {} : { maxHandshakes: Math.ceil(maxHandshakes / threads) }),
+      ...(maxSessions === undefined ? {} : { maxSessions: Math.ceil(maxSessions / threads) }),
     },
   }
 }

@@ -42,15 +42,13 @@ export const network = {
     state: withoutEffect('they are always dropped'),
   }),
   'drop-invalid-packets-log': flag(false, 'Log those drops', { state: notBuiltYet('they are counted') }),
-  'udp-io': option(choice('auto', 'batch', 'dgram'), 'auto', 'How packets are read and sent', {
-    state: notBuiltYet('packets are read one by one (dgram)'),
-  }),
+  'udp-io': option(choice('auto', 'batch', 'dgram'), 'auto', 'How packets are read and sent'),
   'udp-recvmmsg': flag(true, 'Batched receiving', {
-    state: withoutEffect('packets are read one by one; see udp-io'),
+    state: withoutEffect('see udp-io'),
   }),
   'udp-recvmmsg-log': flag(false, 'Statistics of batched receiving', { state: withoutEffect('see udp-io') }),
   'udp-sendmmsg-log': flag(false, 'Statistics of batched sending', { state: withoutEffect('see udp-io') }),
-  'udp-gso': flag(false, 'Segmentation offload', { state: withoutEffect('packets are sent one by one; see udp-io') }),
+  'udp-gso': flag(false, 'Segmentation offload', { state: withoutEffect('see udp-io') }),
   'alternate-server': list(hostAndPort(3478), 'Redirect Allocates to this server', { state: noRedirect }),
   'tls-alternate-server': list(hostAndPort(5349), 'The same for TLS and DTLS', { state: noRedirect }),
   'udp-alternate-server': list(hostAndPort(3478), 'The same for UDP', { state: noRedirect }),

@@ -1,5 +1,5 @@
 import { flag, notBuiltYet, option, withoutEffect } from '../option.ts'
-import { integer, optionalText, path } from '../values.ts'
+import { integer, optionalInteger, optionalText, path } from '../values.ts'
 
 const drop = notBuiltYet('rights are kept; start as that user, or with User= in the systemd unit')
 
@@ -12,9 +12,9 @@ export const processOptions = {
   pidfile: option(path, null, 'File for the process id', { defaultNote: 'none' }),
   'proc-user': option(optionalText, null, 'Become this user once the ports are open', { state: drop }),
   'proc-group': option(optionalText, null, 'Become this group once the ports are open', { state: drop }),
-  'relay-threads': option(integer('N', 0, 128), 0, 'Threads that relay', {
+  'relay-threads': option(optionalInteger('N', 0, 128), null, 'Threads that relay UDP and DTLS; 0 = the main thread', {
     short: 'm',
-    state: notBuiltYet('one thread relays everything'),
+    defaultNote: 'one per processor',
   }),
   cpus: option(integer('N', 0, 1024), 0, 'Number of processors', {
     defaultNote: 'detected',

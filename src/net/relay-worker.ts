@@ -1,0 +1,162 @@
+import { randomBytes } from 'node:crypto'
+import { performance } from 'node:perf_hooks'
+import { receiveMessageOnPort, workerData } from 'node:worker_threads'
+import type { Log } from '../log.ts'
+import { type DtlsPlan, dtlsOf } from '../start/dtls.ts'
+import { peerPolicy, turnOptions } from '../start/turn-options.ts'
+import type { PeerPlan, TurnPlan } from '../start/turn-plan.ts'
+import type { Allocation } from '../turn/allocation.ts'
+import type { Relay } from '../turn/relay-address.ts'
+import { RelayPorts } from '../turn/relay-ports.ts'
+import { TurnServer } from '../turn/turn-server.ts'
+import type { DtlsIdentity } from './dtls-identity.ts'
+import { RelayGate } from './relay-gate.ts'
+import { RelayLoop } from './relay-loop.ts'
+import type { FromWorker, RelayWorkerData, Session, ToWorker } from './relay-messages.ts'
+import { SharedCounters, TurnReadings } from './shared-counters.ts'
+import { SharedRelayPorts } from './shared-ports.ts'
+
+// The entry of a thread that relays (`net/relay-worker` in dist). It never returns to its event loop for long.
+
+// Written by relay-workers.ts, from the same plan that the main thread uses itself.
+const data = workerData as RelayWorkerData & { readonly plan: TurnPlan; readonly dtls: DtlsPlan | null }
+const { control, wakeUp, ports, hasQuota, bufferSize } = data
+const clock = () => performance.now()
+const tell = (message: FromWorker) => control.postMessage(message)
+const log = forwardingLog(data.logLevel)
+
+const gate = new RelayGate({
+  hasQuota,
+  ask: (id, user, places) => tell({ kind: 'ask', id, user, places }),
+  give: (user, places) => tell({ kind: 'give', user, places }),
+})
+const relayPorts = new SharedRelayPorts(new RelayPorts(ports, randomBytes), ports, tell)
+const dtls = data.dtls === null ? null : dtlsOf(data.dtls, log)
+const descriptors = new Int32Array(data.descriptors)
+
+const loop = new RelayLoop(
+  {
+    wakeUp,
+    bufferSize,
+    log,
+    clock,
+    dtls: dtls?.open ?? null,
+    onWake: hear,
+    mayOpen: (relay) => gate.mayOpen(relay),
+    abandoned: (relay) => gate.abandon(relay),
+    onDescriptor: (place, fd) => {
+      if (place < descriptors.length) descriptors[place] = fd === null ? 0 : fd + 1
+    },
+  },
+  (effects) => new TurnServer(turnOptions(data.plan, { quota: gate, relayPorts }), effects, { random: randomBytes }),
+)
+const readings = new TurnReadings(loop.turn.counters, loop.counters)
+const publish = new SharedCounters(data.counters).publisher(readings)
+/** How old what others see of us may be. */
+const SHOW_MS = 250
+let shownAt = Number.NEGATIVE_INFINITY
+let told = ''
+let isClosing = false
+
+loop.turn.drain(data.draining)
+for (const fd of data.listeners) loop.listen(fd)
+tell({ kind: 'ready' })
+relayOn()
+
+function relayOn(): void {
+  loop.run()
+  hear()
+  if (clock() - shownAt >= SHOW_MS) show()
+  if (isClosing) end()
+  else setImmediate(relayOn)
+}
+
+function hear(): void {
+  for (let received = receiveMessageOnPort(control); received; received = receiveMessageOnPort(control)) {
+    obey(received.message as ToWorker)
+  }
+}
+
+function obey(message: ToWorker): void {
+  switch (message.kind) {
+    case 'listen':
+      loop.listen(message.fd)
+      break
+    case 'verdict':
+      for (const relay of gate.verdict(message.id, message.granted, refuse)) loop.admit(relay)
+      break
+    case 'peers':
+      loop.turn.setPeerPolicy(peerPolicy(message.peers as PeerPlan))
+      break
+    case 'dtls':
+      dtls?.reload(message.identity as DtlsIdentity)
+      break
+    case 'drain':
+      loop.turn.drain(message.on)
+      break
+    case 'sessions':
+      tell({ kind: 'sessions', id: message.id, sessions: Array.from(loop.turn.allocations, sessionOf) })
+      break
+    case 'close':
+      isClosing = true
+      break
+    default:
+      relayPorts.hear(message, clock())
+  }
+}
+
+function refuse(relay: Relay): void {
+  loop.turn.relayFailed(relay, 'quota', clock())
+}
+
+function show(): void {
+  shownAt = clock()
+  readings.update(loop.turn.allocations, loop.openRelays)
+  publish()
+  const { counts } = loop.errors
+  const kinds = Object.entries(counts) as [keyof typeof counts, Map<string, number>][]
+  const all = kinds.flatMap(([kind, codes]) => Array.from(codes, ([code, count]) => [kind, code, count] as const))
+  const text = all.join()
+  if (text === told) return
+  told = text
+  tell({ kind: 'errors', counts: all.map(([kind, code, count]) => [kind, code, count]) })
+}
+
+function end(): void {
+  loop.close()
+  show()
+  control.close()
+}
+
+function sessionOf(allocation: Allocation): Session {
+  const { client, username, createdAt, expiresAt, permissionCount, channels } = allocation
+  const { toPeerPackets, toPeerBytes, toClientPackets, toClientBytes } = allocation
+  const now = clock()
+  return {
+    transport: client.transport,
+    client: client.client.toString(),
+    username,
+    relays: allocation.relays.map(({ advertised }) => advertised.toString()),
+    ageSeconds: Math.floor((now - createdAt) / 1000),
+    expiresInSeconds: Math.ceil((expiresAt - now) / 1000),
+    permissions: permissionCount,
+    channels: channels.size,
+    toPeerPackets,
+    toPeerBytes,
+    toClientPackets,
+    toClientBytes,
+  }
+}
+
+/** The main thread writes the lines: one place knows where they go. */
+function forwardingLog(least: string): Log {
+  const levels = ['debug', 'info', 'warn', 'error'] as const
+  const from = levels.indexOf(least as (typeof levels)[number])
+  const line = (level: (typeof levels)[number]) => (fields: object, message: string) => {
+    if (from >= 0 && levels.indexOf(level) >= from) tell({ kind: 'log', level, fields, message })
+  }
+  const isLevelEnabled = (level: string) => from >= 0 && levels.indexOf(level as (typeof levels)[number]) >= from
+  const made = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error'), isLevelEnabled }
+  // Only what the drivers call; the type has pino's many overloads.
+  return made as unknown as Log
+}

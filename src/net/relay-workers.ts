@@ -1,0 +1,339 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { MessageChannel, type MessagePort, Worker, type WorkerOptions } from 'node:worker_threads'
+import type { Log } from '../log.ts'
+import type { Address } from '../stun/address.ts'
+import type { Quota, QuotaLimits } from '../turn/quota.ts'
+import type { RelayPortRange } from '../turn/relay-ports.ts'
+import { closeDescriptor, linuxSupport, openWakeUp, wake } from './linux-sockets.ts'
+import type { FromWorker, RelayWorkerData, Session, ToWorker } from './relay-messages.ts'
+import { ReuseListeners } from './reuse-listeners.ts'
+import { SharedCounters, type TurnReadings } from './shared-counters.ts'
+import type { PortMessage } from './shared-ports.ts'
+import type { SocketErrors, SocketKind } from './socket-errors.ts'
+import type { UdpEndpoint } from './udp-listeners.ts'
+
+export interface RelayWorkersOptions {
+  /** One thread for each slice of the relay ports. */
+  readonly slices: readonly RelayPortRange[]
+  readonly endpoints: readonly UdpEndpoint[]
+  readonly bufferSize: number
+  /** Handed to the workers as they are: `TurnPlan` and `DtlsPlan`. */
+  readonly plan: unknown
+  readonly dtls: unknown
+  readonly quota: Quota
+  readonly quotaLimits: QuotaLimits
+  /** Also told what a worker tells the others of ports and reservations: the main thread may relay for streams. */
+  readonly hearPorts: (message: PortMessage) => void
+  readonly errors: SocketErrors
+  readonly log: Log
+  readonly clock: () => number
+  readonly spawn: (options: WorkerOptions) => Worker
+}
+
+/** Whether relay workers can run here, and if not, the reason in an operator's words. */
+export function relayWorkersSupport(): { available: true } | { available: false; reason: string } {
+  const support = linuxSupport()
+  if (!support.available) return support
+  return existsSync(fileURLToPath(workerFile))
+    ? { available: true }
+    : { available: false, reason: 'the worker of this build is missing' }
+}
+
+/** The usual worker. */
+export function spawnRelayWorker(options: WorkerOptions): Worker {
+  return new Worker(workerFile, options)
+}
+
+// Sources can't be a thread's entry in Node 20: whoever runs them (tests) uses the built worker.
+const workerFile = new URL(
+  import.meta.url.endsWith('.ts') ? '../../dist/net/relay-worker.js' : './net/relay-worker.js',
+  import.meta.url,
+)
+
+/** A worker that ends sooner than that is not started again at once. */
+const SHORT_LIFE_MS = 5000
+const RESTART_PAUSE_MS = 1000
+const CLOSE_MS = 5000
+const RESCAN_MS = 10_000
+/** Descriptors by place that are closed for a worker that died; one needs more only with several relay addresses. */
+const PLACES = 65_536
+
+/**
+ * The threads that relay UDP and DTLS, seen from the main thread: starts them, shares out listening descriptors, and knows
+ * what is common to all (quotas, reservations). A packet never comes here. One that dies takes its own allocations with it
+ * and is replaced.
+ */
+export class RelayWorkers {
+  readonly deaths = { total: 0 }
+  readonly #options: RelayWorkersOptions
+  readonly #listeners: ReuseListeners
+  readonly #members: Member[] = []
+  #peers: ToWorker | null = null
+  #dtls: unknown
+  #isDraining = false
+  #timer: NodeJS.Timeout | undefined
+  #closing: Promise<void> | null = null
+  #lastQuestion = 0
+
+  constructor(options: RelayWorkersOptions) {
+    this.#options = options
+    this.#dtls = options.dtls
+    this.#listeners = new ReuseListeners({
+      threads: options.slices.length,
+      bufferSize: options.bufferSize,
+      errors: options.errors,
+    })
+  }
+
+  /** Opens every address and starts the threads; throws ListenError, and leaves nothing open, when one cannot be had. */
+  async start(): Promise<void> {
+    try {
+      for (const endpoint of this.#options.endpoints) this.#listeners.listen(endpoint)
+      for (const [thread, slice] of this.#options.slices.entries()) this.#members.push(this.#enlist(thread, slice))
+      await Promise.all(this.#members.map(({ ready }) => ready))
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+    this.#timer = setInterval(() => this.#rescan(), RESCAN_MS)
+    this.#timer.unref()
+    for (const address of this.addresses) {
+      this.#options.log.info({ transport: 'udp', address: address.toString(), threads: this.size }, 'listening')
+    }
+  }
+
+  get addresses(): readonly Address[] {
+    return this.#listeners.addresses
+  }
+
+  get size(): number {
+    return this.#members.length
+  }
+
+  /** What all threads together relay now and have counted, those too that are no more; added to `sum`. */
+  addTo(sum: TurnReadings): void {
+    for (const { counters, past } of this.#members) {
+      past.addTo(sum)
+      counters.addTo(sum)
+    }
+  }
+
+  /** Socket errors of the threads, by kind and code. */
+  get errorCounts(): readonly (readonly [SocketKind, string, number])[] {
+    return this.#members.flatMap(({ errors }) => errors)
+  }
+
+  async sessions(): Promise<Session[]> {
+    const answers = this.#members.map(
+      (member) =>
+        new Promise<readonly Session[]>((resolve) => {
+          const id = ++this.#lastQuestion
+          member.questions.set(id, resolve)
+          this.#tell(member, { kind: 'sessions', id })
+        }),
+    )
+    return (await Promise.all(answers)).flat()
+  }
+
+  setPeerPolicy(peers: unknown): void {
+    this.#peers = { kind: 'peers', peers }
+    this.#tellAll(this.#peers)
+  }
+
+  drain(on: boolean): void {
+    this.#isDraining = on
+    this.#tellAll({ kind: 'drain', on })
+  }
+
+  /** New DTLS handshakes get this certificate; `dtls` is the plan that later threads begin with. */
+  reloadDtls(identity: unknown, dtls: unknown): void {
+    this.#dtls = dtls
+    this.#tellAll({ kind: 'dtls', identity })
+  }
+
+  /** What the main thread's own TURN server has to tell about ports and reservations. */
+  tellPorts(message: PortMessage): void {
+    this.#tellAll(message)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  #enlist(thread: number, slice: RelayPortRange): Member {
+    const member: Member = {
+      thread,
+      slice,
+      wakeUp: openWakeUp(),
+      counters: new SharedCounters(),
+      past: new SharedCounters(),
+      errors: [],
+      held: new Map(),
+      questions: new Map(),
+      descriptors: new Int32Array(new SharedArrayBuffer(PLACES * Int32Array.BYTES_PER_ELEMENT)),
+      worker: null,
+      control: null,
+      ready: Promise.resolve(),
+    }
+    this.#spawn(member)
+    return member
+  }
+
+  #spawn(member: Member): void {
+    const { plan, quotaLimits, bufferSize, log, spawn, clock } = this.#options
+    const { port1: control, port2 } = new MessageChannel()
+    const data: RelayWorkerData = {
+      plan,
+      dtls: this.#dtls,
+      ports: member.slice,
+      hasQuota: quotaLimits.user > 0 || quotaLimits.total > 0,
+      listeners: this.#listeners.descriptorsOf(member.thread),
+      wakeUp: member.wakeUp,
+      bufferSize,
+      draining: this.#isDraining,
+      logLevel: log.level,
+      counters: member.counters.memory,
+      descriptors: member.descriptors.buffer as SharedArrayBuffer,
+      control: port2,
+    }
+    const startedAt = clock()
+    const worker = spawn({ workerData: data, transferList: [port2], name: `relay ${member.thread}` })
+    member.worker = worker
+    member.control = control
+    member.ready = new Promise((resolve, reject) => {
+      control.on('message', (message: FromWorker) => {
+        if (message.kind === 'ready') resolve()
+        else this.#hear(member, message)
+      })
+      worker.once('exit', () => reject(new Error(`relay worker ${member.thread} ended before it was ready`)))
+    })
+    member.ready.catch(() => {})
+    if (this.#peers !== null) this.#tell(member, this.#peers)
+    worker.on('error', (error) => log.error({ thread: member.thread, err: error }, 'relay worker failed'))
+    worker.once('exit', () => this.#ended(member, startedAt))
+  }
+
+  #hear(member: Member, message: FromWorker): void {
+    const { quota, log } = this.#options
+    switch (message.kind) {
+      case 'ask': {
+        const { id, user, places } = message
+        const granted = places === 0 || quota.take(user, places) === 'taken'
+        if (granted && places > 0) hold(member, user, places)
+        this.#tell(member, { kind: 'verdict', id, granted })
+        break
+      }
+      case 'give':
+        quota.give(message.user, message.places)
+        hold(member, message.user, -message.places)
+        break
+      case 'log':
+        log[message.level]({ ...message.fields, thread: member.thread }, message.message)
+        break
+      case 'errors':
+        member.errors = message.counts
+        break
+      case 'sessions':
+        member.questions.get(message.id)?.(message.sessions)
+        member.questions.delete(message.id)
+        break
+      case 'ready':
+        break
+      default:
+        this.#passOn(member, message)
+    }
+  }
+
+  #passOn(from: Member, message: PortMessage): void {
+    for (const member of this.#members) if (member !== from) this.#tell(member, message)
+    this.#options.hearPorts(message)
+  }
+
+  #tellAll(message: ToWorker): void {
+    for (const member of this.#members) this.#tell(member, message)
+  }
+
+  #tell({ control, wakeUp }: Member, message: ToWorker): void {
+    control?.postMessage(message)
+    wake(wakeUp)
+  }
+
+  /** Its relay sockets, its places and its open questions are ours to clear away. */
+  #ended(member: Member, startedAt: number): void {
+    const { log, quota, clock } = this.#options
+    member.worker = null
+    member.control?.close()
+    member.control = null
+    for (let place = 0; place < member.descriptors.length; place++) {
+      const fd = member.descriptors[place]! - 1
+      if (fd >= 0) closeDescriptor(fd)
+    }
+    member.descriptors.fill(0)
+    for (const answer of member.questions.values()) answer([])
+    member.questions.clear()
+    if (this.#closing !== null) return
+    this.deaths.total++
+    for (const [user, places] of member.held) if (places > 0) quota.give(user, places)
+    member.held.clear()
+    member.past.inherit(member.counters)
+    member.counters = new SharedCounters()
+    const pauseMs = clock() - startedAt < SHORT_LIFE_MS ? RESTART_PAUSE_MS : 0
+    log.error({ thread: member.thread, pauseMs }, 'relay worker died: its allocations are lost, it is started again')
+    setTimeout(() => {
+      if (this.#closing === null) this.#spawn(member)
+    }, pauseMs).unref()
+  }
+
+  #rescan(): void {
+    const added = this.#listeners.rescan()
+    if (added === 0) return
+    for (const member of this.#members) {
+      for (const fd of this.#listeners.descriptorsOf(member.thread).slice(-added)) {
+        this.#tell(member, { kind: 'listen', fd })
+      }
+    }
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#timer)
+    await Promise.all(this.#members.map((member) => this.#dismiss(member)))
+    for (const { wakeUp } of this.#members) closeDescriptor(wakeUp)
+    this.#listeners.close()
+  }
+
+  async #dismiss(member: Member): Promise<void> {
+    const { worker } = member
+    if (worker === null) return
+    const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+    this.#tell(member, { kind: 'close' })
+    const late = setTimeout(() => void worker.terminate(), CLOSE_MS)
+    await ended
+    clearTimeout(late)
+  }
+}
+
+/** One thread and what the main thread keeps for it, through all its lives. */
+interface Member {
+  readonly thread: number
+  readonly slice: RelayPortRange
+  readonly wakeUp: number
+  counters: SharedCounters
+  /** Of its former lives. */
+  readonly past: SharedCounters
+  errors: readonly (readonly [SocketKind, string, number])[]
+  /** Places of quotas that its allocations have, by user. */
+  readonly held: Map<string, number>
+  readonly questions: Map<number, (sessions: readonly Session[]) => void>
+  readonly descriptors: Int32Array
+  worker: Worker | null
+  control: MessagePort | null
+  ready: Promise<void>
+}
+
+function hold(member: Member, user: string, places: number): void {
+  const held = (member.held.get(user) ?? 0) + places
+  if (held === 0) member.held.delete(user)
+  else member.held.set(user, held)
+}

@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto'
+import type { Config } from '../config/options.ts'
+import { linuxSupport } from '../net/linux-sockets.ts'
+import type { Address } from '../stun/address.ts'
+import type { AuthOptions } from '../turn/auth.ts'
+import { type NonceOptions, nonceKey } from '../turn/nonce.ts'
+import type { TurnSettings } from '../turn/options.ts'
+import type { PeerRules } from '../turn/peer-policy.ts'
+import type { QuotaLimits } from '../turn/quota.ts'
+import type { RelayPortRange } from '../turn/relay-ports.ts'
+import { deniesPrivatePeers, type TurnAddresses } from './addresses.ts'
+
+/**
+ * All that TURN cores are told, in values that can be copied to other threads: secrets are revealed, addresses are text.
+ * Every thread makes its own TurnOptions of it.
+ */
+export interface TurnPlan {
+  readonly settings: TurnSettings
+  readonly auth: Omit<AuthOptions, 'users'>
+  readonly users: readonly UserPlan[]
+  /** One key for all threads: a client may come back to another one. */
+  readonly nonces: Omit<NonceOptions, 'random' | 'key'> & { readonly key: string }
+  readonly quota: QuotaLimits
+  /** 0 = no limit. */
+  readonly challengesPerSecond: number
+  readonly guessesPerMinute: number
+  readonly relayAddresses: readonly string[]
+  readonly relayWhereReached: boolean
+  readonly ports: RelayPortRange
+  readonly externalIp: readonly { readonly public: string; readonly private: string | null }[]
+  readonly peers: PeerPlan
+}
+
+/** A key is hexadecimal. */
+export interface UserPlan {
+  readonly name: string
+  readonly password?: string
+  readonly key?: string
+}
+
+export type PeerPlan = Pick<PeerRules, 'allowLoopback' | 'ownPorts' | 'minPort' | 'maxPort'> & {
+  readonly allowed: readonly string[]
+  readonly denied: readonly string[]
+  readonly ownAddresses: readonly string[]
+  readonly relayAddresses: readonly string[]
+}
+
+export function turnPlan(config: Config, addresses: TurnAddresses): TurnPlan {
+  const nonceSecret = config['stateless-nonce-secret']
+  return {
+    settings: settings(config),
+    auth: {
+      realm: config.realm,
+      anonymous: config['no-auth'],
+      secrets: config['static-auth-secret'].map((secret) => secret.reveal()),
+      separator: config['rest-api-separator'],
+      strictExpiry: config['strict-expiry'],
+      sha256: config.sha256 === 'off' ? 'off' : config.sha256 === 'strict' ? 'required' : 'offered',
+    },
+    users: config.user.map(({ name, password, key }) =>
+      key === null ? { name, password: password?.reveal() ?? '' } : { name, key: key.reveal() },
+    ),
+    nonces: {
+      lifetimeSeconds: config['stale-nonce'],
+      key: (nonceSecret === null ? randomBytes(32) : nonceKey(nonceSecret.reveal())).toString('hex'),
+      bitOrder: config['nonce-bit-order'],
+    },
+    quota: { user: config['user-quota'], total: config['total-quota'] },
+    challengesPerSecond: config['unauthorized-ratelimit'] ? config['unauthorized-ratelimit-rps'] : 0,
+    guessesPerMinute: config['max-wrong-guesses-per-minute'],
+    relayAddresses: hosts(addresses.relay),
+    relayWhereReached: addresses.relayWhereReached,
+    ports: { minPort: config['min-port'], maxPort: config['max-port'] },
+    externalIp: config['external-ip'].map(({ publicIp, privateIp }) => ({ public: publicIp, private: privateIp })),
+    // Until the ports of all servers are known nobody has got a relay.
+    peers: peerPlan(config, addresses, []),
+  }
+}
+
+/** The rules about peers once `ownPorts`, those of this machine's own services, are known. */
+export function peerPlan(config: Config, addresses: TurnAddresses, ownPorts: readonly number[]): PeerPlan {
+  const denied = config['denied-peer-ip']
+  return {
+    allowed: config['allowed-peer-ip'],
+    denied: deniesPrivatePeers(config, addresses) ? ['recommended', ...denied] : denied,
+    allowLoopback: config['allow-loopback-peers'],
+    ownAddresses: hosts([...addresses.own, ...addresses.external]),
+    ownPorts,
+    // Peers are looked at before and after external-ip is applied, so each half needs the limits of a relay address.
+    relayAddresses: hosts([...addresses.relay, ...addresses.external, ...addresses.behindExternal]),
+    minPort: config['min-port'],
+    maxPort: config['max-port'],
+  }
+}
+
+function settings(config: Config): TurnSettings {
+  return {
+    stun: config['no-stun'] ? 'off' : config['secure-stun'] ? 'secure' : 'open',
+    noUdpRelay: config['no-udp-relay'],
+    stunOnly: config['stun-only'],
+    stunBackwardCompatibility: config['stun-backward-compatibility'],
+    rfc3489Compatibility: config['rfc3489-compatibility'],
+    fingerprint: config.fingerprint,
+    software: config['software-attribute'] ? `webrtc-stack ${__VERSION__}` : null,
+    includeReasonString: config['include-reason-string'],
+    maxAllocateLifetimeSeconds: config['max-allocate-lifetime'],
+    channelLifetimeSeconds: config['channel-lifetime'],
+    permissionLifetimeSeconds: config['permission-lifetime'],
+    rfc5766ChannelNumbers: config['rfc5766-channel-numbers'],
+    dontFragment: linuxSupport().available,
+    allocationDefaultAddressFamily: config['allocation-default-address-family'],
+    serverRelay: config['server-relay'],
+    maxPermissions: config['max-permissions'],
+    maxChannels: config['max-channels'],
+    maxBytesPerSecond: config['max-bps'],
+    maxPacketsPerSecond: config['max-pps'],
+  }
+}
+
+function hosts(addresses: readonly Address[]): string[] {
+  return addresses.map(({ host }) => host)
+}
