@@ -6,50 +6,12 @@ import { verifyFingerprint, verifyIntegrity, verifyIntegritySha256 } from '../..
 import { StunMessage } from '../../src/stun/message.ts'
 import { StunWriter } from '../../src/stun/writer.ts'
 import { useEveryAccessor } from '../support/every-accessor.ts'
-import { publicSeeds } from '../support/public-seeds.ts'
-import { rawMessage } from '../support/raw-message.ts'
+import { arbitraryBytes, bytes, mutatedMessage, uint16 } from '../support/hostile-bytes.ts'
 
 const RUNS = 100_000
 const key = Buffer.from('key')
 const writer = new StunWriter()
 const again = new StunWriter()
-
-const knownType = fc.constantFrom(...Object.values(Attribute))
-const uint16 = fc.integer({ min: 0, max: 0xffff })
-const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((array) => Buffer.from(array))
-
-/** Bytes of any kind; bytes behind a header that fits them; attributes in order, known ones and others. */
-const arbitraryBytes = fc.oneof(
-  bytes(120),
-  bytes(120).map((body) => fitHeader(Buffer.concat([rawMessage(0x0001), body]))),
-  fc
-    .tuple(
-      fc.integer({ min: 0, max: 0x3fff }),
-      fc.array(fc.tuple(fc.oneof(knownType, uint16), bytes(36), fc.constantFrom(0, 0x20)), { maxLength: 8 }),
-    )
-    .map(([type, attributes]) => rawMessage(type, attributes)),
-)
-
-const samples = publicSeeds.map(([, seed]) => seed).filter((seed) => StunMessage.parse(seed) !== null)
-
-/** Sound messages with some of their bytes changed, cut, doubled or put in, under a header that may fit or not. */
-const mutatedMessage = fc
-  .tuple(
-    fc.constantFrom(...samples),
-    fc.array(
-      fc.tuple(
-        fc.constantFrom('flip', 'byte', 'length', 'cut', 'double', 'insert'),
-        fc.nat(),
-        fc.oneof(uint16, fc.constantFrom(0, 1, 3, 4, 8, 20, 0x7fff, 0x8000, 0xfffc, 0xffff)),
-      ),
-      { minLength: 1, maxLength: 4 },
-    ),
-    fc.boolean(),
-  )
-  .map(([sample, mutations, fit]) => {
-    const mutated = mutations.reduce((message, [kind, where, value]) => mutate(message, kind, where, value), sample)
-    return fit ? fitHeader(Buffer.concat([mutated, Buffer.alloc(-mutated.length & 3)])) : mutated
-  })
 
 // A tenth at least must get past the header, or the rest was not looked at.
 test('SEC-34 100 000 arbitrary datagrams are read or refused as the reference says', async () => {
@@ -191,33 +153,4 @@ function readPlainly(received: Buffer): (readonly [number, Buffer])[] | null {
     rest = rest.subarray(whole)
   }
   return counted
-}
-
-function fitHeader(message: Buffer): Buffer {
-  const fitted = Buffer.from(message)
-  if (fitted.length >= 4) fitted.writeUInt16BE((fitted.length - 20) & 0xffff, 2)
-  return fitted
-}
-
-function mutate(message: Buffer, kind: string, where: number, value: number): Buffer {
-  if (message.length < 4) return message
-  const at = where % message.length
-  const mutated = Buffer.from(message)
-  switch (kind) {
-    case 'flip':
-      mutated[at]! ^= 1 << (value & 7)
-      return mutated
-    case 'byte':
-      mutated[at] = value
-      return mutated
-    case 'length':
-      mutated.writeUInt16BE(value, (at & ~3) % (message.length - 3))
-      return mutated
-    case 'cut':
-      return mutated.subarray(0, at)
-    case 'double':
-      return Buffer.concat([mutated, mutated.subarray(at & ~3)])
-    default:
-      return Buffer.concat([mutated.subarray(0, at), Buffer.alloc(value & 31, value), mutated.subarray(at)])
-  }
 }
