@@ -24,12 +24,22 @@ export function allocate(request: StunMessage, exchange: SignedExchange, turn: T
   const wish = readWish(request, exchange.client, turn)
   if ('error' in wish) return wish
 
-  const { quota } = turn.options
+  const { quota, maxAllocationsPerAddress } = turn.options
   const { client, user, fingerprint } = exchange
+  if (maxAllocationsPerAddress > 0 && turn.sources.of(client.client) >= maxAllocationsPerAddress) {
+    turn.counters.refusedAllocations.address++
+    return refuse(
+      ErrorCode.ALLOCATION_QUOTA_REACHED,
+      `${client.client.host} has as many allocations as one address may`,
+    )
+  }
   // A reserved port has its place in the quota since it was reserved.
   const places = wish.ports === 'pair' ? 2 : wish.ports === 'reserved' ? 0 : 1
   const verdict = quota.take(user.quotaName, places)
-  if (verdict !== 'taken') return refuse(ErrorCode.ALLOCATION_QUOTA_REACHED, `the ${verdict} quota is used up`)
+  if (verdict !== 'taken') {
+    turn.counters.refusedAllocations.quota++
+    return refuse(ErrorCode.ALLOCATION_QUOTA_REACHED, `the ${verdict} quota is used up`)
+  }
 
   const kept = {
     transactionId: Buffer.from(request.transactionId()),
@@ -104,6 +114,7 @@ export function relayUnavailable(relay: Relay, reason: RelayFailure, turn: TurnS
   }
   const { family } = local
   if (reason === 'quota') {
+    turn.counters.refusedAllocations.quota++
     const code = ErrorCode.ALLOCATION_QUOTA_REACHED
     request.addressErrors.push({ family, code, reason: 'the user or total quota is used up' })
     return

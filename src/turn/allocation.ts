@@ -57,6 +57,8 @@ export interface AllocateRequest {
  */
 export class Allocation {
   readonly client: FiveTuple
+  /** The address that asked for it, whose limit it counts against for as long as it lives. */
+  readonly source: Address
   readonly user: Authenticated
   readonly request: AllocateRequest
   /** What it holds of its user's quota: itself, and while opening its reservation. */
@@ -89,6 +91,7 @@ export class Allocation {
     now: number,
   ) {
     this.client = client
+    this.source = client.client
     this.user = user
     this.request = request
     this.quotaPlaces = quotaPlaces

@@ -45,6 +45,8 @@ export class Counters {
   bindingSuccesses = 0
   turnRequests = 0
   turnSuccesses = 0
+  /** Allocates that met a limit: the user's or the total quota, or that of their source address. */
+  readonly refusedAllocations = { quota: 0, address: 0 }
   allocationsCreated = 0
   allocationsEnded = 0
   /** Of those that ended: nobody refreshed them. */

@@ -59,6 +59,8 @@ export interface TurnSettings {
   readonly allocationDefaultAddressFamily: 'ipv4' | 'ipv6' | 'keep'
   /** No permissions needed, in either direction. */
   readonly serverRelay: boolean
+  /** From one IPv4 address or one IPv6 /64; 0 for no limit. */
+  readonly maxAllocationsPerAddress: number
   readonly maxPermissions: number
   readonly maxChannels: number
   /** Per allocation and direction; 0 for no limit. */
@@ -82,6 +84,7 @@ export const DEFAULT_SETTINGS: TurnSettings = Object.freeze({
   dontFragment: false,
   allocationDefaultAddressFamily: 'ipv4',
   serverRelay: false,
+  maxAllocationsPerAddress: 1024,
   maxPermissions: 1024,
   maxChannels: 1024,
   maxBytesPerSecond: 0,

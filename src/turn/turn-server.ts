@@ -12,6 +12,7 @@ import type { Relay, RelayFailure } from './relay-address.ts'
 import { RelayChoice } from './relay-choice.ts'
 import { Responder } from './reply.ts'
 import { RequestLane } from './request-lane.ts'
+import { SourceCount } from './source-count.ts'
 
 /**
  * A STUN and TURN server without sockets and clock: bytes and their 5-tuple go in, effects come out during the call.
@@ -21,6 +22,7 @@ export class TurnServer {
   readonly options: TurnOptions
   readonly counters = new Counters()
   readonly relayChoice: RelayChoice
+  readonly sources = new SourceCount()
   readonly #effects: Effects
   readonly #allocations = new AllocationTable()
   readonly #relay: PacketRelay
@@ -128,6 +130,7 @@ export class TurnServer {
     allocation.state = 'ended'
     for (const relay of allocation.relays) this.closeRelay(relay, now)
     this.options.quota.give(allocation.user.quotaName, allocation.quotaPlaces)
+    this.sources.remove(allocation.source)
     this.#allocations.delete(allocation)
   }
 
@@ -147,7 +150,9 @@ export class TurnServer {
 
   /** Enters a new allocation; false when its 5-tuple cannot be kept. */
   enter(allocation: Allocation): boolean {
-    return this.#allocations.add(allocation)
+    if (!this.#allocations.add(allocation)) return false
+    this.sources.add(allocation.source)
+    return true
   }
 
   get peerPolicy(): PeerPolicy {

@@ -43,6 +43,7 @@ export const relay = {
 
   'user-quota': limit(0, 'Allocations of one user at a time', { short: 'q' }),
   'total-quota': limit(0, 'Allocations at a time', { short: 'Q' }),
+  'max-allocations-per-address': limit(1024, 'Allocations of one address at a time'),
   'max-bps': limit(0, 'Bytes a second each way of one allocation', { short: 's' }),
   'max-pps': limit(10_000, 'Packets a second each way of one allocation'),
   'bps-capacity': limit(0, 'Bytes a second that allocations may reserve together', {
