@@ -110,6 +110,7 @@ function settings(config: Config): TurnSettings {
     dontFragment: linuxSupport().available,
     allocationDefaultAddressFamily: config['allocation-default-address-family'],
     serverRelay: config['server-relay'],
+    maxAllocationsPerAddress: config['max-allocations-per-address'],
     maxPermissions: config['max-permissions'],
     maxChannels: config['max-channels'],
     maxBytesPerSecond: config['max-bps'],
