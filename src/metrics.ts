@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { NetCounters, Traffic } from './net/counters.ts'
 import type { TurnReadings } from './net/shared-counters.ts'
+import type { SocketErrors } from './net/socket-errors.ts'
 import type { Hub } from './signaling/hub.ts'
 import type { RunningTurn } from './start/turn.ts'
 
@@ -15,6 +16,7 @@ export class Metrics {
   readonly #registry = new Registry()
   #running: RunningTurn | null = null
   #hub: Hub | null = null
+  #errors: SocketErrors | null = null
 
   constructor() {
     collectDefaultMetrics({ register: this.#registry })
@@ -26,9 +28,10 @@ export class Metrics {
   }
 
   /** The parts to read, once they run. */
-  watch(turn: RunningTurn | null, hub: Hub | null): void {
+  watch(turn: RunningTurn | null, hub: Hub | null, errors: SocketErrors): void {
     this.#running = turn
     this.#hub = hub
+    this.#errors = errors
   }
 
   async text(): Promise<{ contentType: string; body: string }> {
@@ -192,7 +195,9 @@ export class Metrics {
       connections((net) => net.closedConnections, 'reason'),
     )
     this.#counter('webrtc_stack_socket_errors_total', 'Errors of sockets, by kind and code', () =>
-      (this.#running?.socketErrors ?? []).map(([kind, code, count]) => [{ kind, code }, count] as const),
+      [...(this.#running?.socketErrors ?? []), ...(this.#errors?.entries ?? [])].map(
+        ([kind, code, count]) => [{ kind, code }, count] as const,
+      ),
     )
   }
 

@@ -1,6 +1,8 @@
+import { performance } from 'node:perf_hooks'
 import type { LoadedConfig } from './config/load.ts'
 import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
+import { SocketErrors } from './net/socket-errors.ts'
 import { turnAddresses } from './start/addresses.ts'
 import { certificate } from './start/certificate.ts'
 import { type MetricsListener, openMetrics } from './start/metrics-listener.ts'
@@ -40,22 +42,24 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
     const turn = config.turn ? await startTurn(config, addresses, files, log) : null
     if (turn !== null) stops.push(() => turn.close())
 
+    const errors = new SocketErrors(log, () => performance.now())
     const metrics = new Metrics()
     const iceConfig = iceConfigOptions(config, addresses, turn?.ports ?? null, files)
     const web =
       config.rooms || config.signaling
         ? await startWeb(config, files, {
             log,
+            errors,
             iceConfig: () => iceConfig,
             ready: () => isReady,
             metrics: () => metrics.text(),
           })
         : null
     if (web !== null) stops.push(() => web.close())
-    const ownMetrics: MetricsListener | null = config.prometheus ? await openMetrics(config, metrics) : null
+    const ownMetrics: MetricsListener | null = config.prometheus ? await openMetrics(config, metrics, errors) : null
     if (ownMetrics !== null) stops.push(() => ownMetrics.close())
 
-    metrics.watch(turn, web?.hub ?? null)
+    metrics.watch(turn, web?.hub ?? null, errors)
     const servicePorts = [
       web?.http,
       web?.https,

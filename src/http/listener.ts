@@ -19,6 +19,8 @@ export interface ListenerWorld {
   fetch(request: Request, env: Environment['Bindings']): Response | Promise<Response>
   /** Answers a WebSocket handshake at /ws; null where there is no hub. */
   readonly upgrade: ((request: IncomingMessage, socket: Duplex, head: Buffer, caller: Caller) => void) | null
+  /** A connection could not be accepted, for want of descriptors or memory; the port stays open. */
+  acceptFailed(error: unknown): void
 }
 
 export interface ListenAddress {
@@ -59,6 +61,7 @@ export class HttpListener {
       server.once('error', reject)
       server.listen({ host: at.host, port: at.port }, () => {
         server.off('error', reject)
+        server.on('error', (error) => world.acceptFailed(error))
         resolve()
       })
     })

@@ -1,7 +1,7 @@
 import { type Log, OncePerMinute } from '../log.ts'
 
 /** Which sockets an error came from; a label value in metrics. */
-export type SocketKind = 'udp' | 'relay' | 'tcp' | 'tls' | 'listener'
+export type SocketKind = 'udp' | 'relay' | 'tcp' | 'tls' | 'listener' | 'http'
 
 /** Errors of sockets by kind and code: each is counted, and logged at most once a minute. */
 export class SocketErrors {
@@ -11,6 +11,7 @@ export class SocketErrors {
     tcp: new Map(),
     tls: new Map(),
     listener: new Map(),
+    http: new Map(),
   }
   readonly #log: Log
   readonly #clock: () => number
@@ -19,6 +20,11 @@ export class SocketErrors {
   constructor(log: Log, clock: () => number) {
     this.#log = log
     this.#clock = clock
+  }
+
+  get entries(): (readonly [SocketKind, string, number])[] {
+    const kinds = Object.entries(this.counts) as [SocketKind, Map<string, number>][]
+    return kinds.flatMap(([kind, codes]) => Array.from(codes, ([code, count]) => [kind, code, count] as const))
   }
 
   count(kind: SocketKind, error: unknown): void {

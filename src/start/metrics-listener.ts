@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Config } from '../config/options.ts'
 import type { Metrics } from '../metrics.ts'
 import { ListenError } from '../net/listen-error.ts'
+import type { SocketErrors } from '../net/socket-errors.ts'
 
 export interface MetricsListener {
   readonly address: AddressInfo
@@ -10,7 +11,7 @@ export interface MetricsListener {
 }
 
 /** coturn's `prometheus` port: metrics for whoever can reach it, and `ok` at `/`. */
-export async function openMetrics(config: Config, metrics: Metrics): Promise<MetricsListener> {
+export async function openMetrics(config: Config, metrics: Metrics, errors: SocketErrors): Promise<MetricsListener> {
   const host = config['prometheus-address'] ?? '::'
   const port = config['prometheus-port']
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000 }, (request, response) => {
@@ -29,6 +30,7 @@ export async function openMetrics(config: Config, metrics: Metrics): Promise<Met
     server.once('error', (error) => reject(new ListenError('tcp', host, port, error)))
     server.listen({ host, port }, resolve)
   })
+  server.on('error', (error) => errors.count('http', error))
   return {
     // A server that listens on a TCP port has one; strings are for pipes.
     address: server.address() as AddressInfo,

@@ -126,9 +126,7 @@ export async function startTurn(
       return sum
     },
     get socketErrors() {
-      const kinds = Object.entries(driver.errors.counts) as [SocketKind, Map<string, number>][]
-      const here = kinds.flatMap(([kind, codes]) => Array.from(codes, ([code, count]) => [kind, code, count] as const))
-      return [...here, ...(workers?.errorCounts ?? [])]
+      return [...driver.errors.entries, ...(workers?.errorCounts ?? [])]
     },
     close,
   }

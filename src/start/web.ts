@@ -9,6 +9,7 @@ import { HttpListener } from '../http/listener.ts'
 import { callPages } from '../http/page.ts'
 import type { Log } from '../log.ts'
 import { ListenError } from '../net/listen-error.ts'
+import type { SocketErrors } from '../net/socket-errors.ts'
 import type { RoomEffects } from '../rooms/room.ts'
 import { MemoryRooms } from '../rooms/room-store.ts'
 import { Hub } from '../signaling/hub.ts'
@@ -18,7 +19,10 @@ import type { CertificateFiles } from './certificate.ts'
 import { httpOptions, listenerOptions, roomsOptions, signalingOptions } from './web-options.ts'
 
 /** What rooms and signaling ask of the rest. */
-export type WebWorld = Pick<AppWorld, 'iceConfig' | 'ready' | 'metrics'> & { readonly log: Log }
+export type WebWorld = Pick<AppWorld, 'iceConfig' | 'ready' | 'metrics'> & {
+  readonly log: Log
+  readonly errors: SocketErrors
+}
 
 export interface RunningWeb {
   readonly hub: Hub
@@ -60,6 +64,7 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
         options: listenerOptions(config),
         trustedProxies: config['trusted-proxy'],
         fetch: (request, environment) => app.fetch(request, environment),
+        acceptFailed: (error) => world.errors.count('http', error),
         upgrade: collider && ((request, socket, head, caller) => hub.upgrade(request, socket, head, caller.block)),
       })
       listeners.push({ listener, tls: tls !== null })

@@ -16,6 +16,7 @@ const WORLD = {
   fetch: (_request: Request, { caller }: { caller: { secure: boolean } }) =>
     new Response(caller.secure ? 'secure' : 'plain'),
   upgrade: null,
+  acceptFailed: () => {},
 }
 
 let opened: HttpListener | Service | undefined

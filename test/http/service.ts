@@ -95,6 +95,7 @@ export class Service {
           trustedProxies: http.trustedProxies,
           fetch,
           upgrade: (request, socket, head, caller) => hub.upgrade(request, socket, head, caller.block),
+          acceptFailed: () => {},
         },
       )
     return new Service(hub, await port(app.fetch), await port(colliderApp(collider).fetch), skew)
