@@ -63,10 +63,8 @@ test.each(['auto', 'dgram'])(
     for (const port of [ports.tcp, ports.http]) {
       const connections = await Promise.all(Array.from({ length: 10 }, () => connectTcp(port)))
       for (const { socket } of connections) socket.write('\0\u0001')
-      await Promise.all(
-        connections.map(({ closed }) => Promise.race([closed, setTimeout(200)])),
-    for (const { socket } of connections) socket.destroy()
-      )
+      await Promise.all(connections.map(({ closed }) => Promise.race([closed, setTimeout(200)])))
+      for (const { socket } of connections) socket.destroy()
     }
     expect((await first.refresh(600)).code).toBe(200)
     const before = cpuSeconds(running)
