@@ -52,9 +52,7 @@ const loop = new RelayLoop(
 )
 const readings = new TurnReadings(loop.turn.counters, loop.counters)
 const publish = new SharedCounters(data.counters).publisher(readings)
-/** How old what others see of us may be. */
-const SHOW_MS = 250
-let shownAt = Number.NEGATIVE_INFINITY
+let changes = -1
 let told = ''
 let isClosing = false
 
@@ -66,7 +64,7 @@ relayOn()
 function relayOn(): void {
   loop.run()
   hear()
-  if (clock() - shownAt >= SHOW_MS) show()
+  show()
   if (isClosing) end()
   else setImmediate(relayOn)
 }
@@ -95,6 +93,7 @@ function obey(message: ToWorker): void {
       loop.turn.drain(message.on)
       break
     case 'sessions':
+      show()
       tell({ kind: 'sessions', id: message.id, sessions: Array.from(loop.turn.allocations, sessionOf) })
       break
     case 'close':
@@ -110,8 +109,12 @@ function refuse(relay: Relay): void {
 }
 
 function show(): void {
-  shownAt = clock()
-  readings.update(loop.turn.allocations, loop.openRelays)
+  const { allocationsCreated, allocationsEnded } = loop.turn.counters
+  // Counting the allocations takes longer the more there are.
+  if (changes !== allocationsCreated + allocationsEnded) {
+    changes = allocationsCreated + allocationsEnded
+    readings.update(loop.turn.allocations, loop.openRelays)
+  }
   publish()
   const { counts } = loop.errors
   const kinds = Object.entries(counts) as [keyof typeof counts, Map<string, number>][]

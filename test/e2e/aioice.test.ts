@@ -25,7 +25,7 @@ describeWith(['aioice'], 'aioice', () => {
       const { answer, candidates, selected } = JSON.parse(text) as Record<string, string | string[]>
       expect(answer).toBe('you said hello')
       expect(selected).toEqual(['relay', 'relay'])
-      expectRelayed(server, candidates as string[], transport)
+      await expectRelayed(server, candidates as string[], transport)
       await server.expectNoAllocations()
     })
   }

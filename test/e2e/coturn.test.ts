@@ -99,7 +99,7 @@ describeWith(['coturn'], "coturn's client", () => {
           toClientPackets: messages,
           allocationsCreated: allocations,
         })
-        expect(server.turn.driver.counters.clients[over].receivedPackets).toBeGreaterThan(messages)
+        expect(server.net.clients[over].receivedPackets).toBeGreaterThan(messages)
         // It leaves without a Refresh or close_notify, so only a connection's end tells.
         if (over === 'tcp' || over === 'tls') await server.expectNoAllocations()
       })
@@ -173,7 +173,7 @@ async function callEchoPeer(
 ): Promise<UclientSummary> {
   const port = server.ports[over]
   expect(port, `a port for ${over}`).not.toBeNull()
-  return uclient(
+  const summary = await uclient(
     [
       ...TRANSPORTS[over],
       ...login,
@@ -183,6 +183,8 @@ async function callEchoPeer(
     ],
     limitMs,
   )
+  await server.refresh()
+  return summary
 }
 
 async function withServer(options: TestOptions, body: (server: TestServer) => Promise<void>): Promise<void> {

@@ -53,12 +53,11 @@ describe('node-datachannel', () => {
     channel.onOpen(() => channel.sendMessage('hello'))
 
     expect(await answer).toBe('you said hello')
-    expectRelayed(server, candidates, 'udp')
+    await expectRelayed(server, candidates, 'udp')
+    // libjuice takes the first path that works, and from one side that may be its host's own to the other's relay.
     for (const connection of [caller, callee]) {
-      expect(connection.getSelectedCandidatePair()).toMatchObject({
-        local: { type: 'relay' },
-        remote: { type: 'relay' },
-      })
+      const pair = connection.getSelectedCandidatePair()
+      expect([pair?.local.type, pair?.remote.type]).toContain('relay')
     }
     caller.close()
     callee.close()

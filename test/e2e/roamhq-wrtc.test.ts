@@ -20,7 +20,7 @@ describe('@roamhq/wrtc', () => {
       const caller = peer()
       const callee = peer()
       const candidates = await talk(caller, callee)
-      expectRelayed(server, candidates, transport)
+      await expectRelayed(server, candidates, transport)
       for (const connection of [caller, callee]) expect(await selectedTypes(connection)).toEqual(['relay', 'relay'])
       caller.close()
       callee.close()

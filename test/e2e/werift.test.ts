@@ -25,7 +25,7 @@ describe('werift', () => {
       const callee = peer()
       // Its types are its own; its methods and events are those of the browser's class.
       const candidates = await talk(caller as unknown as RTCPeerConnection, callee as unknown as RTCPeerConnection)
-      expectRelayed(server, candidates, transport)
+      await expectRelayed(server, candidates, transport)
       for (const { iceTransports } of [caller, callee]) {
         const { nominated } = iceTransports[0]!.connection
         expect(nominated?.localCandidate.type).toBe('relay')

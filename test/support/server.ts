@@ -6,6 +6,7 @@ import { expect, vi } from 'vitest'
 import { readFlags } from '../../src/config/flags.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { createLog } from '../../src/log.ts'
+import type { NetCounters } from '../../src/net/counters.ts'
 import { type RunningServer, startServer } from '../../src/server.ts'
 import type { Counters } from '../../src/turn/counters.ts'
 
@@ -73,8 +74,18 @@ export class TestServer {
     return this.running.turn!
   }
 
+  /** Of all threads together; threads show theirs now and then, and when asked to by `refresh`. */
   get counters(): Counters {
-    return this.turn.driver.turn.counters
+    return this.turn.readings().turn
+  }
+
+  get net(): NetCounters {
+    return this.turn.readings().net
+  }
+
+  /** Makes what is counted so far visible. */
+  async refresh(): Promise<void> {
+    await this.turn.workers?.sessions()
   }
 
   /** Where TURN answers over each transport. */
@@ -107,9 +118,11 @@ export class TestServer {
   /** Waits until each client has given its allocation back, and each relay socket is closed. */
   async expectNoAllocations(): Promise<void> {
     await vi.waitFor(
-      () => {
-        expect(this.turn.driver.turn.allocationCount, 'allocations that nobody gave back').toBe(0)
-        expect(this.turn.driver.openRelays, 'relay sockets without an allocation').toBe(0)
+      async () => {
+        await this.refresh()
+        const { allocations, relays } = this.turn.readings()
+        expect(allocations, 'allocations that nobody gave back').toEqual({ udp: 0, dtls: 0, tcp: 0, tls: 0 })
+        expect(relays.open, 'relay sockets without an allocation').toBe(0)
       },
       { timeout: 10_000 },
     )
