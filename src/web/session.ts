@@ -55,6 +55,7 @@ export class Session {
   /** What came before the connection was ready to take it. */
   #inbox: Message[] = []
   #repair: ReturnType<typeof setTimeout> | undefined
+  #repairedAt = Number.NEGATIVE_INFINITY
   #readings: ReturnType<typeof setInterval> | undefined
 
   constructor(room: string, media: LocalMedia) {
@@ -191,9 +192,12 @@ export class Session {
       clearTimeout(this.#repair)
       this.#repair = setTimeout(() => void this.#repairPath(), patienceMs)
     } else if (state === 'failed') {
-      this.noPath.value = this.phase.value === 'connecting'
+      if (this.phase.value === 'connecting') this.noPath.value = true
       this.phase.value = 'reconnecting'
-      void this.#repairPath()
+      clearTimeout(this.#repair)
+      // Where there is no path at all, each new try fails at once.
+      const delay = Math.max(0, this.#repairedAt + retryMs - performance.now())
+      this.#repair = setTimeout(() => void this.#repairPath(), delay)
     }
   }
 
@@ -201,6 +205,7 @@ export class Session {
   async #repairPath(): Promise<void> {
     clearTimeout(this.#repair)
     this.#repair = setTimeout(() => void this.#rejoin(), repairMs)
+    this.#repairedAt = performance.now()
     const peer = this.#peer
     if (this.#signaling?.initiator !== true || peer === null) return
     const iceServers = await this.#iceServers()

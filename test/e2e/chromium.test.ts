@@ -65,7 +65,7 @@ describeWith(['chromium'], 'a call between two Chromiums', () => {
         await person.sees(`Via relay (${transport})`)
       }
       expect(server.counters.toPeerPackets).toBeGreaterThan(before + 100)
-      expect(server.turn.driver.counters.clients[transport].receivedPackets).toBeGreaterThan(100)
+      expect(server.net.clients[transport].receivedPackets).toBeGreaterThan(100)
     })
   }
 
@@ -101,5 +101,23 @@ describeWith(['chromium'], 'a call between two Chromiums', () => {
     await bob.hangUp()
     await carol.join()
     await Promise.all([alice.watch(), carol.watch()])
+  })
+
+  test('without a path says so, and looks for one again and again but not in a hurry', async () => {
+    const closed = await startTestServer({ 'denied-peer-ip': '127.0.0.1' })
+    try {
+      const { alice, bob } = await meet('?it=relay&tt=udp', closed.url)
+      const startedAt: number[] = []
+      alice.page.on('request', (request) => {
+        if (request.url().includes('/v1alpha/iceconfig')) startedAt.push(performance.now())
+      })
+      await alice.sees('No way to the other side found yet')
+      await vi.waitFor(() => expect(startedAt.length).toBeGreaterThan(2), { timeout: 30_000 })
+      expect(startedAt[2]! - startedAt[1]!).toBeGreaterThan(2000)
+      await Promise.all([alice.hangUp(), bob.hangUp()])
+      await closed.expectNoAllocations()
+    } finally {
+      await closed.close()
+    }
   })
 })
