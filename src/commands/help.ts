@@ -38,6 +38,7 @@ export function shortHelp(): string {
     entry('  check-config [--show] [--json]', 'Check the configuration, show what is in force'),
     entry('  init', 'Write a turnserver.conf with a fresh secret'),
     entry('  credentials [USER]', 'Make TURN credentials for a limited time'),
+    entry('  bench', 'Load a TURN server of your own, measure loss and delay'),
     entry('  systemd', 'Print a systemd unit'),
     entry('  version', 'Print the version'),
     '',

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { ConfigError, UsageError } from '../config/config-error.ts'
 import { type Flags, readFlags } from '../config/flags.ts'
 import { nearest } from '../config/nearest.ts'
+import { BENCH_FLAGS, type BenchWords, bench } from './bench.ts'
 import { checkConfig } from './check-config.ts'
 import { credentials } from './credentials.ts'
 import { ExitCode } from './exit-code.ts'
@@ -13,6 +14,7 @@ import { processTerminal, type Terminal } from './terminal.ts'
 
 /** Long flags that belong to commands, not to the configuration. */
 const OWN_FLAGS: ReadonlySet<string> = new Set(['help', 'help-all', 'version', 'show', 'json', 'lifetime'])
+const COMMAND_FLAGS = new Map([['bench', BENCH_FLAGS]])
 
 /** Runs one command line to its end and returns the exit code; `remarks` are for whoever starts a server. */
 export async function run(
@@ -21,7 +23,7 @@ export async function run(
   terminal: Terminal = processTerminal,
 ): Promise<number> {
   try {
-    return await dispatch(readFlags(words, OWN_FLAGS), remarks, terminal)
+    return await dispatch(readFlags(words, OWN_FLAGS, COMMAND_FLAGS), remarks, terminal)
   } catch (error) {
     return report(error, terminal)
   }
@@ -74,6 +76,26 @@ async function dispatch(flags: Flags, remarks: readonly string[], terminal: Term
     .helpOption('--help', 'print this')
     .action(async (user: string | undefined, asked: { lifetime: string; json?: true }) => {
       exitCode = await credentials(flags, { user: user ?? null, ...asked }, terminal)
+    })
+  program
+    .command('bench')
+    .description('Load a TURN server of your own and measure loss and delay')
+    .option('--server <uri>', "turn:HOST:PORT?transport=udp or HOST:PORT (default: this machine's server)")
+    .option('--user <name>', 'log in as this user, with --password')
+    .option('--password <word>')
+    .option('--secret <text>', "or with a name made of the server's static-auth-secret (default: the configuration's)")
+    .option('--allocations <n>', 'clients, with one channel to a peer each', '10')
+    .option('--rate <n>', 'packets a second, all clients and directions together', '5000')
+    .option('--size <bytes>', 'payload of each packet', '200')
+    .option('--seconds <n>', 'how long', '10')
+    .option('--direction <way>', 'up (client to peer), down or both', 'both')
+    .option('--transport <name>', 'udp, tcp or tls')
+    .option('--peer-address <ip>', 'address of this machine for the peers; the server must be able to reach it')
+    .option('--i-own-this-server', 'the server is not on loopback, and it is yours')
+    .option('--json', 'as JSON')
+    .helpOption('--help', 'print this')
+    .action(async (words: BenchWords) => {
+      exitCode = await bench(flags, words, terminal)
     })
   program
     .command('systemd')

@@ -2,9 +2,14 @@
 export interface Terminal {
   out(text: string): void
   err(text: string): void
+  /** Replaces the line it wrote last, '' takes it away; absent where lines can only be added. */
+  readonly live?: ((text: string) => void) | undefined
 }
 
 export const processTerminal: Terminal = {
   out: (text) => void process.stdout.write(`${text}\n`),
   err: (text) => void process.stderr.write(`${text}\n`),
+  live: process.stderr.isTTY
+    ? (text) => void process.stderr.write(`\r\x1b[K${text.slice(0, process.stderr.columns - 1)}`)
+    : undefined,
 }

@@ -16,15 +16,22 @@ export interface Flags {
 
 /**
  * Reads coturn's flags (`--realm=x`, `-r x`, `-vf`, unique beginnings of long names) and Collider's (`-port=8089`).
- * `ownFlags` are the long flags of commands, which are left alone.
+ * `ownFlags` are the long flags of commands, which are left alone; `commandFlags` those that are a command's only behind its
+ * name, and may be options elsewhere.
  */
-export function readFlags(words: readonly string[], ownFlags: ReadonlySet<string>): Flags {
+export function readFlags(
+  words: readonly string[],
+  ownFlags: ReadonlySet<string>,
+  commandFlags: ReadonlyMap<string, ReadonlySet<string>> = new Map(),
+): Flags {
   const settings: Setting[] = []
   const warnings: Warning[] = []
   const rest: string[] = []
   let file: string | null | false = null
   let at = 0
 
+  const isOwn = (flag: string): boolean =>
+    ownFlags.has(flag) || (commandFlags.get(rest.find((word) => !word.startsWith('-')) ?? '')?.has(flag) ?? false)
   const following = (flag: string): string => {
     const value = words[++at]
     if (value === undefined) throw new UsageError(`${flag} needs a value`)
@@ -71,7 +78,7 @@ export function readFlags(words: readonly string[], ownFlags: ReadonlySet<string
     const long = /^--?([A-Za-z][A-Za-z0-9_-]+)(?:=([\s\S]*))?$/.exec(word)
     const [, written = '', attached = null] = long ?? []
     const isDouble = word.startsWith('--')
-    if (long !== null && isDouble && ownFlags.has(written)) rest.push(word)
+    if (long !== null && isDouble && isOwn(written)) rest.push(word)
     else if (long !== null && (isDouble || isOptionName(written) || positiveOf(written) !== null)) {
       const flag = `--${written}`
       const positive = positiveOf(written)

@@ -11,7 +11,17 @@ describe('--help', () => {
   })
   test('names every command and where the rest of the options is', async () => {
     const { out } = await command('--help')
-    for (const name of ['serve', 'check-config', 'init', 'credentials', 'systemd', 'version', '--help-all', '-c FILE'])
+    for (const name of [
+      'serve',
+      'check-config',
+      'init',
+      'credentials',
+      'bench',
+      'systemd',
+      'version',
+      '--help-all',
+      '-c FILE',
+    ])
       expect(out).toContain(`  ${name}`)
   })
   test('of a command is about that command', async () => {
