@@ -1,7 +1,10 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import type { Draft } from './draft.ts'
 import { findFile, type Places } from './find-file.ts'
+
+const NOT_ITS_KEY: [message: string, fix: string] = ['is not the key of the certificate', 'name the key made for cert']
 
 type FileOption = 'cert' | 'pkey' | 'CA-file' | 'dh-file'
 
@@ -25,7 +28,10 @@ export function findCertificates(draft: Draft, places: Places): void {
 
   if (cert !== null && key !== null && attempt(draft, 'cert', { cert })) {
     const unlocked = { key, ...(passphrase === undefined ? {} : { passphrase }) }
-    if (attempt(draft, 'pkey', unlocked)) attempt(draft, 'pkey', { ...unlocked, cert })
+    const fits = attempt(draft, 'pkey', unlocked) && attempt(draft, 'pkey', { ...unlocked, cert })
+    // TLS takes an EC key beside an RSA certificate without a word, and then fails with every client.
+    if (fits && !new X509Certificate(cert).checkPrivateKey(createPrivateKey(unlocked)))
+      draft.problem('pkey', `${NOT_ITS_KEY[0]}: ${values.pkey}`, NOT_ITS_KEY[1])
   }
   if (ca !== null) attempt(draft, 'CA-file', { ca })
   if (dhparam !== null) attempt(draft, 'dh-file', { dhparam })
@@ -91,7 +97,7 @@ function attempt(
 }
 
 function explain(name: string, reason: string, options: SecureContextOptions): [message: string, fix: string] {
-  if (reason.includes('KEY_VALUES_MISMATCH')) return ['is not the key of the certificate', 'name the key made for cert']
+  if (reason.includes('KEY_VALUES_MISMATCH')) return NOT_ITS_KEY
   if (name === 'pkey' && /PASS|DECRYPT/.test(reason))
     return options.passphrase === undefined
       ? ['names a key that needs a password', 'set pkey-pwd']
