@@ -10,6 +10,6 @@ export const processTerminal: Terminal = {
   out: (text) => void process.stdout.write(`${text}\n`),
   err: (text) => void process.stderr.write(`${text}\n`),
   live: process.stderr.isTTY
-    ? (text) => void process.stderr.write(`\r\x1b[K${text.slice(0, process.stderr.columns - 1)}`)
+    ? (text) => void process.stderr.write(`\r\x1b[K${text.slice(0, (process.stderr.columns || 80) - 1)}`)
     : undefined,
 }
