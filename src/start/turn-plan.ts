@@ -113,6 +113,7 @@ function settings(config: Config): TurnSettings {
     maxAllocationsPerAddress: config['max-allocations-per-address'],
     maxPermissions: config['max-permissions'],
     maxChannels: config['max-channels'],
+    mobility: config.mobility,
     maxBytesPerSecond: config['max-bps'],
     maxPacketsPerSecond: config['max-pps'],
   }

@@ -143,6 +143,8 @@ function relaySlices(config: Config, options: NetOptions, plan: TurnPlan, log: L
   const threads = config['relay-threads'] ?? availableParallelism()
   if (options.udp.length === 0) return [plan.ports]
   if (config['udp-io'] === 'dgram' || threads === 0) return alone(null)
+  // Its allocation is in one thread, and there is no way to another.
+  if (config.mobility) return alone('with mobility a client may come back to another thread')
   const support = relayWorkersSupport()
   if (!support.available) return alone(support.reason)
   const slices = portSlices(plan.ports, threads + 1)

@@ -19,7 +19,10 @@ const PORT_TRIES = 16
  * relay sockets are open, made by `allocated`.
  */
 export function allocate(request: StunMessage, exchange: SignedExchange, turn: TurnServer, now: number): Reply | null {
-  if (request.has(Attribute.MOBILITY_TICKET)) return refuse(ErrorCode.MOBILITY_FORBIDDEN, 'mobility is off')
+  const ticket = request.value(Attribute.MOBILITY_TICKET)
+  if (ticket !== null && !turn.options.mobility) return refuse(ErrorCode.MOBILITY_FORBIDDEN, 'mobility is off')
+  // An empty one asks for a ticket (RFC 8016 §3.1).
+  if (ticket !== null && ticket.length > 0) return refuse(ErrorCode.BAD_REQUEST, 'a ticket in an Allocate')
   if (turn.draining) return refuse(ErrorCode.FORBIDDEN, 'draining')
   const wish = readWish(request, exchange.client, turn)
   if ('error' in wish) return wish
@@ -45,13 +48,12 @@ export function allocate(request: StunMessage, exchange: SignedExchange, turn: T
     transactionId: Buffer.from(request.transactionId()),
     lifetimeSeconds: grantedLifetime(request, turn.options),
     ports: wish.ports,
+    isMobile: ticket !== null,
     reservationToken: null,
     addressErrors: [],
     triesLeft: PORT_TRIES,
   }
-  // A stream's 5-tuple is its own and stays; the one of a datagram is refilled for the next.
-  const whose = client.connection === 0 ? client.copy() : client
-  const allocation = new Allocation(whose, user, kept, places, turn.options, fingerprint, now)
+  const allocation = new Allocation(client.kept(), user, kept, places, turn.options, fingerprint, now)
   if (!turn.enter(allocation)) {
     quota.give(user.quotaName, places)
     return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'two IPv6 clients share a key')
@@ -76,6 +78,7 @@ export function allocated(allocation: Allocation, now: number): Reply {
     lifetimeSeconds: Math.ceil((allocation.expiresAt - now) / 1000),
     mapped: allocation.client.client,
     reservationToken,
+    mobilityTicket: allocation.ticket,
     addressErrors,
   }
 }

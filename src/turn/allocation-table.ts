@@ -1,33 +1,99 @@
-import type { Allocation } from './allocation.ts'
+import type { Allocation, Move } from './allocation.ts'
+import type { Counters } from './counters.ts'
 import { type FiveTuple, FiveTupleMap } from './five-tuple.ts'
 
-/** The allocations of one worker by 5-tuple (RFC 8656 §3.2). */
+/** How long the first packet on a new path may take before the old one counts again. */
+const MOVE_MS = 30_000
+
+/**
+ * The allocations of one worker by 5-tuple (RFC 8656 §3.2). One whose client is moving has two (RFC 8016 §3.2): it is
+ * served on the old one until the client is heard on the new one.
+ */
 export class AllocationTable implements Iterable<Allocation> {
   readonly #allocations = new FiveTupleMap<Allocation>()
+  /** By the 5-tuple that the client is moving to. */
+  readonly #moves = new FiveTupleMap<Move>()
+  readonly #counters: Counters
+
+  constructor(counters: Counters) {
+    this.#counters = counters
+  }
 
   get size(): number {
     return this.#allocations.size
   }
 
-  /** Whatever occupies the 5-tuple, be it still opening or past its time. */
-  get(client: FiveTuple): Allocation | undefined {
-    return this.#allocations.get(client)
+  /** Moves that are neither completed nor abandoned. */
+  get moves(): number {
+    return this.#moves.size
   }
 
-  /** The allocation that relays for this 5-tuple now. */
+  has(client: FiveTuple): boolean {
+    return this.#allocations.get(client) !== undefined || this.#moves.get(client) !== undefined
+  }
+
+  /** Whatever occupies the 5-tuple, be it still opening, past its time or on its way here. */
+  get(client: FiveTuple, now: number): Allocation | undefined {
+    return this.#allocations.get(client) ?? this.#moveTo(client, now)?.allocation
+  }
+
+  /** The allocation that relays for this 5-tuple now; asking completes a move to it, so ask for packets of the client. */
   live(client: FiveTuple, now: number): Allocation | undefined {
-    const allocation = this.#allocations.get(client)
+    const allocation = this.#allocations.get(client) ?? this.arrive(client, now)
     return allocation !== undefined && allocation.state === 'open' && allocation.expiresAt > now
       ? allocation
       : undefined
   }
 
+  /** False when the 5-tuple cannot be kept. */
   add(allocation: Allocation): boolean {
-    return this.#allocations.add(allocation)
+    return this.#moves.hasRoomFor(allocation.client) && this.#allocations.add(allocation)
   }
 
   delete(allocation: Allocation): void {
+    this.#forgetMove(allocation)
     this.#allocations.delete(allocation.client)
+  }
+
+  hasRoomFor(client: FiveTuple): boolean {
+    return this.#allocations.hasRoomFor(client) && this.#moves.hasRoomFor(client)
+  }
+
+  /**
+   * The client has shown that the allocation is its own and that it is at `client` now: at the old 5-tuple again, or at a
+   * new one, which takes the place of any that it was moving to before.
+   */
+  move(allocation: Allocation, client: FiveTuple, now: number): void {
+    if (this.arrive(client, now) !== undefined) return
+    this.abandon(allocation)
+    if (this.#allocations.get(client) === allocation) return
+    const move = { client: client.kept(), allocation, expiresAt: now + MOVE_MS }
+    this.#counters.moves.begun++
+    this.#moves.add(move)
+    allocation.move = move
+    // With the old connection closed there is nothing to wait for.
+    if (allocation.isClientGone) this.#complete(move)
+  }
+
+  /** Completes the move to this 5-tuple, if there is one. */
+  arrive(client: FiveTuple, now: number): Allocation | undefined {
+    const move = this.#moveTo(client, now)
+    if (move === undefined) return undefined
+    this.#complete(move)
+    return move.allocation
+  }
+
+  /** One of its connections is closed: the other path, if there is one, is the only one. False when none is left. */
+  leave(allocation: Allocation, client: FiveTuple): boolean {
+    const { move } = allocation
+    if (move !== null && move.client.connection === client.connection) this.abandon(allocation)
+    else if (move !== null) this.#complete(move)
+    else return false
+    return true
+  }
+
+  abandon(allocation: Allocation): void {
+    if (this.#forgetMove(allocation)) this.#counters.moves.abandoned++
   }
 
   [Symbol.iterator](): Iterator<Allocation> {
@@ -38,7 +104,34 @@ export class AllocationTable implements Iterable<Allocation> {
   sweep(now: number, end: (allocation: Allocation, now: number) => void): void {
     for (const allocation of this.#allocations) {
       if (allocation.expiresAt <= now) end(allocation, now)
-      else allocation.sweep(now)
+      else {
+        if (allocation.move !== null && allocation.move.expiresAt <= now) this.abandon(allocation)
+        allocation.sweep(now)
+      }
     }
+  }
+
+  #moveTo(client: FiveTuple, now: number): Move | undefined {
+    const move = this.#moves.get(client)
+    if (move === undefined || move.expiresAt > now) return move
+    this.abandon(move.allocation)
+    return undefined
+  }
+
+  #complete({ allocation, client }: Move): void {
+    this.#forgetMove(allocation)
+    this.#allocations.delete(allocation.client)
+    allocation.client = client
+    allocation.isClientGone = false
+    // There is room: as long as a move exists, no allocation is added that shares its key.
+    this.#allocations.add(allocation)
+    this.#counters.moves.completed++
+  }
+
+  #forgetMove(allocation: Allocation): boolean {
+    if (allocation.move === null) return false
+    this.#moves.delete(allocation.move.client)
+    allocation.move = null
+    return true
   }
 }

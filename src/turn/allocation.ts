@@ -44,6 +44,7 @@ export interface AllocateRequest {
   readonly transactionId: Buffer
   readonly lifetimeSeconds: number
   readonly ports: 'any' | 'even' | 'pair' | 'reserved'
+  readonly isMobile: boolean
   reservationToken: Buffer | null
   /** Families that could not be had, with the reason. */
   readonly addressErrors: AddressError[]
@@ -51,12 +52,27 @@ export interface AllocateRequest {
   triesLeft: number
 }
 
+/** Where a client is moving to, and until when it may be heard there (RFC 8016 §3.2). */
+export interface Move {
+  readonly client: FiveTuple
+  readonly allocation: Allocation
+  readonly expiresAt: number
+}
+
 /**
  * What one client has on this server: relayed addresses, permissions, channels and their lifetimes (RFC 8656 §3.2).
  * Times are monotonic milliseconds; what has expired counts as absent at once and is removed by the sweep.
  */
 export class Allocation {
-  readonly client: FiveTuple
+  /** Where the client is; another after it has moved. */
+  client: FiveTuple
+  /** Its connection is closed, and its ticket is still good: it waits for the client to come back. */
+  isClientGone = false
+  move: Move | null = null
+  /** What lets its owner move it; null without mobility. */
+  ticket: string | null = null
+  /** The Refresh that used the last ticket: the same again gets the same answer. */
+  lastTicketRefresh: { readonly transactionId: Buffer; readonly lifetimeSeconds: number } | null = null
   /** The address that asked for it, whose limit it counts against for as long as it lives. */
   readonly source: Address
   readonly user: Authenticated

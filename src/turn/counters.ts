@@ -9,6 +9,7 @@ export type DropReason =
   | 'turn-disabled'
   | 'bad-indication'
   | 'no-allocation'
+  | 'client-gone'
   | 'no-permission'
   | 'unbound-channel'
   | 'peer-denied'
@@ -30,6 +31,7 @@ export class Counters {
     'turn-disabled': 0,
     'bad-indication': 0,
     'no-allocation': 0,
+    'client-gone': 0,
     'no-permission': 0,
     'unbound-channel': 0,
     'peer-denied': 0,
@@ -47,6 +49,8 @@ export class Counters {
   turnSuccesses = 0
   /** Allocates that met a limit: the user's or the total quota, or that of their source address. */
   readonly refusedAllocations = { quota: 0, address: 0 }
+  /** Of clients from one 5-tuple to another (RFC 8016). */
+  readonly moves = { begun: 0, completed: 0, abandoned: 0 }
   allocationsCreated = 0
   allocationsEnded = 0
   /** Of those that ended: nobody refreshed them. */

@@ -33,6 +33,11 @@ export class FiveTuple {
     return this.transport === 'tcp' || this.transport === 'tls'
   }
 
+  /** For whoever keeps it: a connection's own instance, or a copy of one that is refilled. */
+  kept(): FiveTuple {
+    return this.connection === 0 ? this.copy() : this
+  }
+
   copy(): FiveTuple {
     return new FiveTuple(this.transport, this.client.copy(), this.server.copy(), this.listener, this.connection)
   }
@@ -55,7 +60,13 @@ export class FiveTupleMap<T extends { readonly client: FiveTuple }> {
   }
 
   /** False when another entry holds the key: two IPv6 addresses with one hash, so rare that refusing is right. */
+  hasRoomFor({ connection, listener, client }: FiveTuple): boolean {
+    return connection !== 0 || this.#listeners[listener]?.has(client.key) !== true
+  }
+
+  /** False, and nothing done, where there is no room. */
   add(entry: T): boolean {
+    if (!this.hasRoomFor(entry.client)) return false
     const { connection, listener, client } = entry.client
     if (connection !== 0) {
       this.#connections.set(connection, entry)
@@ -63,7 +74,6 @@ export class FiveTupleMap<T extends { readonly client: FiveTuple }> {
     }
     const map = this.#listeners[listener] ?? new Map<number, T>()
     this.#listeners[listener] = map
-    if (map.has(client.key)) return false
     map.set(client.key, entry)
     return true
   }

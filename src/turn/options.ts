@@ -63,6 +63,8 @@ export interface TurnSettings {
   readonly maxAllocationsPerAddress: number
   readonly maxPermissions: number
   readonly maxChannels: number
+  /** Clients may take their allocations to other 5-tuples (RFC 8016). */
+  readonly mobility: boolean
   /** Per allocation and direction; 0 for no limit. */
   readonly maxBytesPerSecond: number
   readonly maxPacketsPerSecond: number
@@ -87,6 +89,7 @@ export const DEFAULT_SETTINGS: TurnSettings = Object.freeze({
   maxAllocationsPerAddress: 1024,
   maxPermissions: 1024,
   maxChannels: 1024,
+  mobility: false,
   maxBytesPerSecond: 0,
   maxPacketsPerSecond: 10_000,
 })

@@ -19,5 +19,5 @@ export function refresh(request: StunMessage, allocation: Allocation, turn: Turn
   }
   const lifetimeSeconds = grantedLifetime(request, turn.options)
   allocation.expiresAt = now + lifetimeSeconds * 1000
-  return { lifetimeSeconds }
+  return { lifetimeSeconds, mobilityTicket: allocation.ticket }
 }

@@ -99,6 +99,10 @@ export class PacketRelay {
       this.#counters.dropped['no-allocation']++
       return
     }
+    if (allocation.isClientGone) {
+      this.#counters.dropped['client-gone']++
+      return
+    }
     const channel = allocation.channelOf(peer, now)
     if (channel !== null) {
       if (channel.allowedUnder !== this.#policyVersion && !this.#allowsChannel(channel)) return

@@ -18,6 +18,7 @@ export interface Success {
   /** The form without XOR, for clients from before RFC 5389. */
   readonly plainMapped?: Address
   readonly reservationToken?: Buffer | null
+  readonly mobilityTicket?: string | null
   readonly addressErrors?: readonly AddressError[]
 }
 
@@ -100,6 +101,7 @@ export class Responder {
     if (reply.mapped) writer.xorAddress(Attribute.XOR_MAPPED_ADDRESS, this.#outside(reply.mapped))
     if (reply.plainMapped) writer.address(Attribute.MAPPED_ADDRESS, this.#outside(reply.plainMapped))
     if (reply.reservationToken) writer.bytes(Attribute.RESERVATION_TOKEN, reply.reservationToken)
+    if (reply.mobilityTicket) writer.text(Attribute.MOBILITY_TICKET, reply.mobilityTicket)
     for (const { family, code } of reply.addressErrors ?? []) {
       writer.addressErrorCode(family === 4 ? AddressFamily.IPV4 : AddressFamily.IPV6, code, this.#phrase(code))
     }

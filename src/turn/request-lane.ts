@@ -10,6 +10,7 @@ import { channelBind } from './channel-bind.ts'
 import type { Counters } from './counters.ts'
 import { createPermission } from './create-permission.ts'
 import type { FiveTuple } from './five-tuple.ts'
+import { refreshByTicket } from './mobility.ts'
 import { isTunnelled } from './peer-policy.ts'
 import { refresh } from './refresh.ts'
 import type { PacketRelay } from './relay.ts'
@@ -101,7 +102,7 @@ export class RequestLane {
       return
     }
     this.#counters.bindingRequests++
-    const kept = this.#allocations.get(client)
+    const kept = this.#allocations.get(client, now)
     const exchange = this.#exchange(request, client, fingerprint || kept?.fingerprint === true)
     if (this.#turn.options.stun === 'open') {
       const reply = refuseAttributes(request) ?? binding(request, client, this.#turn.options)
@@ -117,7 +118,7 @@ export class RequestLane {
 
   #turnRequest(request: StunMessage, client: FiveTuple, fingerprint: boolean, now: number): void {
     this.#counters.turnRequests++
-    let allocation = this.#allocations.get(client)
+    let allocation = this.#allocations.get(client, now)
     if (allocation !== undefined && allocation.expiresAt <= now) {
       this.#turn.expire(allocation, now)
       allocation = undefined
@@ -131,7 +132,8 @@ export class RequestLane {
       this.#repeat(allocation, now)
       return
     }
-    const user = this.#authenticate(request, exchange, allocation, now)
+    const claimed = allocation ?? (request.method === Method.REFRESH ? this.#turn.tickets.holder(request) : undefined)
+    const user = this.#authenticate(request, exchange, claimed, now)
     if (user === null) return
     if (fingerprint && allocation !== undefined) allocation.fingerprint = true
     const reply = refuseAttributes(request) ?? this.#dispatch(request, { ...exchange, user }, allocation, now)
@@ -150,15 +152,18 @@ export class RequestLane {
       return allocate(request, exchange, this.#turn, now)
     }
     if (request.method === Method.CONNECTION_BIND) return refuse(ErrorCode.BAD_REQUEST, 'no such connection')
+    if (request.method === Method.REFRESH && request.has(Attribute.MOBILITY_TICKET)) {
+      return refreshByTicket(request, exchange, allocation, this.#turn, now)
+    }
     if (allocation === undefined || allocation.state !== 'open') {
       return refuse(ErrorCode.ALLOCATION_MISMATCH, 'the 5-tuple has no allocation')
     }
     if (allocation.username !== exchange.user.username) {
       return refuse(ErrorCode.WRONG_CREDENTIALS, 'the allocation belongs to another user')
     }
+    this.#allocations.arrive(exchange.client, now)
     switch (request.method) {
       case Method.REFRESH:
-        if (request.has(Attribute.MOBILITY_TICKET)) return refuse(ErrorCode.MOBILITY_FORBIDDEN, 'mobility is off')
         return refresh(request, allocation, this.#turn, now)
       case Method.CREATE_PERMISSION:
         return createPermission(request, allocation, this.#turn, now)
@@ -226,6 +231,7 @@ export class RequestLane {
       allocation.quotaPlaces = 1
       allocation.expiresAt = now + allocation.request.lifetimeSeconds * 1000
       this.#counters.allocationsCreated++
+      if (allocation.request.isMobile) this.#turn.tickets.issue(allocation)
       this.#answerAllocate(allocation, allocated(allocation, now))
       return
     }

@@ -5,6 +5,7 @@ import { AllocationTable } from './allocation-table.ts'
 import { Counters } from './counters.ts'
 import type { Effects } from './effects.ts'
 import type { FiveTuple } from './five-tuple.ts'
+import { Tickets } from './mobility.ts'
 import type { TurnOptions, TurnSettings } from './options.ts'
 import type { PeerPolicy } from './peer-policy.ts'
 import { PacketRelay } from './relay.ts'
@@ -23,8 +24,9 @@ export class TurnServer {
   readonly counters = new Counters()
   readonly relayChoice: RelayChoice
   readonly sources = new SourceCount()
+  readonly tickets: Tickets
   readonly #effects: Effects
-  readonly #allocations = new AllocationTable()
+  readonly #allocations = new AllocationTable(this.counters)
   readonly #relay: PacketRelay
   readonly #requests: RequestLane
   #draining = false
@@ -32,6 +34,7 @@ export class TurnServer {
   constructor(options: TurnOptions, effects: Effects, world: { random(size: number): Buffer }) {
     this.options = { ...options }
     this.#effects = effects
+    this.tickets = new Tickets(world.random)
     this.relayChoice = new RelayChoice(options.relayAddresses, options.relayWhereReached)
     this.#relay = new PacketRelay(this.options, effects, this.counters, world.random)
     const responder = new Responder(this.options, effects, this.counters)
@@ -78,15 +81,17 @@ export class TurnServer {
     this.#requests.settle(relay.allocation, now)
   }
 
-  /** The connection is gone, and its allocation with it (RFC 8656 §5). */
+  /** The connection is gone, and its allocation with it (RFC 8656 §5), unless a ticket can take that to another. */
   clientClosed(client: FiveTuple, now: number): void {
-    const allocation = this.#allocations.get(client)
-    if (allocation !== undefined) this.release(allocation, now)
+    const allocation = this.#allocations.get(client, now)
+    if (allocation === undefined || this.#allocations.leave(allocation, client)) return
+    if (allocation.ticket === null) this.release(allocation, now)
+    else allocation.isClientGone = true
   }
 
   /** Whether credentials have been seen on this 5-tuple, so that a driver may be generous. */
   hasAllocation(client: FiveTuple): boolean {
-    return this.#allocations.get(client) !== undefined
+    return this.#allocations.has(client)
   }
 
   /** Once a second: removes what has expired. */
@@ -122,6 +127,11 @@ export class TurnServer {
     return this.#allocations.size
   }
 
+  /** Clients on their way from one 5-tuple to another. */
+  get moveCount(): number {
+    return this.#allocations.moves
+  }
+
   /** Ends an allocation now: sockets, ports, quota, table entry. Also for an operator who disconnects somebody. */
   release(allocation: Allocation, now: number): void {
     if (allocation.state === 'ended') return
@@ -131,6 +141,7 @@ export class TurnServer {
     for (const relay of allocation.relays) this.closeRelay(relay, now)
     this.options.quota.give(allocation.user.quotaName, allocation.quotaPlaces)
     this.sources.remove(allocation.source)
+    this.tickets.revoke(allocation)
     this.#allocations.delete(allocation)
   }
 
@@ -170,10 +181,19 @@ export class TurnServer {
     this.release(allocation, now)
   }
 
-  /** Ends a connection that cannot go on, with its allocation. */
+  /** Whether an allocation could be moved to this 5-tuple. */
+  canMove(client: FiveTuple): boolean {
+    return this.#allocations.hasRoomFor(client)
+  }
+
+  /** Begins the move of an allocation to where its owner has shown a ticket. */
+  move(allocation: Allocation, client: FiveTuple, now: number): void {
+    this.#allocations.move(allocation, client, now)
+  }
+
+  /** Ends a connection that cannot go on. */
   hangUp(client: FiveTuple, now: number): void {
-    const allocation = this.#allocations.get(client)
-    if (allocation !== undefined) this.release(allocation, now)
+    this.clientClosed(client, now)
     this.#effects.closeClient(client)
   }
 

@@ -75,11 +75,11 @@ test('--json is JSON with the same', async () => {
 })
 
 test('warnings are told with their place, and the verdict comes last', async () => {
-  const path = file('mobility\nstatic-auth-secret=short\n')
+  const path = file('log-binding\nstatic-auth-secret=short\n')
   const { err } = await command('check-config', '-c', path)
   const lines = err.split('\n')
   expect(lines).toHaveLength(3)
-  expect(lines[0]).toMatch(new RegExp(`^warning: ${path}:1: "mobility": is not built yet: `))
+  expect(lines[0]).toMatch(new RegExp(`^warning: ${path}:1: "log-binding": is not built yet: `))
   expect(lines[1]).toMatch(/^warning: .*:2: "static-auth-secret": is shorter than 16 characters/)
   expect(lines[2]).toBe(`${path}: usable, see the warnings`)
   const fine = await command('check-config', '-c', file('static-auth-secret=long-long-long-long\n'))

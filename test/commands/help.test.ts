@@ -44,7 +44,7 @@ describe('--help-all', () => {
     const { out } = await command('--help-all')
     const text = out.replaceAll(/\s+/g, ' ')
     expect(text).toContain('--listening-port=PORT UDP and TCP port; TLS works here too (default: 3478)')
-    expect(text).toContain('--mobility Allocations move with their client (RFC 8016) (not built yet)')
+    expect(text).toContain('--log-binding Log Binding requests (not built yet)')
     expect(text).toContain('Detach from the terminal (without effect)')
   })
 })

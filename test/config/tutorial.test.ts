@@ -51,7 +51,6 @@ describe("the tutorial's file", () => {
     const { warnings } = await load(local(tutorial('192.0.2.10')), [], onItsMachine())
     expect(warnings.map(({ where, message }) => `${where} ${/^"[^"]+"/.exec(message)?.[0]}`)).toEqual([
       'turnserver.conf:16 "no-loopback-peers"',
-      'turnserver.conf:18 "mobility"',
       'turnserver.conf:19 "sha256"',
       'turnserver.conf:10 "static-auth-secret"',
       'turnserver.conf:12 "user"',

@@ -24,9 +24,7 @@ export const relay = {
   'channel-lifetime': lifetime(600, 'Lifetime of a channel'),
   'permission-lifetime': lifetime(300, 'Lifetime of a permission'),
   'max-allocate-timeout': seconds(60, 'A connection without an allocation is closed after this time'),
-  mobility: flag(false, 'Allocations move with their client (RFC 8016)', {
-    state: notBuiltYet('an allocation ends with its connection, and its client makes a new one'),
-  }),
+  mobility: flag(false, 'Allocations move with their client (RFC 8016)'),
   'rfc5766-channel-numbers': flag(false, 'Accept channels 0x5000 to 0x7FFF too'),
   'server-relay': flag(false, 'Relay without permissions', {
     caution: 'clients relay to and from everybody, permission or not',
