@@ -18,8 +18,8 @@ import { localhostEc } from './certificates.ts'
 import { connectTcp, connectTls, Inbox, localStream, localUdp, portOf, startDriver, UdpClient } from './sockets.ts'
 import { Answer, type Login, TurnClient, type Write } from './turn-client.ts'
 
-const REALM = 'example.org'
-const ALICE: Login = { username: 'alice', password: 'correct horse' }
+export const REALM = 'example.org'
+export const ALICE: Login = { username: 'alice', password: 'correct horse' }
 const PORTS = { minPort: 49_152, maxPort: 65_535 }
 
 /** A TurnServer whose clients, relays and peers are all on this machine. */
@@ -77,14 +77,7 @@ export class LoopbackClient extends TurnClient {
   }
 
   static async connect(driver: TurnDriver<TurnServer>, transport: 'udp' | 'tcp' | 'tls'): Promise<LoopbackClient> {
-    if (transport === 'udp') {
-      const socket = await UdpClient.open()
-      const port = portOf(driver, 'udp')
-      return new LoopbackClient((inbox) => {
-        socket.socket.on('message', (bytes) => inbox.push(bytes))
-        return { send: (bytes) => socket.send(bytes, port), close: () => {} }
-      })
-    }
+    if (transport === 'udp') return LoopbackClient.overUdp(portOf(driver, 'udp'))
     const stream = await (transport === 'tcp' ? connectTcp : connectTls)(portOf(driver, 'tcp'))
     return new LoopbackClient((inbox) => {
       const pump = async () => {
@@ -101,14 +94,26 @@ export class LoopbackClient extends TurnClient {
     })
   }
 
+  /** From a port of its own to one of whatever serves TURN on 127.0.0.1. */
+  static async overUdp(port: number): Promise<LoopbackClient> {
+    const socket = await UdpClient.open()
+    return new LoopbackClient((inbox) => {
+      socket.socket.on('message', (bytes) => inbox.push(bytes))
+      return { send: (bytes) => socket.send(bytes, port), close: () => {} }
+    })
+  }
+
   async ask(method: number, write?: Write): Promise<Answer> {
     this.send(this.request(method, write))
     return new Answer(await this.inbox.next())
   }
 
   /** Allocates after the usual challenge; the answer may be a refusal. */
-  async allocate(): Promise<Answer> {
-    const transport: Write = (writer) => writer.uint32(Attribute.REQUESTED_TRANSPORT, 17 * 0x1000000)
+  async allocate(more: Write = () => {}): Promise<Answer> {
+    const transport: Write = (writer) => {
+      writer.uint32(Attribute.REQUESTED_TRANSPORT, 17 * 0x1000000)
+      more(writer)
+    }
     if (this.nonce === null) this.learn(await this.ask(Method.ALLOCATE, transport))
     return this.ask(Method.ALLOCATE, transport)
   }

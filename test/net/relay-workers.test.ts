@@ -1,0 +1,217 @@
+import { randomBytes } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import type { Worker } from 'node:worker_threads'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { linuxSupport } from '../../src/net/linux-sockets.ts'
+import { ListenError } from '../../src/net/listen-error.ts'
+import { RelayWorkers, type RelayWorkersOptions, spawnRelayWorker } from '../../src/net/relay-workers.ts'
+import { TurnReadings } from '../../src/net/shared-counters.ts'
+import { portSlices } from '../../src/net/shared-ports.ts'
+import { SocketErrors } from '../../src/net/socket-errors.ts'
+import type { TurnPlan } from '../../src/start/turn-plan.ts'
+import { Address } from '../../src/stun/address.ts'
+import { Attribute, Method } from '../../src/stun/constants.ts'
+import { DEFAULT_SETTINGS } from '../../src/turn/options.ts'
+import { Quota, type QuotaLimits } from '../../src/turn/quota.ts'
+import { ALICE, LoopbackClient, REALM } from '../support/loopback-turn.ts'
+import { silentLog, UdpClient } from '../support/sockets.ts'
+import { channelData } from '../support/turn-client.ts'
+
+const PORTS = { minPort: 49_152, maxPort: 65_535 }
+const SLICES = portSlices(PORTS, 2)
+
+function planFor(quota: QuotaLimits): TurnPlan {
+  const peers = { allowed: [], denied: [], allowLoopback: true, ownAddresses: [], ownPorts: [], relayAddresses: [] }
+  return {
+    settings: { ...DEFAULT_SETTINGS, dontFragment: true },
+    auth: { realm: REALM, anonymous: false, secrets: [], separator: ':', strictExpiry: false, sha256: 'off' },
+    users: [{ name: ALICE.username, password: ALICE.password }],
+    nonces: { lifetimeSeconds: 600, key: randomBytes(32).toString('hex'), bitOrder: 'msb' },
+    quota,
+    challengesPerSecond: 0,
+    guessesPerMinute: 0,
+    relayAddresses: ['127.0.0.1'],
+    relayWhereReached: false,
+    ports: PORTS,
+    externalIp: [],
+    peers: { ...peers, ...PORTS },
+  }
+}
+
+/** Two threads that relay on 127.0.0.1. */
+async function start(options: Partial<RelayWorkersOptions> = {}, quotaLimits: QuotaLimits = { user: 0, total: 0 }) {
+  const spawned: Worker[] = []
+  const quota = new Quota(quotaLimits)
+  const workers = new RelayWorkers({
+    slices: SLICES,
+    endpoints: [{ host: '127.0.0.1', port: 0 }],
+    bufferSize: 1 << 20,
+    plan: planFor(quotaLimits),
+    dtls: null,
+    quota,
+    quotaLimits,
+    hearPorts: () => {},
+    errors: new SocketErrors(silentLog, () => 0),
+    log: silentLog,
+    clock: () => performance.now(),
+    spawn: (workerOptions) => {
+      const worker = spawnRelayWorker(workerOptions)
+      spawned.push(worker)
+      return worker
+    },
+    ...options,
+  })
+  onTestFinished(() => workers.close())
+  await workers.start()
+  const port = workers.addresses[0]!.port
+  const readings = async () => {
+    await workers.sessions()
+    const sum = new TurnReadings()
+    workers.addTo(sum)
+    return sum
+  }
+  return { workers, spawned, quota, port, readings, client: () => LoopbackClient.overUdp(port) }
+}
+
+const relayedOf = (answer: Awaited<ReturnType<LoopbackClient['allocate']>>) =>
+  answer.address(Attribute.XOR_RELAYED_ADDRESS)!
+
+/** Clients with an allocation until each thread has one; by thread. */
+async function oneOnEach(client: () => Promise<LoopbackClient>) {
+  const found: { client: LoopbackClient; relayed: Address }[] = []
+  for (let tries = 0; tries < 64; tries++) {
+    const one = await client()
+    const relayed = relayedOf(await one.allocate())
+    const thread = SLICES.findIndex(({ minPort, maxPort }) => relayed.port >= minPort && relayed.port <= maxPort)
+    found[thread] ??= { client: one, relayed }
+    if (found[0] !== undefined && found[1] !== undefined) return found
+  }
+  throw new Error('all clients came to one thread')
+}
+
+/** Binds a channel to a peer of our own and sends both ways. */
+async function talk({ client, relayed }: { client: LoopbackClient; relayed: Address }, channel = 0x4000) {
+  const peer = await UdpClient.open()
+  expect((await client.bind(channel, Address.parse('127.0.0.1', peer.port)!)).code).toBe(200)
+  client.send(channelData(channel, Buffer.from('to the peer')))
+  expect((await peer.inbox.next()).bytes.toString()).toBe('to the peer')
+  peer.send(Buffer.from('to the client'), relayed.port)
+  expect((await client.inbox.next()).equals(channelData(channel, Buffer.from('to the client')))).toBe(true)
+}
+
+const descriptors = () => readdirSync('/proc/self/fd').length
+const release = (client: LoopbackClient) => client.ask(Method.REFRESH, (writer) => writer.uint32(Attribute.LIFETIME, 0))
+
+describe.runIf(linuxSupport().available)('threads that relay', () => {
+  test('share a port, and each relays for the clients that the kernel gives it', async () => {
+    const { client, readings, workers } = await start()
+    const each = await oneOnEach(client)
+    for (const one of each) await talk(one)
+    const { turn, allocations, relays } = await readings()
+    expect(turn).toMatchObject({ toPeerPackets: 2, toClientPackets: 2, toPeerBytes: 22, toClientBytes: 26 })
+    expect(allocations.udp).toBe(turn.allocationsCreated)
+    expect(relays.open).toBe(turn.allocationsCreated)
+    expect(turn.errors.get(401)).toBeGreaterThanOrEqual(2)
+    const sessions = await workers.sessions()
+    expect(sessions).toHaveLength(allocations.udp)
+    expect(sessions).toContainEqual(
+      expect.objectContaining({ username: ALICE.username, relays: [each[1]!.relayed.toString()], channels: 1 }),
+    )
+  })
+
+  test('TURN-EVEN-04 a reservation is good in every thread, once', async () => {
+    const { client, quota } = await start({}, { user: 100, total: 100 })
+    for (let round = 0; round < 12; round++) {
+      const even = await client()
+      const pair = await even.allocate((writer) => writer.uint8(Attribute.EVEN_PORT, 0x80))
+      expect(pair.code).toBe(200)
+      const token = pair.message.value(Attribute.RESERVATION_TOKEN)!
+      const odd = await client()
+      const reserved = await odd.allocate((writer) => writer.bytes(Attribute.RESERVATION_TOKEN, token))
+      expect(reserved.code).toBe(200)
+      expect(relayedOf(reserved).port).toBe(relayedOf(pair).port + 1)
+      expect(quota.total).toBe(2)
+      const late = await client()
+      expect((await late.allocate((writer) => writer.bytes(Attribute.RESERVATION_TOKEN, token))).code).toBe(508)
+      await release(even)
+      await release(odd)
+      await vi.waitFor(() => expect(quota.total).toBe(0))
+    }
+  })
+
+  test('RES-04 quotas hold for all threads together', async () => {
+    const { client, quota, readings } = await start({}, { user: 3, total: 0 })
+    const clients = await Promise.all(Array.from({ length: 12 }, client))
+    const codes = await Promise.all(clients.map(async (one) => (await one.allocate()).code))
+    expect(codes.toSorted()).toEqual([200, 200, 200, ...new Array<number>(9).fill(486)])
+    expect((await readings()).allocations.udp).toBe(3)
+    expect(quota.total).toBe(3)
+    await release(clients[codes.indexOf(200)]!)
+    await vi.waitFor(() => expect(quota.total).toBe(2))
+    expect((await clients[codes.indexOf(486)]!.allocate()).code).toBe(200)
+    expect(quota.total).toBe(3)
+  })
+
+  test('one that dies takes only its own allocations along, and is replaced', async () => {
+    const { client, spawned, workers, readings, quota } = await start({}, { user: 100, total: 0 })
+    const each = await oneOnEach(client)
+    const before = descriptors()
+    const held = (await workers.sessions()).length
+    const lost = (await workers.sessions()).filter(({ relays }) => relays[0]!.endsWith(`:${each[0]!.relayed.port}`))
+    expect(lost).toHaveLength(1)
+    await spawned[0]!.terminate()
+    await vi.waitFor(() => expect(workers.deaths.total).toBe(1))
+    // The other one did not notice.
+    await talk(each[1]!)
+    await vi.waitFor(() => expect(spawned).toHaveLength(3), { timeout: 5000 })
+    const { allocations, turn } = await readings()
+    expect(allocations.udp).toBeLessThan(held)
+    expect(allocations.udp).toBe((await workers.sessions()).length)
+    expect(quota.total).toBe(allocations.udp)
+    // What it has counted stays counted.
+    expect(turn.allocationsCreated).toBe(held)
+    // Its relay sockets are closed; talk() has opened a peer's.
+    await vi.waitFor(() => expect(descriptors()).toBeLessThanOrEqual(before - (held - allocations.udp) + 3))
+    // Its successor honours the nonce, so that a client loses no round trip.
+    const again = await each[0]!.client.allocate()
+    expect(again.code).toBe(200)
+    await talk({ client: each[0]!.client, relayed: relayedOf(again) })
+  })
+
+  test('TURN-PEER-10 new peer rules and draining reach every thread', async () => {
+    const { client, workers } = await start()
+    const each = await oneOnEach(client)
+    for (const one of each) await talk(one)
+    const { peers } = planFor({ user: 0, total: 0 })
+    workers.setPeerPolicy({ ...peers, denied: ['127.0.0.0/8'], allowLoopback: false })
+    workers.drain(true)
+    await workers.sessions()
+    for (const { client: one } of each) {
+      expect((await one.permit(Address.parse('127.0.0.1', 9)!)).code).toBe(403)
+      const late = await client()
+      expect((await late.allocate()).code).toBe(403)
+    }
+  })
+
+  test('close gives back every descriptor, also with allocations open, and may be called twice', async () => {
+    const before = descriptors()
+    const { client, workers } = await start()
+    await oneOnEach(client)
+    await workers.close()
+    await workers.close()
+    // What remains are the clients' own sockets.
+    const clients = 64
+    expect(descriptors() - before).toBeLessThanOrEqual(clients)
+    const { port } = workers.addresses[0] ?? { port: 0 }
+    expect(port).toBe(0)
+  })
+
+  test('an address that cannot be had stops the start and leaves nothing open', async () => {
+    const { port } = await start()
+    const before = descriptors()
+    const error = await start({ endpoints: [{ host: '127.0.0.1', port }] }).catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(ListenError)
+    expect(error).toMatchObject({ code: 'EADDRINUSE', transport: 'udp', port })
+    expect(descriptors()).toBe(before)
+  })
+})
