@@ -53,7 +53,8 @@ describeWith(['chromium'], 'a call between two Chromiums', () => {
       expect([local, remote]).not.toContain('relay')
       await person.sees('Direct')
     }
-    expect(server.counters.toPeerPackets).toBe(0)
+    // Connectivity checks went there, pictures did not.
+    expect(server.counters.toPeerPackets).toBeLessThan(50)
   })
 
   for (const transport of ['udp', 'tcp', 'tls'] as const) {

@@ -55,7 +55,9 @@ export class Command {
 
   /** For clean-up: gone afterwards, whatever it was doing. */
   async kill(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     this.#child.kill('SIGKILL')
-    await this.#ended
+    // Not its output's end: a child of its own may hold that open.
+    await once(this.#child, 'exit')
   }
 }
