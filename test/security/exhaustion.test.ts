@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
 import { Attribute, Method } from '../../src/stun/constants.ts'
 import { NetworkClient } from '../support/network-client.ts'
-import { startTestServer, type TestOptions, type TestServer, testUser } from '../support/server.ts'
+import { program, type RunningProgram } from '../support/program.ts'
+import { commandLine, startTestServer, type TestOptions, type TestServer, testUser } from '../support/server.ts'
 import { connectTcp, expectNoSockets, UdpClient } from '../support/sockets.ts'
 import { Answer, channelData, TurnClient, type Write } from '../support/turn-client.ts'
 import { addressOf, udp } from '../support/turn-world.ts'
@@ -19,6 +20,11 @@ async function serve(options: TestOptions = {}): Promise<TestServer> {
   const server = await startTestServer({ 'relay-ip': RELAY, 'udp-io': 'dgram', ...options })
   onTestFinished(() => server.close())
   return server
+}
+
+/** The same as a program of its own, whose UDP is relayed by threads. */
+function threads(options: TestOptions): ReturnType<RunningProgram['listening']> {
+  return program.start(commandLine({ 'relay-ip': RELAY, 'udp-io': 'batch', ...options })).listening()
 }
 
 function clientOf(server: TestServer, from?: string): Promise<NetworkClient> {
@@ -94,6 +100,21 @@ test('SEC-27 fifty Allocates at once cannot pass the quota', async () => {
   expect(server.turn.driver.openRelays).toBe(7)
 })
 
+test('SEC-27 fifty Allocates at once, from several addresses to several threads, cannot pass the quota', async () => {
+  const { udp: port } = await threads({ 'user-quota': '7' })
+  const from = (i: number) => `127.0.0.${2 + (i % 40)}`
+  const clients = await Promise.all(
+    Array.from({ length: 50 }, (_, i) => NetworkClient.udp({ port, login, from: from(i) })),
+  )
+  await Promise.all(clients.map((client) => client.greet()))
+  const codes = codesOf(await Promise.all(clients.map((client) => client.allocate())))
+  expect(codes.filter((code) => code === 200)).toHaveLength(7)
+  expect(codes.filter((code) => code === 486)).toHaveLength(43)
+  const winner = clients[codes.indexOf(200)]!
+  expect((await winner.refresh(0)).code).toBe(200)
+  await vi.waitFor(async () => expect((await clients[codes.indexOf(486)]!.allocate()).code).toBe(200))
+})
+
 test('SEC-28 EVEN-PORT without R keeps nothing back: a hundred rounds on twenty ports', async () => {
   const server = await serve({ 'min-port': '50000', 'max-port': '50019' })
   const client = await clientOf(server)
@@ -118,6 +139,14 @@ test('SEC-28 with all ports taken an Allocate is 508, and with one freed it work
   expect((await late.allocate()).code).toBe(508)
   expect((await clients[3]!.refresh(0)).code).toBe(200)
   expect((await late.allocate()).code).toBe(200)
+})
+
+test('SEC-28 all ports serve clients, whichever thread a client has come to', async () => {
+  const { udp: port } = await threads({ 'min-port': '50000', 'max-port': '50019' })
+  const clients = await Promise.all(Array.from({ length: 24 }, () => NetworkClient.udp({ port, login })))
+  for (const [i, client] of clients.entries()) expect((await client.allocate()).code).toBe(i < 20 ? 200 : 508)
+  expect((await clients[3]!.refresh(0)).code).toBe(200)
+  await vi.waitFor(async () => expect((await clients[23]!.allocate()).code).toBe(200))
 })
 
 test('SEC-28 a reserved port is kept for thirty seconds and then free for others', async () => {
