@@ -17,11 +17,11 @@ import { addressOf } from '../support/turn-world.ts'
 const ALICE: Login = { username: testUser.name, password: testUser.password }
 const BOTH_FAMILIES = { 'relay-ip': ['127.0.0.1', '::1'] }
 
-/** A server for all tests of a block. */
+/** A server for all tests of a block; one thread, so that what it counts is seen at once. */
 function serverWith(options: TestOptions): { readonly server: TestServer } {
   const holder: { server: TestServer } = { server: undefined as never }
   beforeAll(async () => {
-    holder.server = await startTestServer(options)
+    holder.server = await startTestServer({ 'relay-threads': '0', ...options })
   })
   afterAll(() => holder.server.close())
   return holder
@@ -367,6 +367,7 @@ describe('the server itself as a peer', () => {
   test('SEC-05 its listeners are refused on every address of this machine, other ports are not', async () => {
     const metricsPort = await freePort()
     const server = await startTestServer({
+      'relay-threads': '0',
       ...BOTH_FAMILIES,
       dtls: true,
       prometheus: true,
@@ -401,6 +402,7 @@ describe('the server itself as a peer', () => {
 
   test('SEC-05 its relays are open to each other, on relay ports alone', async () => {
     const server = await startTestServer({
+      'relay-threads': '0',
       'external-ip': '8.8.4.4/127.0.0.1',
       'min-port': '50000',
       'max-port': '50999',
@@ -423,6 +425,7 @@ describe('the server itself as a peer', () => {
 
   test('SEC-05 that opens no loopback, in whichever form it is named', async () => {
     const server = await startTestServer({
+      'relay-threads': '0',
       'allow-loopback-peers': 'false',
       'external-ip': '8.8.4.4/127.0.0.1',
       'min-port': '50000',

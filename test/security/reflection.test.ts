@@ -12,8 +12,9 @@ const ALICE: Login = { username: testUser.name, password: testUser.password }
 const WRONG: Login = { username: testUser.name, password: 'wrong' }
 const UDP_WANTED = [Attribute.REQUESTED_TRANSPORT, '11000000'] as const
 
+/** One thread, so that what it counts is seen at once. */
 async function start(options: TestOptions = {}): Promise<TestServer> {
-  const server = await startTestServer(options)
+  const server = await startTestServer({ 'relay-threads': '0', ...options })
   onTestFinished(() => server.close())
   return server
 }
@@ -200,7 +201,7 @@ describe('what is dropped', () => {
 
   let server: TestServer
   beforeAll(async () => {
-    server = await startTestServer()
+    server = await startTestServer({ 'relay-threads': '0' })
     return () => server.close()
   })
 

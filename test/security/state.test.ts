@@ -19,8 +19,9 @@ import { udp } from '../support/turn-world.ts'
 const ALICE: Login = { username: testUser.name, password: testUser.password }
 const WRONG: Login = { username: testUser.name, password: 'wrong' }
 
+/** One thread, so that what it counts is seen at once. */
 async function start(options: TestOptions = {}): Promise<TestServer> {
-  const server = await startTestServer(options)
+  const server = await startTestServer({ 'relay-threads': '0', ...options })
   onTestFinished(() => server.close())
   return server
 }

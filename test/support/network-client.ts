@@ -126,8 +126,9 @@ export class NetworkClient extends TurnClient {
     )
   }
 
+  /** Padded, as a stream needs it. */
   sendOn(channel: number, data: string): void {
-    this.send(channelData(channel, Buffer.from(data)))
+    this.send(channelData(channel, Buffer.from(data), -data.length & 3))
   }
 
   /** The answers to `messages`, in the order in which they come, until a Binding request behind them is answered. */
