@@ -115,6 +115,16 @@ test('SEC-27 fifty Allocates at once, from several addresses to several threads,
   await vi.waitFor(async () => expect((await clients[codes.indexOf(486)]!.allocate()).code).toBe(200))
 })
 
+test('SEC-27 an allocation whose connection is gone, and that a ticket could take along, still counts', async () => {
+  const server = await serve({ mobility: true, 'user-quota': '2' })
+  const { stream } = await streamClient(server, (writer) => udp(writer).empty(Attribute.MOBILITY_TICKET))
+  stream.socket.destroy()
+  await vi.waitFor(() => expect(server.turn.driver.counters.openConnections.tcp).toBe(0))
+  const [one, other] = (await clientsOf(server, 2)) as [NetworkClient, NetworkClient]
+  expect((await one.allocate()).code).toBe(200)
+  expect((await other.allocate()).code).toBe(486)
+})
+
 test('SEC-28 EVEN-PORT without R keeps nothing back: a hundred rounds on twenty ports', async () => {
   const server = await serve({ 'min-port': '50000', 'max-port': '50019' })
   const client = await clientOf(server)
@@ -191,6 +201,38 @@ test('SEC-29 the 1025th channel is 508, and the earlier ones are kept', async ()
   expect((await client.bind(0x4400, '127.3.0.1:2000')).code).toBe(508)
   client.sendOn(0x4000, 'kept')
   expect((await peer.inbox.next()).bytes.toString()).toBe('kept')
+})
+
+test('SEC-29 two hundred moves in a row, each from another port, leave one allocation and one ticket', async () => {
+  const server = await serve({ mobility: true, 'unauthorized-ratelimit': false })
+  const { driver } = server.turn
+  let ticket = Buffer.alloc(0)
+  const write: Write = (writer) => writer.bytes(Attribute.MOBILITY_TICKET, ticket)
+  const first = await (await clientOf(server).then((client) => client.greet())).allocate(write)
+  ticket = Buffer.from(first.message.value(Attribute.MOBILITY_TICKET)!)
+  const used: Buffer[] = []
+  const movers: NetworkClient[] = []
+  for (let move = 0; move < 200; move++) {
+    const mover = await (await clientOf(server)).greet()
+    const answer = await mover.ask(Method.REFRESH, write)
+    expect(answer.code, `move ${move}`).toBe(200)
+    used.push(ticket)
+    movers.push(mover)
+    ticket = Buffer.from(answer.message.value(Attribute.MOBILITY_TICKET)!)
+  }
+  expect([driver.turn.allocationCount, driver.openRelays, driver.turn.tickets.size]).toEqual([1, 1, 1])
+  // Only the last one may go on: the others have neither a ticket nor an allocation.
+  for (const old of [used[0]!, used.at(-1)!]) {
+    const stranger = await (await clientOf(server)).greet()
+    expect((await stranger.ask(Method.REFRESH, (writer) => writer.bytes(Attribute.MOBILITY_TICKET, old))).code).toBe(
+      437,
+    )
+  }
+  for (const mover of [movers[0]!, movers[100]!, movers[198]!])
+    expect((await mover.permit('127.0.0.2:1')).code).toBe(437)
+  expect((await movers[199]!.refresh(0)).code).toBe(200)
+  expect([driver.turn.allocationCount, driver.turn.tickets.size]).toEqual([0, 0])
+  await vi.waitFor(() => expect(driver.openRelays).toBe(0))
 })
 
 test('SEC-30 a lifetime is never below 600 s and never above 3600 s', async () => {
@@ -336,7 +378,7 @@ test('SEC-32 a TCP client that stops reading has 1 MiB waiting at most, loses th
 })
 
 /** A client over TCP whose socket the test has in its own hands, with a peer on channel 0x4000. */
-async function streamClient(server: TestServer) {
+async function streamClient(server: TestServer, allocate: Write = udp) {
   const stream = await connectTcp(server.ports.tcp)
   const peer = await UdpClient.open()
   const client = new TurnClient(login)
@@ -346,7 +388,7 @@ async function streamClient(server: TestServer) {
     return new Answer(Buffer.concat([header, await stream.read(header.readUInt16BE(2))]))
   }
   client.learn(await ask(Method.ALLOCATE, udp))
-  const relay = relayOf(await ask(Method.ALLOCATE, udp))
+  const relay = relayOf(await ask(Method.ALLOCATE, allocate))
   const bound = await ask(Method.CHANNEL_BIND, (writer) =>
     writer
       .uint32(Attribute.CHANNEL_NUMBER, 0x40000000)
