@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { performance } from 'node:perf_hooks'
 import { Address } from '../stun/address.ts'
 import { Authenticator } from '../turn/auth.ts'
-import { ChallengeLimit } from '../turn/challenge-limit.ts'
+import { ChallengeLimit, type SharedBudgets } from '../turn/challenge-limit.ts'
 import { ExternalIp } from '../turn/external-ip.ts'
 import { Nonces } from '../turn/nonce.ts'
 import type { TurnOptions } from '../turn/options.ts'
@@ -22,13 +23,18 @@ export function turnOptions(plan: TurnPlan, shares: Pick<TurnOptions, 'quota' | 
     ...plan.settings,
     ...shares,
     authenticator: authenticator(plan),
-    challengeLimit: new ChallengeLimit(plan.challengesPerSecond, 1000, random),
-    guessLimit: new ChallengeLimit(plan.guessesPerMinute, 60_000, random),
+    challengeLimit: new ChallengeLimit(plan.challengesPerSecond, 1000, shared(plan.challengesUsed)),
+    guessLimit: new ChallengeLimit(plan.guessesPerMinute, 60_000, shared(plan.guessesUsed)),
     relayAddresses,
     relayWhereReached: plan.relayWhereReached,
     externalIp: new ExternalIp(externalIp, relayAddresses),
     peerPolicy: peerPolicy(plan.peers),
   }
+}
+
+// Each thread's `now` counts from its own start.
+function shared(memory: SharedArrayBuffer): SharedBudgets {
+  return { memory, clockOffsetMs: performance.timeOrigin }
 }
 
 export function peerPolicy(plan: PeerPlan): PeerPolicy {

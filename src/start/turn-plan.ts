@@ -3,6 +3,7 @@ import type { Config } from '../config/options.ts'
 import { linuxSupport } from '../net/linux-sockets.ts'
 import type { Address } from '../stun/address.ts'
 import type { AuthOptions } from '../turn/auth.ts'
+import { budgetMemory } from '../turn/challenge-limit.ts'
 import { type NonceOptions, nonceKey } from '../turn/nonce.ts'
 import type { TurnSettings } from '../turn/options.ts'
 import type { PeerRules } from '../turn/peer-policy.ts'
@@ -24,6 +25,9 @@ export interface TurnPlan {
   /** 0 = no limit. */
   readonly challengesPerSecond: number
   readonly guessesPerMinute: number
+  /** What strangers have used of both; a source that changes its port may reach another thread. */
+  readonly challengesUsed: SharedArrayBuffer
+  readonly guessesUsed: SharedArrayBuffer
   readonly relayAddresses: readonly string[]
   readonly relayWhereReached: boolean
   readonly ports: RelayPortRange
@@ -68,6 +72,8 @@ export function turnPlan(config: Config, addresses: TurnAddresses): TurnPlan {
     quota: { user: config['user-quota'], total: config['total-quota'] },
     challengesPerSecond: config['unauthorized-ratelimit'] ? config['unauthorized-ratelimit-rps'] : 0,
     guessesPerMinute: config['max-wrong-guesses-per-minute'],
+    challengesUsed: budgetMemory(randomBytes),
+    guessesUsed: budgetMemory(randomBytes),
     relayAddresses: hosts(addresses.relay),
     relayWhereReached: addresses.relayWhereReached,
     ports: { minPort: config['min-port'], maxPort: config['max-port'] },

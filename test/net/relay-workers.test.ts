@@ -10,12 +10,13 @@ import { portSlices } from '../../src/net/shared-ports.ts'
 import { SocketErrors } from '../../src/net/socket-errors.ts'
 import type { TurnPlan } from '../../src/start/turn-plan.ts'
 import { Address } from '../../src/stun/address.ts'
-import { Attribute, Method } from '../../src/stun/constants.ts'
+import { Attribute, MessageClass, Method } from '../../src/stun/constants.ts'
+import { budgetMemory } from '../../src/turn/challenge-limit.ts'
 import { DEFAULT_SETTINGS } from '../../src/turn/options.ts'
 import { Quota, type QuotaLimits } from '../../src/turn/quota.ts'
 import { ALICE, LoopbackClient, REALM } from '../support/loopback-turn.ts'
 import { silentLog, UdpClient } from '../support/sockets.ts'
-import { channelData } from '../support/turn-client.ts'
+import { Answer, channelData } from '../support/turn-client.ts'
 
 const PORTS = { minPort: 49_152, maxPort: 65_535 }
 const SLICES = portSlices(PORTS, 2)
@@ -30,6 +31,8 @@ function planFor(quota: QuotaLimits): TurnPlan {
     quota,
     challengesPerSecond: 0,
     guessesPerMinute: 0,
+    challengesUsed: budgetMemory(randomBytes),
+    guessesUsed: budgetMemory(randomBytes),
     relayAddresses: ['127.0.0.1'],
     relayWhereReached: false,
     ports: PORTS,
@@ -191,6 +194,27 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
       const late = await client()
       expect((await late.allocate()).code).toBe(403)
     }
+  })
+
+  test('TURN-ICMP-01 TURN-ICMP-03 a peer that is not there is told to its client, port and all', async () => {
+    const { client, readings } = await start()
+    const one = await client()
+    const relayed = relayedOf(await one.allocate())
+    const gone = await UdpClient.open()
+    const peer = Address.parse('127.0.0.1', gone.port)!
+    await new Promise<void>((resolve) => gone.socket.close(() => resolve()))
+    expect((await one.bind(0x4000, peer)).code).toBe(200)
+    one.send(channelData(0x4000, Buffer.from('anybody there?')))
+    const data = new Answer(await one.inbox.next())
+    expect(data.message).toMatchObject({ method: Method.DATA, messageClass: MessageClass.INDICATION })
+    expect(data.attributes).toEqual([Attribute.XOR_PEER_ADDRESS, Attribute.ICMP])
+    expect(data.address(Attribute.XOR_PEER_ADDRESS)!.equals(peer)).toBe(true)
+    // Port unreachable.
+    expect(data.message.value(Attribute.ICMP)!.toString('hex')).toBe('0000030300000000')
+    expect((await readings()).net.peerErrors).toBe(1)
+    // TURN-ICMP-04: the relay goes on, and what follows at once is not lost to the error.
+    one.send(channelData(0x4000, Buffer.from('and now?')))
+    await talk({ client: one, relayed }, 0x4001)
   })
 
   test('close gives back every descriptor, also with allocations open, and may be called twice', async () => {

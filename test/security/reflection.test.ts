@@ -259,6 +259,20 @@ describe('how many answers a stranger draws', () => {
     },
   )
 
+  test('SEC-12 however many threads serve it', { timeout: 60_000 }, async () => {
+    const server = await start({ 'relay-threads': '3' })
+    const clients = await Promise.all(
+      Array.from({ length: 12 }, () => NetworkClient.udp({ port: server.ports.udp, from: '127.0.0.16' })),
+    )
+    const began = performance.now()
+    let answers = 0
+    for (const client of clients)
+      answers += (await flood(client, 300, () => client.request(Method.ALLOCATE, udp))).length
+    const seconds = Math.ceil((performance.now() - began) / 1000)
+    expect(answers).toBeGreaterThanOrEqual(100)
+    expect(answers).toBeLessThanOrEqual(100 * (seconds + 1))
+  })
+
   test('SEC-12 an address that has used up its answers is served when it has credentials, and others are anyway', async () => {
     const server = await start({ 'unauthorized-ratelimit-rps': '5' })
     const client = await NetworkClient.udp({ port: server.ports.udp, login: ALICE, from: '127.0.0.10' })

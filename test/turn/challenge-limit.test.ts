@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { Address } from '../../src/stun/address.ts'
-import { ChallengeLimit } from '../../src/turn/challenge-limit.ts'
+import { budgetMemory, ChallengeLimit } from '../../src/turn/challenge-limit.ts'
 
 const HOST = Address.parse('198.51.100.7', 1000)!
 
@@ -65,4 +65,15 @@ test('SEC-23 three hundred wrong guesses a minute from one address', () => {
 
 test('0 is no limit', () => {
   expect(taken(new ChallengeLimit(0, 1000, randomBytes), HOST, 10_000, 0)).toBe(10_000)
+})
+
+test('SEC-12 threads whose clocks began at different times share one budget', () => {
+  const memory = budgetMemory(randomBytes)
+  const early = new ChallengeLimit(100, 1000, { memory, clockOffsetMs: 5_000 })
+  const late = new ChallengeLimit(100, 1000, { memory, clockOffsetMs: 65_000 })
+  expect(taken(early, HOST, 60, 60_100)).toBe(60)
+  expect(taken(late, HOST, 500, 200)).toBe(40)
+  expect(taken(early, HOST, 500, 61_000)).toBe(0)
+  expect(taken(late, HOST, 500, 1_100)).toBe(100)
+  expect(taken(early, HOST, 500, 61_200)).toBe(0)
 })
