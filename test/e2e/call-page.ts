@@ -4,6 +4,7 @@ import { expect, vi } from 'vitest'
 /** What getStats tells about the pair in use and the video that arrives. */
 export interface Reading {
   readonly local: string
+  /** `prflx` for a relay too, when its first packet comes before signaling names it. */
   readonly remote: string
   readonly relayProtocol: string | null
   readonly framesDecoded: number
