@@ -385,6 +385,19 @@ describe('moving', () => {
     expect(refreshWith(world.client(), ticketOf(answers[0]!)).code).toBe(200)
   })
 
+  test("TURN-GEN-04 SEC-22 another user with the same transaction id doesn't get it", () => {
+    const world = mobileWorld()
+    const { ticket } = settled(world)
+    const moved = world.client()
+    moved.learn(moved.ask(Method.REFRESH)!)
+    const write = (writer: StunWriter) => writer.text(Attribute.MOBILITY_TICKET, ticket)
+    const transactionId = Buffer.alloc(12, 7)
+    expect(moved.ask(Method.REFRESH, write, { transactionId })!.code).toBe(200)
+    const answer = moved.ask(Method.REFRESH, write, { transactionId, login: BOB })!
+    expect(answer.code).toBe(437)
+    expect(answer.attributes).not.toContain(Attribute.MOBILITY_TICKET)
+  })
+
   test('TURN-REFRESH-02 a Refresh with ticket and lifetime 0 ends the allocation from wherever it comes', () => {
     const world = mobileWorld()
     const { client, ticket } = settled(world)
