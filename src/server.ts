@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import type { LoadedConfig } from './config/load.ts'
 import type { Log } from './log.ts'
@@ -16,6 +17,8 @@ export interface RunningServer {
   readonly summary: string
   readonly turn: RunningTurn | null
   readonly web: RunningWeb | null
+  /** Where the port of `prometheus` is. */
+  readonly metrics: AddressInfo | null
   /** Reads certificates from their files again, for new connections; throws and changes nothing when they are bad. */
   reload(): Promise<void>
   /** No new allocations, and /readyz says so; what runs goes on. */
@@ -73,6 +76,7 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
       summary: summary({ loaded, addresses, files, turn, web }),
       turn,
       web,
+      metrics: ownMetrics?.address ?? null,
       reload: async () => {
         const renewed = await certificate(
           config,
