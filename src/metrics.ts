@@ -118,6 +118,12 @@ export class Metrics {
       'Of these, for want of a Refresh',
       core((c) => c.allocationsExpired),
     )
+    this.#counter('webrtc_stack_allocations_refused_total', 'Allocates that met a limit, by what it is for', () =>
+      labelled('limit', this.#turnReadings?.turn.refusedAllocations ?? {}),
+    )
+    this.#counter('webrtc_stack_moves_total', 'Moves of clients to other 5-tuples, by step', () =>
+      labelled('step', this.#turnReadings?.turn.moves ?? {}),
+    )
     this.#counter(
       'webrtc_stack_turn_requests_total',
       'TURN requests',

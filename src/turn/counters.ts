@@ -9,7 +9,7 @@ export type DropReason =
   | 'turn-disabled'
   | 'bad-indication'
   | 'no-allocation'
-  | 'client-gone'
+  | 'client-away'
   | 'no-permission'
   | 'unbound-channel'
   | 'peer-denied'
@@ -31,7 +31,7 @@ export class Counters {
     'turn-disabled': 0,
     'bad-indication': 0,
     'no-allocation': 0,
-    'client-gone': 0,
+    'client-away': 0,
     'no-permission': 0,
     'unbound-channel': 0,
     'peer-denied': 0,

@@ -100,7 +100,7 @@ export class PacketRelay {
       return
     }
     if (allocation.isClientGone) {
-      this.#counters.dropped['client-gone']++
+      this.#counters.dropped['client-away']++
       return
     }
     const channel = allocation.channelOf(peer, now)

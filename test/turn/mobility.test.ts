@@ -283,7 +283,7 @@ describe('connections that close', () => {
       const { client, ticket } = settled(world, over)
       close(client)
       expect(receiver(world)).toBeNull()
-      expect(world.dropped).toEqual({ 'client-gone': 1 })
+      expect(world.dropped).toEqual({ 'client-away': 1 })
       expect(world.client().allocate().code).toBe(486)
       world.pass(300)
       const moved = world.client()
