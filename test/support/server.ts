@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, vi } from 'vitest'
+import { expect, onTestFinished, vi } from 'vitest'
 import { readFlags } from '../../src/config/flags.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { createLog } from '../../src/log.ts'
@@ -25,6 +25,9 @@ const ON_LOOPBACK: TestOptions = {
   'listening-ip': '127.0.0.1',
   'listening-port': '0',
   'tls-listening-port': '0',
+  // Below the ports that the system hands out by itself, which other tests hold by the thousand.
+  'min-port': '10000',
+  'max-port': '32767',
   'allow-loopback-peers': true,
   realm: 'e2e.test',
   'static-auth-secret': testSecret,
@@ -52,6 +55,13 @@ export async function startTestServer(options: TestOptions = {}): Promise<TestSe
   const logFile = join(folder, 'log')
   const log = createLog({ level: 'debug', pretty: false, destination: logFile })
   return new TestServer(await startServer(loaded, { log }), folder, logFile)
+}
+
+/** One for a single test, which closes it; with one thread, so that what it counts is seen at once. */
+export async function startForTest(options: TestOptions = {}): Promise<TestServer> {
+  const server = await startTestServer({ 'relay-threads': '0', ...options })
+  onTestFinished(() => server.close())
+  return server
 }
 
 /** The same server's flags, for tests of the program itself. */
