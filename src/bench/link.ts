@@ -22,8 +22,8 @@ export interface LinkOptions {
   readonly server: Address
   /** What a TLS server is asked for; null for none. */
   readonly serverName?: string | null
-  /** 0, or the port of a client before. */
-  readonly localPort?: number
+  /** Where datagrams leave from; any free port unless told. */
+  readonly local?: Address | null
   readonly onMessage: (bytes: Buffer, start: number, end: number, now: number) => void
 }
 
@@ -35,9 +35,10 @@ export function openLink(wire: Wire, options: LinkOptions): Promise<Link> {
   return options.transport === 'udp' ? openDatagrams(wire, options) : openStream(options)
 }
 
-async function openDatagrams(wire: Wire, { server, localPort = 0, onMessage }: LinkOptions): Promise<Link> {
-  const local = Address.parse(anyHost(server), localPort)!
-  const socket = await wire.open(local, (bytes, start, end, _from, now) => onMessage(bytes, start, end, now))
+async function openDatagrams(wire: Wire, { server, local, onMessage }: LinkOptions): Promise<Link> {
+  const socket = await wire.open(local ?? anyAddress(server), (bytes, start, end, _from, now) =>
+    onMessage(bytes, start, end, now),
+  )
   return {
     transport: 'udp',
     localPort: socket.local.port,
@@ -47,9 +48,9 @@ async function openDatagrams(wire: Wire, { server, localPort = 0, onMessage }: L
 }
 
 /** Loopback stays loopback; else the system chooses. */
-function anyHost(server: Address): string {
-  if (server.family === 4) return server.isLoopback ? '127.0.0.1' : '0.0.0.0'
-  return server.isLoopback ? '::1' : '::'
+function anyAddress(server: Address): Address {
+  if (server.isLoopback) return server.withPort(0)
+  return server.family === 4 ? Address.ipv4(0, 0) : Address.ipv6(0, 0, 0, 0, 0)
 }
 
 async function openStream({ transport, server, serverName, onMessage }: LinkOptions): Promise<Link> {
