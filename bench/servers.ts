@@ -74,7 +74,12 @@ function command(contender: Contender, port: number, tools: Tools): string[] {
       return [
         ...[process.execPath, 'bin/webrtc-stack.js', 'serve', ...login, ...common, '--relay-threads=1', '--max-pps=0'],
         ...['--min-port=10000', '--max-port=39999', '--no-rooms', '--no-signaling', '--no-tcp', '--no-tls'],
-        ...['--log-min-level=error', '--unauthorized-ratelimit=off', '--user-quota=0'],
+        ...[
+          '--log-min-level=error',
+          '--unauthorized-ratelimit=off',
+          '--user-quota=0',
+          '--max-allocations-per-address=0',
+        ],
       ]
     case 'coturn':
       return [

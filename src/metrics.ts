@@ -200,6 +200,9 @@ export class Metrics {
       'TURN connections that ended, by reason',
       connections((net) => net.closedConnections, 'reason'),
     )
+    this.#counter('webrtc_stack_peer_errors_total', 'ICMP messages about what was sent to peers', () =>
+      one(this.#turnReadings, ({ net }) => net.peerErrors),
+    )
     this.#counter('webrtc_stack_socket_errors_total', 'Errors of sockets, by kind and code', () =>
       [...(this.#running?.socketErrors ?? []), ...(this.#errors?.entries ?? [])].map(
         ([kind, code, count]) => [{ kind, code }, count] as const,
@@ -331,7 +334,7 @@ export class Metrics {
   }
 }
 
-const LABELS = ['version', 'io', 'side', 'kind', 'code', 'direction', 'reason', 'transport', 'type']
+const LABELS = ['version', 'io', 'side', 'kind', 'code', 'direction', 'reason', 'transport', 'type', 'limit']
 const COTURN_TRANSPORTS = { udp: 'UDP', tcp: 'TCP', tls: 'TLS/TCP', dtls: 'DTLS' } as const
 
 function one<Source>(source: Source | null, read: (source: Source) => number): Reading[] {

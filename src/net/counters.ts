@@ -40,6 +40,8 @@ export class NetCounters {
   }
   /** What peers and we exchange. */
   readonly relay = new Traffic()
+  /** ICMP messages about what was sent to peers, as far as the driver gets to see them. */
+  peerErrors = 0
   /** Now open; a connection counts as TCP until its TLS handshake is done. */
   readonly openConnections = { tcp: 0, tls: 0 }
   readonly openedConnections = { tcp: 0, tls: 0 }

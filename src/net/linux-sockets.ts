@@ -22,6 +22,7 @@ const DEFINITIONS = {
   getsockname: 'int getsockname(int fd, void *address, void *length)',
   sendto: 'long sendto(int fd, void *bytes, size_t length, int flags, void *address, uint addressLength)',
   close: 'int close(int fd)',
+  recvmsg: 'long recvmsg(int fd, void *message, int flags)',
   recvmmsg: 'int recvmmsg(int fd, void *messages, uint count, int flags, void *timeout)',
   sendmmsg: 'int sendmmsg(int fd, void *messages, uint count, int flags)',
   epoll_create1: 'int epoll_create1(int flags)',
@@ -95,6 +96,7 @@ const SOCK_DGRAM = 2
 const SOCK_NONBLOCK = 0o4000
 const SOCK_CLOEXEC = 0o2000000
 const MSG_DONTWAIT = 0x40
+const MSG_ERRQUEUE = 0x2000
 
 const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
@@ -105,8 +107,10 @@ const SO_SNDBUFFORCE = 32
 const SO_RCVBUFFORCE = 33
 const IPPROTO_IP = 0
 const IP_MTU_DISCOVER = 10
+const IP_RECVERR = 11
 const IPPROTO_IPV6 = 41
 const IPV6_MTU_DISCOVER = 23
+const IPV6_RECVERR = 25
 const IPV6_V6ONLY = 26
 /** Values of (IP|IPV6)_MTU_DISCOVER: fragment what is too long; never fragment. */
 const PMTUDISC_DONT = 0
@@ -116,6 +120,7 @@ const SOL_UDP = 17
 const UDP_SEGMENT = 103
 
 const EPOLLIN = 1
+const EPOLLERR = 8
 const EPOLL_CTL_ADD = 1
 const EPOLL_CLOEXEC = 0o2000000
 const EFD_NONBLOCK = 0o4000
@@ -151,6 +156,12 @@ export function openUdpDescriptor(local: Address, { bufferSize, reusePort }: Udp
     throw new SystemCallError('bind', code)
   }
   return fd
+}
+
+/** ICMP messages about what was sent wait in an ErrorQueue from now on. */
+export function keepErrors(fd: number, family: 4 | 6): void {
+  if (family === 4) setOption(fd, IPPROTO_IP, IP_RECVERR, 1)
+  else setOption(fd, IPPROTO_IPV6, IPV6_RECVERR, 1)
 }
 
 /** libuv lets whatever it is handed share its port with other programs: takes that back. */
@@ -248,6 +259,11 @@ export class Poll {
   /** How many are ready, at most 64; 0 after `timeoutMs` or when a signal came. */
   wait(timeoutMs: number): number {
     return Math.max(0, this.#linked.native.epoll_wait(this.fd, this.#events, EVENTS, timeoutMs))
+  }
+
+  /** Its queue of errors holds something: see ErrorQueue. */
+  hasErrors(event: number): boolean {
+    return (this.#events[(event * this.#stride) / 4]! & EPOLLERR) !== 0
   }
 
   token(event: number): number {
@@ -388,6 +404,70 @@ export class ReceiveSlab {
   }
 }
 
+/** struct sock_extended_err: 0 errno, 4 origin, 5 type, 6 code, 8 info. */
+const ORIGIN_LOCAL = 1
+const ORIGIN_ICMP = 2
+const ORIGIN_ICMP6 = 3
+
+/** Reads what `keepErrors` has kept: one ICMP message after the other, into its own fields. */
+export class ErrorQueue {
+  /** Where the datagram was sent that the message is about. */
+  readonly peer = new Address()
+  type = 0
+  code = 0
+  /** The next hop's MTU, where it matters. */
+  data = 0
+  readonly #linked = linux()
+  readonly #message = new Region(MMSGHDR)
+  readonly #vector = new Region(IOVEC)
+  readonly #name = new Region(NAME)
+  readonly #control = new Region(256)
+  readonly #payload = new Region(64)
+
+  constructor() {
+    this.#vector.pointer(0, this.#payload, 0)
+    this.#vector.bytes.writeUInt32LE(64, 8)
+    this.#message.pointer(0, this.#name, 0)
+    this.#message.pointer(16, this.#vector, 0)
+    this.#message.bytes.writeUInt32LE(1, 24)
+    this.#message.pointer(32, this.#control, 0)
+  }
+
+  /** False when the queue is empty; `null` for an error that is no ICMP message. */
+  take(fd: number): boolean | null {
+    this.#message.bytes.writeUInt32LE(SOCKADDR_IN6_LENGTH, 8)
+    this.#message.bytes.writeUInt32LE(256, 40)
+    const { native } = this.#linked
+    if (native.recvmsg(fd, this.#message.bytes, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return false
+    const { bytes } = this.#control
+    const end = this.#message.bytes.readUInt32LE(40)
+    for (let at = 0; at + 16 <= end; at += (bytes.readUInt32LE(at) + 7) & ~7) {
+      const level = bytes.readUInt32LE(at + 8)
+      const name = bytes.readUInt32LE(at + 12)
+      if (bytes.readUInt32LE(at) < 32) return null
+      const isError = (level === IPPROTO_IP && name === IP_RECVERR) || (level === IPPROTO_IPV6 && name === IPV6_RECVERR)
+      if (isError) return this.#read(bytes, at + 16, level === IPPROTO_IP ? 4 : 6)
+    }
+    return null
+  }
+
+  #read(bytes: Buffer, at: number, family: 4 | 6): true | null {
+    readSocketAddress(this.#name.bytes, 0, this.peer)
+    const origin = bytes.readUInt8(at + 4)
+    this.data = bytes.readUInt32LE(at + 8)
+    if (origin === ORIGIN_ICMP || origin === ORIGIN_ICMP6) {
+      this.type = bytes.readUInt8(at + 5)
+      this.code = bytes.readUInt8(at + 6)
+      return true
+    }
+    // Too long for a path whose MTU this machine knows already: what a router would have said.
+    if (origin !== ORIGIN_LOCAL || bytes.readUInt32LE(at) !== constants.errno.EMSGSIZE) return null
+    this.type = family === 4 ? 3 : 2
+    this.code = family === 4 ? 4 : 0
+    return true
+  }
+}
+
 /** What came of one `SendBatch.send`. */
 export interface SendOutcome {
   /** Datagrams that the kernel would not take now. */
@@ -494,6 +574,7 @@ export class SendBatch {
     outcome.failed = 0
     const messages = this.#layOut(first, next, family)
     const { native } = this.#linked
+    let retried = -1
     for (let done = 0; done < messages; ) {
       const sent = native.sendmmsg(fd, this.#messages.address + done * MMSGHDR, messages - done, MSG_DONTWAIT)
       if (sent > 0) {
@@ -505,6 +586,11 @@ export class SendBatch {
       if (code === 'EAGAIN' || code === 'ENOBUFS') {
         for (; done < messages; done++) outcome.refused += this.#pieces[done]!
         break
+      }
+      // An ICMP message about an earlier datagram is reported once, in place of sending this one.
+      if (retried !== done) {
+        retried = done
+        continue
       }
       if (this.#pieces[done]! > 1) this.#sendSingly(fd, done, code, next)
       else {

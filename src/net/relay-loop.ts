@@ -6,7 +6,7 @@ import type { Relay } from '../turn/relay-address.ts'
 import type { TurnServer } from '../turn/turn-server.ts'
 import { NetCounters } from './counters.ts'
 import type { DtlsEndpoint, OpenDtls } from './dtls-endpoint.ts'
-import { closeDescriptor, localAddress, openUdpDescriptor } from './linux-sockets.ts'
+import { closeDescriptor, keepErrors, localAddress, openUdpDescriptor } from './linux-sockets.ts'
 import { errorCode, SocketErrors } from './socket-errors.ts'
 import { TurnLog } from './turn-log.ts'
 import { BatchSocket, UdpBatch } from './udp-batch.ts'
@@ -64,6 +64,10 @@ export class RelayLoop implements Effects {
     this.#clock = clock
     this.#sweptAt = clock()
     this.#batch = new UdpBatch({
+      onPeerError: ({ relay }, error, now) => {
+        this.counters.peerErrors++
+        if (relay !== null) turn.peerError(relay, error.peer, error, now)
+      },
       errors: this.errors,
       clock,
       wakeUp: options.wakeUp,
@@ -222,6 +226,7 @@ export class RelayLoop implements Effects {
     let fd = -1
     try {
       fd = openUdpDescriptor(relay.local, { bufferSize: this.#options.bufferSize, reusePort: false })
+      keepErrors(fd, relay.local.family)
       const socket = new BatchSocket(fd, relay.local, this.counters.relay, null, relay)
       this.#batch.add(socket)
       relay.handle = socket.token

@@ -14,7 +14,7 @@ import { RelayGate } from './relay-gate.ts'
 import { RelayLoop } from './relay-loop.ts'
 import type { FromWorker, RelayWorkerData, Session, ToWorker } from './relay-messages.ts'
 import { SharedCounters, TurnReadings } from './shared-counters.ts'
-import { SharedRelayPorts } from './shared-ports.ts'
+import { isAboutPorts, SharedRelayPorts } from './shared-ports.ts'
 
 // The entry of a thread that relays (`net/relay-worker` in dist). It never returns to its event loop for long.
 
@@ -30,7 +30,9 @@ const gate = new RelayGate({
   ask: (id, user, places) => tell({ kind: 'ask', id, user, places }),
   give: (user, places) => tell({ kind: 'give', user, places }),
 })
-const relayPorts = new SharedRelayPorts(new RelayPorts(ports, randomBytes), ports, tell)
+const relayPorts = new SharedRelayPorts(new RelayPorts(ports, randomBytes), ports, tell, hearPorts)
+/** Received while the core was at work, which must not be called then. */
+const postponed: ToWorker[] = []
 const dtls = data.dtls === null ? null : dtlsOf(data.dtls, log)
 const descriptors = new Int32Array(data.descriptors)
 
@@ -70,8 +72,20 @@ function relayOn(): void {
 }
 
 function hear(): void {
+  for (let message = nextMessage(); message !== undefined; message = nextMessage()) obey(message)
+}
+
+function nextMessage(): ToWorker | undefined {
+  // The main thread sends nothing else.
+  return postponed.shift() ?? (receiveMessageOnPort(control)?.message as ToWorker | undefined)
+}
+
+/** What concerns ports changes nothing in the core. */
+function hearPorts(): void {
   for (let received = receiveMessageOnPort(control); received; received = receiveMessageOnPort(control)) {
-    obey(received.message as ToWorker)
+    const message = received.message as ToWorker
+    if (isAboutPorts(message)) relayPorts.hear(message, clock())
+    else postponed.push(message)
   }
 }
 

@@ -16,6 +16,12 @@ export type PortMessage =
   | { readonly kind: 'taken'; readonly token: string; readonly user: string }
   | { readonly kind: 'freed'; readonly host: string; readonly port: number; readonly skip: boolean }
 
+const KINDS: ReadonlySet<string> = new Set(['reserved', 'unreserved', 'taken', 'freed'] satisfies PortMessage['kind'][])
+
+export function isAboutPorts(message: { readonly kind: string }): message is PortMessage {
+  return KINDS.has(message.kind)
+}
+
 /** Fewer ports than that are not worth a thread. */
 const LEAST_PORTS = 64
 const RESERVATION_MS = 30_000
@@ -35,13 +41,21 @@ export class SharedRelayPorts implements PortSource {
   readonly #own: RelayPorts
   readonly #range: RelayPortRange
   readonly #tell: (message: PortMessage) => void
+  readonly #catchUp: () => void
   /** Reserved by other threads, by token, oldest first. */
   readonly #elsewhere = new Map<string, { local: Address; user: string; expiresAt: number }>()
 
-  constructor(own: RelayPorts, range: RelayPortRange, tell: (message: PortMessage) => void) {
+  /** `catchUp` hears at once what others have told and nobody has listened to yet. */
+  constructor(
+    own: RelayPorts,
+    range: RelayPortRange,
+    tell: (message: PortMessage) => void,
+    catchUp: () => void = () => {},
+  ) {
     this.#own = own
     this.#range = range
     this.#tell = tell
+    this.#catchUp = catchUp
   }
 
   take(ip: Address, even: boolean, now: number): number | null {
@@ -59,12 +73,13 @@ export class SharedRelayPorts implements PortSource {
 
   takeReserved(token: Buffer, user: string, now: number): Address | 'unknown' | 'foreign' {
     const key = token.toString('hex')
+    const local = this.#own.takeReserved(token, user, now)
+    if (typeof local !== 'string') this.#tell({ kind: 'unreserved', token: key })
+    if (local !== 'unknown') return local
+    // The client may be faster than what tells us of its token.
+    if (!this.#elsewhere.has(key)) this.#catchUp()
     const known = this.#elsewhere.get(key)
-    if (known === undefined) {
-      const local = this.#own.takeReserved(token, user, now)
-      if (typeof local !== 'string') this.#tell({ kind: 'unreserved', token: key })
-      return local
-    }
+    if (known === undefined) return 'unknown'
     if (known.expiresAt <= now) return 'unknown'
     if (known.user !== user) return 'foreign'
     this.#elsewhere.delete(key)

@@ -3,7 +3,7 @@ import { HEADROOM, TAILROOM } from '../turn/effects.ts'
 import type { FiveTuple } from '../turn/five-tuple.ts'
 import type { Relay } from '../turn/relay-address.ts'
 import type { Traffic } from './counters.ts'
-import { calm, Poll, ReceiveSlab, SendBatch, SystemCallError, sendUnfragmented } from './linux-sockets.ts'
+import { calm, ErrorQueue, Poll, ReceiveSlab, SendBatch, SystemCallError, sendUnfragmented } from './linux-sockets.ts'
 import type { SocketErrors } from './socket-errors.ts'
 
 /** One UDP descriptor among those that a thread polls: either clients talk to it, or it is a relayed address. */
@@ -37,6 +37,8 @@ export interface UdpBatchOptions {
   readonly clock: () => number
   /** HEADROOM bytes before `start` and TAILROOM behind `end` are the receiver's; all of it is borrowed until the next `poll`. */
   readonly onDatagram: (socket: BatchSocket, bytes: Buffer, start: number, end: number, now: number) => void
+  /** An ICMP message about a datagram from `socket`; only for sockets that `keepErrors` was called for. */
+  readonly onPeerError?: (socket: BatchSocket, error: ErrorQueue, now: number) => void
   /** Somebody called `wake` on `wakeUp`. */
   readonly wakeUp: number
   readonly onWake: () => void
@@ -48,6 +50,10 @@ const AT_ONCE = 64
 /** A burst is not worth cutting in two for want of a few slots. */
 const LEAST_ROOM = 16
 const MAX_WAITING = 512
+/** Also what an ICMP message leaves behind: it is in the queue of errors, too. */
+const NOTHING_THERE = new Set(['EAGAIN', 'EINTR', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EMSGSIZE', 'EPROTO'])
+/** ICMP messages taken from one socket before the others have their turn. */
+const MOST_ERRORS = 16
 const WAKE_UP = 0
 
 /** UDP sockets in batches: recvmmsg from whoever is ready, sendmmsg for all that one look at them has led to. */
@@ -55,6 +61,7 @@ export class UdpBatch {
   readonly #options: UdpBatchOptions
   readonly #poll = new Poll()
   readonly #slab = new ReceiveSlab(SLOTS, HEADROOM, TAILROOM)
+  readonly #errors = new ErrorQueue()
   readonly #batch = new SendBatch(this.#slab, MAX_WAITING)
   readonly #next = new Int32Array(MAX_WAITING)
   /** By token; the wake-up descriptor has the first. */
@@ -113,7 +120,9 @@ export class UdpBatch {
         continue
       }
       const socket = this.#sockets[token]
-      if (socket) this.#receive(socket)
+      if (!socket) continue
+      if (this.#poll.hasErrors(event)) this.#takeErrors(socket)
+      this.#receive(socket)
     }
     this.flush()
   }
@@ -157,7 +166,7 @@ export class UdpBatch {
     let slot = slab.used
     const count = slab.receive(socket.fd, AT_ONCE)
     if (typeof count === 'string') {
-      if (count !== 'EAGAIN' && count !== 'EINTR') this.#failed(socket, 'recvmmsg', count)
+      if (!NOTHING_THERE.has(count)) this.#failed(socket, 'recvmmsg', count)
       return
     }
     const { traffic, from } = socket
@@ -171,6 +180,15 @@ export class UdpBatch {
       const length = slab.length(slot)
       traffic.receivedBytes += length
       if (from.port !== 0 && socket.token >= 0) onDatagram(socket, slab.bytes, start, start + length, now)
+    }
+  }
+
+  #takeErrors(socket: BatchSocket): void {
+    const { onPeerError, clock } = this.#options
+    for (let i = 0; i < MOST_ERRORS; i++) {
+      const taken = this.#errors.take(socket.fd)
+      if (taken === false) return
+      if (taken && socket.token >= 0) onPeerError?.(socket, this.#errors, clock())
     }
   }
 

@@ -7,6 +7,7 @@ import type { Effects } from './effects.ts'
 import type { FiveTuple } from './five-tuple.ts'
 import { Tickets } from './mobility.ts'
 import type { TurnOptions, TurnSettings } from './options.ts'
+import { type IcmpError, PeerErrors } from './peer-errors.ts'
 import type { PeerPolicy } from './peer-policy.ts'
 import { PacketRelay } from './relay.ts'
 import type { Relay, RelayFailure } from './relay-address.ts'
@@ -28,6 +29,7 @@ export class TurnServer {
   readonly #effects: Effects
   readonly #allocations = new AllocationTable(this.counters)
   readonly #relay: PacketRelay
+  readonly #peerErrors: PeerErrors
   readonly #requests: RequestLane
   #draining = false
 
@@ -37,6 +39,7 @@ export class TurnServer {
     this.tickets = new Tickets(world.random)
     this.relayChoice = new RelayChoice(options.relayAddresses, options.relayWhereReached)
     this.#relay = new PacketRelay(this.options, effects, this.counters, world.random)
+    this.#peerErrors = new PeerErrors(this.options, effects, world.random)
     const responder = new Responder(this.options, effects, this.counters)
     this.#requests = new RequestLane(this, this.#allocations, this.#relay, responder)
   }
@@ -65,6 +68,11 @@ export class TurnServer {
   /** A datagram from a peer. HEADROOM bytes before `start` and TAILROOM behind `end` are ours to overwrite. */
   peerData(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number, now: number): void {
     this.#relay.peerData(relay, peer, bytes, start, end, now)
+  }
+
+  /** An ICMP message about a datagram that was relayed to `peer` (RFC 8656 §11.5). */
+  peerError(relay: Relay, peer: Address, error: IcmpError, now: number): void {
+    this.#peerErrors.tell(relay, peer, error, now)
   }
 
   /** The socket of `relay` is bound. Ignored when the allocation has ended meanwhile. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import type { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { linuxSupport } from '../../src/net/linux-sockets.ts'
+import { closeDescriptor, linuxSupport, localAddress, openUdpDescriptor } from '../../src/net/linux-sockets.ts'
 import { ListenError } from '../../src/net/listen-error.ts'
 import { RelayWorkers, type RelayWorkersOptions, spawnRelayWorker } from '../../src/net/relay-workers.ts'
 import { TurnReadings } from '../../src/net/shared-counters.ts'
@@ -19,10 +19,21 @@ import { silentLog, UdpClient } from '../support/sockets.ts'
 import { Answer, channelData } from '../support/turn-client.ts'
 
 const PORTS = { minPort: 49_152, maxPort: 65_535 }
+// Other tests have ports of 127.0.0.1, and a reserved port must be free when its client comes for it.
+const RELAY_HOST = `127.${randomBytes(2)
+  .map((byte) => byte % 200)
+  .join('.')}.9`
 const SLICES = portSlices(PORTS, 2)
 
 function planFor(quota: QuotaLimits): TurnPlan {
-  const peers = { allowed: [], denied: [], allowLoopback: true, ownAddresses: [], ownPorts: [], relayAddresses: [] }
+  const peers = {
+    allowed: [],
+    denied: [],
+    allowLoopback: true,
+    ownAddresses: [],
+    ownPorts: [],
+    relayAddresses: [RELAY_HOST],
+  }
   return {
     settings: { ...DEFAULT_SETTINGS, dontFragment: true },
     auth: { realm: REALM, anonymous: false, secrets: [], separator: ':', strictExpiry: false, sha256: 'off' },
@@ -33,7 +44,7 @@ function planFor(quota: QuotaLimits): TurnPlan {
     guessesPerMinute: 0,
     challengesUsed: budgetMemory(randomBytes),
     guessesUsed: budgetMemory(randomBytes),
-    relayAddresses: ['127.0.0.1'],
+    relayAddresses: [RELAY_HOST],
     relayWhereReached: false,
     ports: PORTS,
     externalIp: [],
@@ -98,7 +109,7 @@ async function talk({ client, relayed }: { client: LoopbackClient; relayed: Addr
   expect((await client.bind(channel, Address.parse('127.0.0.1', peer.port)!)).code).toBe(200)
   client.send(channelData(channel, Buffer.from('to the peer')))
   expect((await peer.inbox.next()).bytes.toString()).toBe('to the peer')
-  peer.send(Buffer.from('to the client'), relayed.port)
+  peer.send(Buffer.from('to the client'), relayed.port, relayed.host)
   expect((await client.inbox.next()).equals(channelData(channel, Buffer.from('to the client')))).toBe(true)
 }
 
@@ -200,9 +211,9 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     const { client, readings } = await start()
     const one = await client()
     const relayed = relayedOf(await one.allocate())
-    const gone = await UdpClient.open()
-    const peer = Address.parse('127.0.0.1', gone.port)!
-    await new Promise<void>((resolve) => gone.socket.close(() => resolve()))
+    const gone = openUdpDescriptor(Address.parse('127.0.0.1')!, { bufferSize: 1 << 16, reusePort: false })
+    const peer = localAddress(gone)
+    closeDescriptor(gone)
     expect((await one.bind(0x4000, peer)).code).toBe(200)
     one.send(channelData(0x4000, Buffer.from('anybody there?')))
     const data = new Answer(await one.inbox.next())
