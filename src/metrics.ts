@@ -334,7 +334,7 @@ export class Metrics {
   }
 }
 
-const LABELS = ['version', 'io', 'side', 'kind', 'code', 'direction', 'reason', 'transport', 'type', 'limit']
+const LABELS = ['version', 'io', 'side', 'kind', 'code', 'direction', 'reason', 'transport', 'type', 'limit', 'step']
 const COTURN_TRANSPORTS = { udp: 'UDP', tcp: 'TCP', tls: 'TLS/TCP', dtls: 'DTLS' } as const
 
 function one<Source>(source: Source | null, read: (source: Source) => number): Reading[] {

@@ -70,9 +70,15 @@ test('SEC-27 the allocation behind the user quota is 486 from any address, and o
 })
 
 test('SEC-27 Allocates that fail take no quota, and one that is repeated counts once', async () => {
-  const server = await serve({ 'user-quota': '2' })
+  const bob = { username: 'bob', password: 'over-the-hills' }
+  const user = [login, bob].map(({ username, password }) => `${username}:${password}`)
+  const server = await serve({ user, 'user-quota': '2', 'min-port': '50000', 'max-port': '50001' })
+  const others = await Promise.all([0, 1].map(() => NetworkClient.udp({ port: server.ports.udp, login: bob })))
+  for (const other of others) expect((await other.allocate()).code).toBe(200)
   const client = await (await clientOf(server)).greet()
   const wrong: readonly [number, Write][] = [
+    // Bob has all the ports.
+    [508, udp],
     [400, () => {}],
     [442, (writer) => writer.uint32(Attribute.REQUESTED_TRANSPORT, 6 * 0x1000000)],
     [508, (writer) => udp(writer).bytes(Attribute.RESERVATION_TOKEN, Buffer.alloc(8))],
@@ -80,6 +86,7 @@ test('SEC-27 Allocates that fail take no quota, and one that is repeated counts 
   for (let round = 0; round < 3; round++) {
     for (const [code, write] of wrong) expect((await client.ask(Method.ALLOCATE, write)).code).toBe(code)
   }
+  for (const other of others) expect((await other.refresh(0)).code).toBe(200)
   const request = client.request(Method.ALLOCATE, udp)
   for (let copy = 0; copy < 5; copy++) client.send(request)
   const first = await client.answers.next()
