@@ -1,6 +1,8 @@
 import type { AddressInfo } from 'node:net'
 import pc from 'picocolors'
 import type { LoadedConfig } from '../config/load.ts'
+import type { Config } from '../config/options.ts'
+import { isWildcard } from '../net/interfaces.ts'
 import { lanAddress, type TurnAddresses } from './addresses.ts'
 import type { CertificateFiles } from './certificate.ts'
 import type { RunningTurn } from './turn.ts'
@@ -16,7 +18,7 @@ interface Started {
 
 /** What a person wants to read after the start: where to go, how to log in, and what to mend. */
 export function summary(started: Started): string {
-  const sections = [pages(started), signaling(started), turnUris(started), logins(started)].filter(
+  const sections = [pages(started), signaling(started), turnUris(started), logins(started), settings(started)].filter(
     (lines) => lines.length > 1,
   )
   const remarks = advice(started).flatMap(({ trouble, fix }) => [
@@ -34,21 +36,13 @@ export function summary(started: Started): string {
   ].join('\n')
 }
 
-function pages({ loaded, addresses, web }: Started): string[] {
+function pages({ loaded: { config }, addresses, web }: Started): string[] {
   if (web === null) return ['Open']
-  const named = loaded.config['public-host']
   const lines: string[] = []
-  const lan = lanAddress(addresses.own)
-  const everywhere = ['0.0.0.0', '::'].includes(loaded.config.host)
-  const urls = (scheme: string, at: AddressInfo) => {
-    const port = at.port === (scheme === 'https' ? 443 : 80) ? '' : `:${at.port}`
-    if (!everywhere) return [`${scheme}://${bracketed(at.address)}${port}`]
-    return ['localhost', ...(lan === null ? [] : [bracketed(lan.host)])].map((host) => `${scheme}://${host}${port}`)
-  }
-  if (named !== null) lines.push(`${pc.cyan(`https://${named}`)}  (public-host)`)
-  if (web.https !== null) lines.push(...urls('https', web.https).map((url) => pc.cyan(url)))
+  if (config['public-host'] !== null) lines.push(pc.cyan(publicUrl(config, web)))
+  if (web.https !== null) lines.push(...urls('https', web.https, config, addresses).map((url) => pc.cyan(url)))
   if (web.http !== null) {
-    const [here, ...elsewhere] = urls('http', web.http)
+    const [here, ...elsewhere] = urls('http', web.http, config, addresses)
     lines.push(
       pc.cyan(here!),
       ...elsewhere.map((url) => `${pc.cyan(url)}  ${pc.dim('no camera here: browsers want HTTPS')}`),
@@ -57,9 +51,32 @@ function pages({ loaded, addresses, web }: Started): string[] {
   return ['Open', ...lines]
 }
 
-function signaling({ web, addresses }: Started): string[] {
+/** The address that `public-host` makes: through the proxy if there is one, else on our own port. */
+function publicUrl(config: Config, { http, https }: RunningWeb): string {
+  const isProxied = config['trusted-proxy'].length > 0
+  const scheme = isProxied || https !== null ? 'https' : 'http'
+  const port = isProxied || /:\d+$/.test(config['public-host']!) ? null : ((https ?? http)?.port ?? null)
+  return `${scheme}://${config['public-host']}${port === null ? '' : portText(scheme, port)}`
+}
+
+function urls(scheme: 'http' | 'https', at: AddressInfo, config: Config, addresses: TurnAddresses): string[] {
+  return hostsOf(config, addresses).map((host) => `${scheme}://${bracketed(host)}${portText(scheme, at.port)}`)
+}
+
+/** How pages and signaling are reached: from this machine, then from others. */
+function hostsOf({ host }: Config, { own }: TurnAddresses): string[] {
+  if (!isWildcard(host)) return [host]
+  const lan = lanAddress(own)
+  return lan === null ? ['localhost'] : ['localhost', lan.host]
+}
+
+function portText(scheme: 'http' | 'https', port: number): string {
+  return port === (scheme === 'https' ? 443 : 80) ? '' : `:${port}`
+}
+
+function signaling({ loaded: { config }, web, addresses }: Started): string[] {
   if (web?.collider == null) return ['Signaling']
-  const host = lanAddress(addresses.own)?.host ?? 'localhost'
+  const host = hostsOf(config, addresses).at(-1)!
   const also = web.http === null ? '' : pc.dim("  and /ws on the page's port")
   return ['Signaling', `${web.collider.tls ? 'wss' : 'ws'}://${bracketed(host)}:${web.collider.port}/ws${also}`]
 }
@@ -93,6 +110,10 @@ function logins({ loaded: { config }, turn, web }: Started): string[] {
     lines.push(`accounts: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`)
   }
   return ['Login', ...lines]
+}
+
+function settings({ loaded: { file } }: Started): string[] {
+  return ['Settings', file ?? pc.dim('no configuration file, so the defaults')]
 }
 
 function advice({ loaded, files, web, addresses, turn }: Started): { trouble: string; fix: string }[] {
@@ -134,7 +155,7 @@ function advice({ loaded, files, web, addresses, turn }: Started): { trouble: st
     addresses.relay.every((address) => address.isLoopback)
   ) {
     found.push({
-      trouble: 'Only loopback addresses to relay from: calls can be relayed on this machine alone.',
+      trouble: 'Only loopback addresses to relay from: calls find a direct path or none.',
       fix: 'Connect a network, or set relay-ip= (and external-ip= behind NAT).',
     })
   }
