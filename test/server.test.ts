@@ -123,6 +123,8 @@ test('reload puts a renewed certificate in front of new connections of every ser
 })
 
 const LABELS = [
+  'limit',
+  'step',
   'code',
   'direction',
   'io',

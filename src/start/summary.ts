@@ -151,6 +151,7 @@ function advice({ loaded, files, web, addresses, turn }: Started): { trouble: st
   if (
     turn !== null &&
     !config['stun-only'] &&
+    !config['allow-loopback-peers'] &&
     addresses.relay.length > 0 &&
     addresses.relay.every((address) => address.isLoopback)
   ) {
