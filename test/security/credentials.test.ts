@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { readFlags } from '../../src/config/flags.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { Attribute, Method } from '../../src/stun/constants.ts'
@@ -9,6 +8,7 @@ import { NetworkClient } from '../support/network-client.ts'
 import { type RawAttribute, rawMessage, TRANSACTION_ID } from '../support/raw-message.ts'
 import {
   commandLine,
+  startForTest,
   startTestServer,
   type TestOptions,
   type TestServer,
@@ -23,13 +23,6 @@ const ALICE: Login = { username: testUser.name, password: testUser.password }
 const BOB: Login = { username: 'bob', password: 'over-the-hills' }
 const WRONG: Login = { username: testUser.name, password: 'wrong' }
 
-/** One thread, so that what it counts is seen at once. */
-async function start(options: TestOptions = {}): Promise<TestServer> {
-  const server = await startTestServer({ 'relay-threads': '0', ...options })
-  onTestFinished(() => server.close())
-  return server
-}
-
 /** A user name that holds the time `seconds` from now. */
 function timed(seconds: number, userid = 'carol'): string {
   return `${Math.floor(Date.now() / 1000) + seconds}:${userid}`
@@ -42,7 +35,7 @@ function temporary(seconds: number, secret = testSecret): Login {
 
 describe('failed logins', () => {
   test('SEC-17 all get one and the same 401, and the log alone says why', async () => {
-    const server = await start()
+    const server = await startForTest()
     const failures: readonly (readonly [Login, reason: string | RegExp])[] = [
       [WRONG, 'wrong key'],
       [{ username: 'nobody', password: 'x' }, 'no such user, and no timestamp in user name'],
@@ -77,7 +70,7 @@ describe('failed logins', () => {
   })
 
   test('SEC-23 ten wrong passwords lock nobody out, neither there nor elsewhere', async () => {
-    const server = await start()
+    const server = await startForTest()
     const client = await NetworkClient.udp({ port: server.ports.udp, login: ALICE, from: '127.0.6.1' })
     await client.greet()
     for (let i = 0; i < 10; i++) {
@@ -89,7 +82,7 @@ describe('failed logins', () => {
   })
 
   test('SEC-23 after 300 wrong guesses in a minute there is silence and closed connections, but not for the right one', async () => {
-    const server = await start()
+    const server = await startForTest()
     const from = '127.0.6.3'
     const guesser = await (await NetworkClient.tcp({ port: server.ports.tcp, login: WRONG, from })).greet()
     for (let i = 0; i < 300; i++) expect((await guesser.allocate()).code).toBe(401)
@@ -109,119 +102,6 @@ describe('failed logins', () => {
 
   async function allocatedBy(server: TestServer, login: Login): Promise<Answer> {
     return (await NetworkClient.udp({ port: server.ports.udp, login, from: '127.0.5.100' })).allocate()
-  }
-})
-
-describe('nonces', () => {
-  test('SEC-19 the nonce of another address or port is a 438', async () => {
-    const server = await start()
-    const owner = await NetworkClient.udp({ port: server.ports.udp, login: ALICE, from: '127.0.7.1' })
-    await owner.greet()
-    const others = [
-      await NetworkClient.udp({ port: server.ports.udp, login: ALICE, from: '127.0.7.1' }),
-      await NetworkClient.udp({ port: server.ports.udp, login: ALICE, from: '127.0.7.2' }),
-      await NetworkClient.tcp({ port: server.ports.tcp, login: ALICE, from: '127.0.7.1' }),
-    ]
-    for (const other of others) {
-      const answer = await other.ask(Method.ALLOCATE, udp, { realm: owner.realm!, nonce: owner.nonce! })
-      expect(answer.code).toBe(438)
-      other.learn(answer)
-      expect(other.nonce).not.toBe(owner.nonce)
-      expect((await other.allocate()).code).toBe(200)
-    }
-    expect((await owner.allocate()).code).toBe(200)
-  })
-
-  test('SEC-19 with any one bit flipped it is refused, as 438 as long as it is text', async () => {
-    const server = await start({ 'unauthorized-ratelimit': 'false' })
-    const client = await NetworkClient.udp({ port: server.ports.udp, login: ALICE })
-    const nonce = Buffer.from((await client.greet()).nonce!)
-    for (let bit = 0; bit < nonce.length * 8; bit++) {
-      const flipped = Buffer.from(nonce)
-      flipped[bit >> 3]! ^= 1 << (bit & 7)
-      const request = rawMessage(Method.ALLOCATE, [
-        [Attribute.REQUESTED_TRANSPORT, '11000000'],
-        [Attribute.USERNAME, Buffer.from(ALICE.username)],
-        [Attribute.REALM, Buffer.from(client.realm!)],
-        [Attribute.NONCE, flipped],
-        [Attribute.MESSAGE_INTEGRITY, randomBytes(20)],
-      ])
-      client.send(request)
-      // The top bit alone makes bytes that are no UTF-8.
-      expect([bit, (await client.answers.next()).code]).toEqual([bit, (bit & 7) === 7 ? 400 : 438])
-    }
-    expect((await client.allocate()).code).toBe(200)
-  })
-
-  test('SEC-19 one that is older than stale-nonce is a 438 with a fresh one, and the allocation lives on', async () => {
-    vi.useFakeTimers({ toFake: ['Date'] })
-    onTestFinished(() => void vi.useRealTimers())
-    const server = await start()
-    const peer = await UdpClient.open('127.0.7.9')
-    const client = await NetworkClient.udp({ port: server.ports.udp, login: ALICE })
-    expect((await client.allocate()).code).toBe(200)
-    expect((await client.bind(0x4000, `127.0.7.9:${peer.port}`)).code).toBe(200)
-    vi.setSystemTime(Date.now() + 599_000)
-    expect((await client.refresh(600)).code).toBe(200)
-    vi.setSystemTime(Date.now() + 2_000)
-    const old = client.nonce
-    const stale = await client.refresh(600)
-    expect(stale.code).toBe(438)
-    client.sendOn(0x4000, 'still here')
-    expect(String((await peer.inbox.next()).bytes)).toBe('still here')
-    client.learn(stale)
-    expect(client.nonce).not.toBe(old)
-    expect((await client.refresh(600)).code).toBe(200)
-    expect(server.turn.driver.turn.allocationCount).toBe(1)
-  })
-
-  test('SEC-19 ten thousand are all different, and none tells another', { timeout: 60_000 }, async () => {
-    const server = await start()
-    const client = await NetworkClient.tcp({ port: server.ports.tcp })
-    const macs: Buffer[] = []
-    const nonces = new Set<string>()
-    for (let round = 0; round < 100; round++) {
-      const requests = Array.from({ length: 100 }, () => client.request(Method.ALLOCATE, udp))
-      for (const answer of await client.answersTo(...requests)) {
-        const nonce = answer.message.text(Attribute.NONCE)!
-        nonces.add(nonce)
-        macs.push(Buffer.from(nonce.slice(13), 'base64').subarray(9))
-      }
-    }
-    expect(nonces.size).toBe(10_000)
-    // One nonce after another for one client: half of the 120 bits differ, in every bit half of the pairs.
-    const flips = new Array<number>(120).fill(0)
-    for (let i = 1; i < macs.length; i++) {
-      let differing = 0
-      for (let bit = 0; bit < 120; bit++) {
-        const differs = ((macs[i]![bit >> 3]! ^ macs[i - 1]![bit >> 3]!) >> (bit & 7)) & 1
-        differing += differs
-        flips[bit]! += differs
-      }
-      expect(differing).toBeGreaterThan(15)
-    }
-    for (const count of flips) expect(Math.abs(count - 5000)).toBeLessThan(400)
-  })
-
-  test.each([
-    ['of two servers with keys of their own', [], []],
-    ['of two servers with different stateless-nonce-secret', 'a phrase of one server', 'a phrase of another'],
-  ])("SEC-19 %s neither takes the other one's", async (_name, one, other) => {
-    expect(await codeAtAnotherServer(one, other)).toBe(438)
-  })
-
-  test("SEC-19 servers that share stateless-nonce-secret take each other's", async () => {
-    expect(await codeAtAnotherServer('a phrase they share', 'a phrase they share')).toBe(200)
-  })
-
-  /** What the nonce of a server is worth at another one that took over its port. */
-  async function codeAtAnotherServer(one: string | string[], other: string | string[]): Promise<number> {
-    const first = await startTestServer({ 'stateless-nonce-secret': one })
-    const port = first.ports.udp
-    const client = await (await NetworkClient.udp({ port, login: ALICE })).greet()
-    await first.close()
-    await start({ 'stateless-nonce-secret': other, 'listening-port': String(port) })
-    return (await client.allocate()).code
   }
 })
 
@@ -367,7 +247,7 @@ describe('password algorithms', () => {
     ['a choice with parameters', OFFERED, '0001000400000000', 400],
   ]
   test.each(CASES)('SEC-21 %s', async (_name, list, choice, code) => {
-    const server = await start({ sha256: 'on' })
+    const server = await startForTest({ sha256: 'on' })
     const client = await NetworkClient.udp({ port: server.ports.udp, login: ALICE })
     const answer = await client.allocate((writer) => {
       if (list !== null) writer.bytes(Attribute.PASSWORD_ALGORITHMS, Buffer.from(list, 'hex'))
@@ -377,7 +257,7 @@ describe('password algorithms', () => {
   })
 
   test('SEC-21 the feature bits in the nonce cannot be taken back', async () => {
-    const server = await start({ sha256: 'on' })
+    const server = await startForTest({ sha256: 'on' })
     const client = await (await NetworkClient.udp({ port: server.ports.udp, login: ALICE })).greet()
     const nonce = client.nonce!
     expect(nonce.slice(0, 13)).toBe('obMatJos2gAAA')
@@ -450,7 +330,7 @@ describe('a server without a good secret', () => {
     expect(await warnings(short)).toContain('shorter than 16 characters')
     expect(await warnings(short)).not.toContain('n0rth')
     expect(await warnings({})).not.toContain('shorter than 16 characters')
-    const server = await start(short)
+    const server = await startForTest(short)
     const client = await NetworkClient.udp({ port: server.ports.udp, login: temporary(60, 'n0rth') })
     expect((await client.allocate()).code).toBe(200)
   })
@@ -458,7 +338,7 @@ describe('a server without a good secret', () => {
   test('SEC-26 with neither secret nor user it makes a random one, and is no open relay', async () => {
     const nothing = { 'static-auth-secret': [], user: [] }
     expect(await warnings(nothing)).toContain('no static-auth-secret')
-    const server = await start(nothing)
+    const server = await startForTest(nothing)
     expect(server.running.summary).toContain('The TURN secret is random')
     for (const login of [null, ALICE, temporary(60), temporary(60, ''), { username: '', password: '' }]) {
       const client = await NetworkClient.udp({ port: server.ports.udp, login })
@@ -469,7 +349,7 @@ describe('a server without a good secret', () => {
     const client = await NetworkClient.udp({ port: server.ports.udp, login: { username, password: credential } })
     expect((await client.allocate()).code).toBe(200)
     // Another run has another secret.
-    const again = await start(nothing)
+    const again = await startForTest(nothing)
     const late = await NetworkClient.udp({ port: again.ports.udp, login: { username, password: credential } })
     expect((await late.allocate()).code).toBe(401)
   })

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { Attribute, MessageClass, Method } from '../../src/stun/constants.ts'
 import { NetworkClient } from '../support/network-client.ts'
 import { rawMessage } from '../support/raw-message.ts'
-import { startTestServer, type TestOptions, type TestServer, testUser } from '../support/server.ts'
+import { startForTest, startTestServer, type TestOptions, type TestServer, testUser } from '../support/server.ts'
 import { connectTcp, UdpClient } from '../support/sockets.ts'
 import { type Answer, channelData, type Login } from '../support/turn-client.ts'
 import { udp } from '../support/turn-world.ts'
@@ -11,13 +11,6 @@ import { udp } from '../support/turn-world.ts'
 const ALICE: Login = { username: testUser.name, password: testUser.password }
 const WRONG: Login = { username: testUser.name, password: 'wrong' }
 const UDP_WANTED = [Attribute.REQUESTED_TRANSPORT, '11000000'] as const
-
-/** One thread, so that what it counts is seen at once. */
-async function start(options: TestOptions = {}): Promise<TestServer> {
-  const server = await startTestServer({ 'relay-threads': '0', ...options })
-  onTestFinished(() => server.close())
-  return server
-}
 
 type Input = readonly [name: string, bytes: Buffer]
 
@@ -45,7 +38,7 @@ const EVERYTHING_ON: TestOptions = {
 
 describe('what strangers draw', () => {
   test('SEC-09 a Binding request of 20 bytes draws 32 over IPv4, 44 over IPv6 and never more than 100', async () => {
-    const server = await start({ 'listening-ip': ['127.0.0.1', '::1'] })
+    const server = await startForTest({ 'listening-ip': ['127.0.0.1', '::1'] })
     for (const [host, length] of [
       ['127.0.0.1', 32],
       ['::1', 44],
@@ -54,7 +47,7 @@ describe('what strangers draw', () => {
       client.send(rawMessage(Method.BINDING), server.udpPort(host), host)
       expect((await client.inbox.next()).bytes).toHaveLength(length)
     }
-    const lavish = await start({ ...EVERYTHING_ON, 'listening-ip': ['127.0.0.1', '::1'] })
+    const lavish = await startForTest({ ...EVERYTHING_ON, 'listening-ip': ['127.0.0.1', '::1'] })
     for (const host of ['127.0.0.1', '::1']) {
       const client = await UdpClient.open(host)
       client.send(rawMessage(Method.BINDING), lavish.udpPort(host), host)
@@ -66,7 +59,7 @@ describe('what strangers draw', () => {
     ['with the defaults', {}],
     ['with everything on', EVERYTHING_ON],
   ])('SEC-09 %s an Allocate of 28 bytes without credentials draws at most 180', async (_name, options) => {
-    const server = await start(options)
+    const server = await startForTest(options)
     const client = await NetworkClient.udp({ port: server.ports.udp })
     const allocate = rawMessage(Method.ALLOCATE, [UDP_WANTED])
     expect(allocate).toHaveLength(28)
@@ -122,7 +115,7 @@ describe('what strangers draw', () => {
       'SEC-09 %s nothing draws more than 200 bytes or four times its own size',
       { timeout: 60_000 },
       async (_name, options) => {
-        const server = await start(options)
+        const server = await startForTest(options)
         const probe = await NetworkClient.udp({ port: server.ports.udp })
         await probe.greet()
         const drawn: [string, number, number][] = []
@@ -145,7 +138,10 @@ describe('what strangers draw', () => {
   })
 
   test('SEC-09 nor does HTTP on a TURN port', async () => {
-    const server = await start({ ...EVERYTHING_ON, 'acme-redirect': 'http://localhost/.well-known/acme-challenge/' })
+    const server = await startForTest({
+      ...EVERYTHING_ON,
+      'acme-redirect': 'http://localhost/.well-known/acme-challenge/',
+    })
     for (const line of ['GET / HTTP/1.0\r\n\r\n', 'GET /.well-known/acme-challenge/x HTTP/1.1\r\n\r\n']) {
       const client = await connectTcp(server.ports.tcp)
       client.socket.write(line)
@@ -166,7 +162,7 @@ describe('what strangers draw', () => {
   ] satisfies [string, readonly [number, string | Buffer], number][])(
     'SEC-10 without rfc5780 %s is refused with 420 to where it came from',
     async (_name, attribute, refused) => {
-      const server = await start()
+      const server = await startForTest()
       const client = await NetworkClient.udp({ port: server.ports.udp })
       const request = rawMessage(Method.BINDING, [attribute])
       const [answer, ...more] = await client.answersTo(request)
@@ -243,7 +239,7 @@ describe('how many answers a stranger draws', () => {
     'SEC-12 %s over UDP: a hundred a second for an address, whatever the port, and nothing more',
     { timeout: 60_000 },
     async (_name, request, code) => {
-      const server = await start({ 'max-wrong-guesses-per-minute': '0' })
+      const server = await startForTest({ 'max-wrong-guesses-per-minute': '0' })
       const began = performance.now()
       const ports = await Promise.all(
         [1, 2, 3, 4].map(() => NetworkClient.udp({ port: server.ports.udp, from: '127.0.0.9' })),
@@ -260,7 +256,7 @@ describe('how many answers a stranger draws', () => {
   )
 
   test('SEC-12 however many threads serve it', { timeout: 60_000 }, async () => {
-    const server = await start({ 'relay-threads': '3' })
+    const server = await startForTest({ 'relay-threads': '3' })
     const clients = await Promise.all(
       Array.from({ length: 12 }, () => NetworkClient.udp({ port: server.ports.udp, from: '127.0.0.16' })),
     )
@@ -274,7 +270,7 @@ describe('how many answers a stranger draws', () => {
   })
 
   test('SEC-12 an address that has used up its answers is served when it has credentials, and others are anyway', async () => {
-    const server = await start({ 'unauthorized-ratelimit-rps': '5' })
+    const server = await startForTest({ 'unauthorized-ratelimit-rps': '5' })
     const client = await NetworkClient.udp({ port: server.ports.udp, login: ALICE, from: '127.0.0.10' })
     await client.greet()
     expect((await client.allocate()).code).toBe(200)
@@ -289,13 +285,13 @@ describe('how many answers a stranger draws', () => {
   })
 
   test('SEC-12 TCP proves its source, so there it is not limited', async () => {
-    const server = await start({ 'unauthorized-ratelimit-rps': '5' })
+    const server = await startForTest({ 'unauthorized-ratelimit-rps': '5' })
     const client = await NetworkClient.tcp({ port: server.ports.tcp })
     expect(await flood(client, 300, () => client.request(Method.ALLOCATE, udp))).toHaveLength(300)
   })
 
   test('SEC-16 secure-stun answers a Binding as a 401 is answered: as small, and as seldom', async () => {
-    const server = await start({ 'secure-stun': true, 'unauthorized-ratelimit-rps': '5' })
+    const server = await startForTest({ 'secure-stun': true, 'unauthorized-ratelimit-rps': '5' })
     const began = performance.now()
     const client = await NetworkClient.udp({ port: server.ports.udp, from: '127.0.0.12' })
     for (let i = 0; i < 200; i++) client.send(rawMessage(Method.BINDING))
@@ -313,7 +309,7 @@ describe('how many answers a stranger draws', () => {
   })
 
   test('SEC-16 while draining strangers meet the same 401, as seldom, and users a 403 that is smaller', async () => {
-    const server = await start({ 'unauthorized-ratelimit-rps': '5', 'user-quota': '1' })
+    const server = await startForTest({ 'unauthorized-ratelimit-rps': '5', 'user-quota': '1' })
     const client = await NetworkClient.udp({ port: server.ports.udp, login: ALICE, from: '127.0.0.14' })
     const challenge = await client.ask(Method.ALLOCATE, udp)
     client.learn(challenge)

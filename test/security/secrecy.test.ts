@@ -217,7 +217,7 @@ test.each([
   ['a secret for a flag', 'no-tls=under-the-mountain'],
   ['a secret and no-auth', 'static-auth-secret=under-the-mountain\nno-auth'],
   ['a secret and a line that is wrong', 'static-auth-secret=under-the-mountain\nmin-port=70000'],
-  ['a wrong passphrase', `cert=${testCertificate.cert}\npkey=${ENCRYPTED()}\npkey-pwd=under-the-mountain`],
+  ['a wrong passphrase', `cert=${testCertificate.cert}\npkey=${encryptedKeyFile()}\npkey-pwd=under-the-mountain`],
   ['a database with a password', 'psql-userdb="host=db password=under-the-mountain"\nmin-port=70000'],
 ])('SEC-25 no complaint about a configuration repeats %s', async (_name, lines) => {
   const folder = mkdtempSync(join(tmpdir(), 'webrtc-stack-secrecy-'))
@@ -232,7 +232,7 @@ test.each([
   }
 })
 
-function ENCRYPTED(): string {
+function encryptedKeyFile(): string {
   return testCertificate.key.replace('localhost-rsa.key', 'localhost-ec-encrypted.key')
 }
 

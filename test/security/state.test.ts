@@ -11,7 +11,7 @@ import { Method } from '../../src/stun/constants.ts'
 import { clientHello, cookieOf, record } from '../support/client-hello.ts'
 import { NetworkClient } from '../support/network-client.ts'
 import { rawMessage } from '../support/raw-message.ts'
-import { startTestServer, type TestOptions, type TestServer, testUser } from '../support/server.ts'
+import { startForTest, type TestServer, testUser } from '../support/server.ts'
 import { connectTcp, connectTls, UdpClient } from '../support/sockets.ts'
 import { Answer, channelData, type Login, TurnClient } from '../support/turn-client.ts'
 import { udp } from '../support/turn-world.ts'
@@ -19,16 +19,9 @@ import { udp } from '../support/turn-world.ts'
 const ALICE: Login = { username: testUser.name, password: testUser.password }
 const WRONG: Login = { username: testUser.name, password: 'wrong' }
 
-/** One thread, so that what it counts is seen at once. */
-async function start(options: TestOptions = {}): Promise<TestServer> {
-  const server = await startTestServer({ 'relay-threads': '0', ...options })
-  onTestFinished(() => server.close())
-  return server
-}
-
 describe('what strangers leave behind', () => {
   test('SEC-13 ten thousand sources leave no socket, no entry and no memory', { timeout: 180_000 }, async () => {
-    const server = await start({ 'max-wrong-guesses-per-minute': '0' })
+    const server = await startForTest({ 'max-wrong-guesses-per-minute': '0' })
     setFlagsFromString('--expose-gc')
     const gc = runInNewContext('gc') as () => void
     const memory = () => {
@@ -110,7 +103,7 @@ describe('DTLS', () => {
   const handshakeType = (datagram: Buffer | undefined) => (datagram?.[0] === 22 ? datagram[13] : undefined)
 
   test('SEC-14 a ClientHello without our cookie draws one HelloVerifyRequest, smaller than itself, and leaves nothing', async () => {
-    const server = await start({ dtls: true, 'max-dtls-handshakes': '1' })
+    const server = await startForTest({ dtls: true, 'max-dtls-handshakes': '1' })
     const port = server.ports.dtls!
     for (let i = 0; i < 20; i++) {
       const client = await UdpClient.open(`127.0.1.${i + 1}`)
@@ -126,7 +119,7 @@ describe('DTLS', () => {
   })
 
   test('SEC-14 a cookie is good for the address and port it was made for', async () => {
-    const server = await start({ dtls: true })
+    const server = await startForTest({ dtls: true })
     const port = server.ports.dtls!
     const random = randomBytes(32)
     const owner = await UdpClient.open('127.0.2.1')
@@ -151,12 +144,12 @@ describe('DTLS', () => {
     ['a first byte alone', Buffer.of(22)],
     ['a type that is not DTLS', Buffer.concat([Buffer.of(63), randomBytes(80)])],
   ])('SEC-14 %s from an unknown source draws nothing', async (_name, bytes) => {
-    const server = await start({ dtls: true })
+    const server = await startForTest({ dtls: true })
     expect(await drawn(await UdpClient.open(), server.ports.dtls!, bytes)).toEqual([])
   })
 
   test('SEC-14 so many handshakes are under way and no more, each for its time', async () => {
-    const server = await start({ dtls: true, 'max-dtls-handshakes': '2', 'handshake-timeout-seconds': '1' })
+    const server = await startForTest({ dtls: true, 'max-dtls-handshakes': '2', 'handshake-timeout-seconds': '1' })
     const port = server.ports.dtls!
     const begin = async (from: string) => {
       const client = await UdpClient.open(from)
@@ -181,7 +174,7 @@ describe('TCP and TLS', () => {
   const reasons = (server: TestServer) => server.turn.driver.counters.closedConnections
 
   test('SEC-15 without a complete message in its time a connection is closed, in each of its stages', async () => {
-    const server = await start({ 'tcp-first-message-timeout-seconds': '1' })
+    const server = await startForTest({ 'tcp-first-message-timeout-seconds': '1' })
     const mute = await connectTcp(server.ports.tcp)
     const begun = await connectTcp(server.ports.tcp)
     begun.socket.write(binding.subarray(0, 19))
@@ -191,7 +184,7 @@ describe('TCP and TLS', () => {
   })
 
   test('SEC-15 a message that stays half is closed, even with an allocation', async () => {
-    const server = await start({ 'tcp-half-message-timeout-seconds': '1' })
+    const server = await startForTest({ 'tcp-half-message-timeout-seconds': '1' })
     const client = await NetworkClient.tcp({ port: server.ports.tcp, login: ALICE })
     expect((await client.allocate()).code).toBe(200)
     client.send(channelData(0x4000, Buffer.alloc(100)).subarray(0, 50))
@@ -200,7 +193,7 @@ describe('TCP and TLS', () => {
   })
 
   test('SEC-15 a TLS handshake that stops is closed', async () => {
-    const server = await start({ 'handshake-timeout-seconds': '1' })
+    const server = await startForTest({ 'handshake-timeout-seconds': '1' })
     const client = await connectTcp(server.ports.tls)
     client.socket.write(await tlsClientHello())
     await client.closed
@@ -208,7 +201,7 @@ describe('TCP and TLS', () => {
   })
 
   test('SEC-15 a client without an allocation is closed when it falls silent, one with an allocation is not', async () => {
-    const server = await start({ 'max-allocate-timeout': '1' })
+    const server = await startForTest({ 'max-allocate-timeout': '1' })
     const owner = await NetworkClient.tls({ port: server.ports.tls, login: ALICE })
     expect((await owner.allocate()).code).toBe(200)
     const idle = await NetworkClient.tcp({ port: server.ports.tcp })
@@ -219,7 +212,7 @@ describe('TCP and TLS', () => {
   })
 
   test('SEC-15 one source has so many connections and no more, others have theirs', async () => {
-    const server = await start({ 'max-tcp-connections-per-address': '2' })
+    const server = await startForTest({ 'max-tcp-connections-per-address': '2' })
     const port = server.ports.tcp
     const first = await NetworkClient.tcp({ port, from: '127.0.4.1' })
     const second = await NetworkClient.tcp({ port, from: '127.0.4.1' })
@@ -250,7 +243,7 @@ describe('TCP and TLS', () => {
   })
 
   test('SEC-15 500 silent connections delay no Allocate', async () => {
-    const server = await start()
+    const server = await startForTest()
     await Promise.all(Array.from({ length: 250 }, () => connectTcp(server.ports.tcp)))
     await Promise.all(Array.from({ length: 250 }, () => connectTcp(server.ports.tls)))
     await vi.waitFor(() => expect(server.turn.driver.counters.openConnections.tcp).toBe(500))
