@@ -118,6 +118,7 @@ const PMTUDISC_DO = 2
 
 const SOL_UDP = 17
 const UDP_SEGMENT = 103
+const UDP_GRO = 104
 
 const EPOLLIN = 1
 const EPOLLERR = 8
@@ -162,6 +163,11 @@ export function openUdpDescriptor(local: Address, { bufferSize, reusePort }: Udp
 export function keepErrors(fd: number, family: 4 | 6): void {
   if (family === 4) setOption(fd, IPPROTO_IP, IP_RECVERR, 1)
   else setOption(fd, IPPROTO_IPV6, IPV6_RECVERR, 1)
+}
+
+/** Datagrams of one sender that came together may arrive as one slot of several (UDP_GRO): see ReceiveSlab.segment. */
+export function mergeDatagrams(fd: number): void {
+  setOption(fd, SOL_UDP, UDP_GRO, 1)
 }
 
 /** libuv lets whatever it is handed share its port with other programs: takes that back. */
@@ -301,6 +307,7 @@ const MMSGHDR = 64
 const IOVEC = 16
 const NAME = 32
 const SEGMENT_CONTROL = 24
+const RECEIVED_CONTROL = 64
 
 /** Native memory that the kernel may be told of: the buffer lives for as long as this does. */
 class Region {
@@ -335,6 +342,8 @@ export class ReceiveSlab {
   readonly #messages: Region
   readonly #vectors: Region
   readonly #names: Region
+  readonly #controls: Region
+  readonly #controlWords: Uint32Array
   readonly #headers: Uint32Array
   readonly #view: DataView
   readonly #headroom: number
@@ -350,8 +359,10 @@ export class ReceiveSlab {
     this.#messages = new Region(slots * MMSGHDR)
     this.#vectors = new Region(slots * IOVEC)
     this.#names = new Region(slots * NAME)
+    this.#controls = new Region(slots * RECEIVED_CONTROL)
     this.bytes = this.#slab.bytes
     this.#headers = wordsOf(this.#messages)
+    this.#controlWords = wordsOf(this.#controls)
     this.#view = viewOf(this.#names)
     for (let slot = 0; slot < slots; slot++) {
       const message = slot * MMSGHDR
@@ -361,6 +372,8 @@ export class ReceiveSlab {
       this.#messages.bytes.writeUInt32LE(SOCKADDR_IN6_LENGTH, message + 8)
       this.#messages.pointer(message + 16, this.#vectors, slot * IOVEC)
       this.#messages.bytes.writeUInt32LE(1, message + 24)
+      this.#messages.pointer(message + 32, this.#controls, slot * RECEIVED_CONTROL)
+      this.#messages.bytes.writeUInt32LE(RECEIVED_CONTROL, message + 40)
     }
   }
 
@@ -386,9 +399,18 @@ export class ReceiveSlab {
     return this.#headers[slot * 16 + 14]!
   }
 
-  /** Who sent it. To be asked once for each datagram: it also makes the slot ready for the next. */
+  /** The size of each of several datagrams in the slot, of which the last may be shorter; 0 when it is one. */
+  segment(slot: number): number {
+    if (this.#headers[slot * 16 + 10]! < SEGMENT_CONTROL - 4) return 0
+    const words = this.#controlWords
+    const at = (slot * RECEIVED_CONTROL) / 4
+    return words[at + 2] === SOL_UDP && words[at + 3] === UDP_GRO ? words[at + 4]! & 0xffff : 0
+  }
+
+  /** Who sent it. To be asked once for each slot, as the last thing: it also makes the slot ready for the next. */
   source(slot: number, into: Address): void {
     this.#headers[slot * 16 + 2] = SOCKADDR_IN6_LENGTH
+    this.#headers[slot * 16 + 10] = RECEIVED_CONTROL
     const view = this.#view
     const at = slot * NAME
     const port = view.getUint16(at + 2)

@@ -6,7 +6,7 @@ import type { Relay } from '../turn/relay-address.ts'
 import type { TurnServer } from '../turn/turn-server.ts'
 import { NetCounters } from './counters.ts'
 import type { DtlsEndpoint, OpenDtls } from './dtls-endpoint.ts'
-import { closeDescriptor, keepErrors, localAddress, openUdpDescriptor } from './linux-sockets.ts'
+import { closeDescriptor, keepErrors, localAddress, mergeDatagrams, openUdpDescriptor } from './linux-sockets.ts'
 import { errorCode, SocketErrors } from './socket-errors.ts'
 import { TurnLog } from './turn-log.ts'
 import { BatchSocket, UdpBatch } from './udp-batch.ts'
@@ -101,6 +101,8 @@ export class RelayLoop implements Effects {
 
   /** Serves clients on a bound descriptor, which stays its owner's. */
   listen(fd: number): void {
+    // Not for relayed addresses: a payload needs free room before it, which merged datagrams have not.
+    mergeDatagrams(fd)
     const local = localAddress(fd)
     const client = new FiveTuple('udp', local.copy(), local, this.#listeners.length, 0)
     const socket = new BatchSocket(fd, local, this.counters.clients.udp, client, null)

@@ -59,6 +59,8 @@ let told = ''
 let isClosing = false
 
 loop.turn.drain(data.draining)
+// Rules about peers that are newer than the plan hold from the first packet on.
+hear()
 for (const fd of data.listeners) loop.listen(fd)
 tell({ kind: 'ready' })
 relayOn()

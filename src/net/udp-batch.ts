@@ -175,11 +175,20 @@ export class UdpBatch {
     traffic.receivedPackets += count
     // A relayed address may be closed by what one of its own datagrams leads to.
     for (const last = slot + count; slot < last; slot++) {
-      slab.source(slot, from)
       const start = slab.start(slot)
-      const length = slab.length(slot)
-      traffic.receivedBytes += length
-      if (from.port !== 0 && socket.token >= 0) onDatagram(socket, slab.bytes, start, start + length, now)
+      const end = start + slab.length(slot)
+      const segment = slab.segment(slot)
+      slab.source(slot, from)
+      traffic.receivedBytes += end - start
+      if (from.port === 0) continue
+      if (segment === 0) {
+        if (socket.token >= 0) onDatagram(socket, slab.bytes, start, end, now)
+        continue
+      }
+      for (let at = start; at < end; at += segment) {
+        if (at > start) traffic.receivedPackets++
+        if (socket.token >= 0) onDatagram(socket, slab.bytes, at, Math.min(at + segment, end), now)
+      }
     }
   }
 

@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest'
 import { Traffic } from '../../src/net/counters.ts'
-import { closeDescriptor, linuxSupport, localAddress, openUdpDescriptor } from '../../src/net/linux-sockets.ts'
+import {
+  closeDescriptor,
+  linuxSupport,
+  localAddress,
+  mergeDatagrams,
+  openUdpDescriptor,
+  ReceiveSlab,
+  SendBatch,
+} from '../../src/net/linux-sockets.ts'
 import { openUdpSocket } from '../../src/net/udp.ts'
 import { Address } from '../../src/stun/address.ts'
 import { UdpClient } from '../support/sockets.ts'
@@ -71,4 +79,31 @@ test('a port bound for DF is not shared with others', async () => {
   const first = await open(here)
   await expect(open(first.local)).rejects.toMatchObject({ code: 'EADDRINUSE' })
   await first.close()
+})
+
+test.runIf(linuxSupport().available)('a run that was sent as one arrives as one slot with its segments', () => {
+  const open = () => openUdpDescriptor(here, { bufferSize: 1 << 20, reusePort: false })
+  const [from, to] = [open(), open()]
+  mergeDatagrams(to)
+  const [received, unused] = [new ReceiveSlab(8, 48, 12), new ReceiveSlab(1, 0, 0)]
+  const batch = new SendBatch(unused, 16)
+  const next = new Int32Array(16).fill(-1)
+  const words = ['aaaa', 'bbbb', 'cccc', 'dd', 'eeee']
+  for (const [i, word] of words.entries()) {
+    batch.add(Buffer.from(word), 0, word.length, localAddress(to))
+    if (i > 0) next[i - 1] = i
+  }
+  expect(batch.send(from, 0, next, 4)).toMatchObject({ refused: 0, failed: 0 })
+  const source = new Address()
+  const seen: (string | number)[] = []
+  const slots = received.receive(to, 8) as number
+  for (let slot = 0; slot < slots; slot++) {
+    const start = received.start(slot)
+    seen.push(received.bytes.toString('latin1', start, start + received.length(slot)), received.segment(slot))
+    received.source(slot, source)
+    expect(source.equals(localAddress(from))).toBe(true)
+  }
+  // Two messages, as sent: the run with its shorter end, and what came after it. A kernel without UDP_GRO keeps them apart.
+  expect([['aaaabbbbccccdd', 4, 'eeee', 0], words.flatMap((word) => [word, 0])]).toContainEqual(seen)
+  for (const fd of [from, to]) closeDescriptor(fd)
 })

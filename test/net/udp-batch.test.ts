@@ -6,6 +6,7 @@ import {
   closeDescriptor,
   linuxSupport,
   localAddress,
+  mergeDatagrams,
   openUdpDescriptor,
   openWakeUp,
   wake,
@@ -111,6 +112,19 @@ describe.runIf(linuxSupport().available)('UDP in batches', () => {
     for (const client of clients) {
       expect(await texts(client, 158)).toEqual([...words, 'x', 'y', 'z', 'longer', 'short', '', 'a', 'b'])
     }
+  })
+
+  test('merged datagrams are handed out one by one', async () => {
+    const seen: string[] = []
+    const { batch, sockets, traffic } = openBatch(['127.0.0.1', '127.0.0.1'], (socket, bytes, start, end) => {
+      seen.push(`${socket.client!.listener} ${bytes.toString('latin1', start, end)}`)
+    })
+    mergeDatagrams(sockets[1]!.fd)
+    const words = ['aaaa', 'bbbb', 'cccc', 'dd', 'eeee']
+    for (const word of words) batch.send(sockets[0]!, Buffer.from(word), 0, word.length, sockets[1]!.local)
+    batch.flush()
+    await expect.poll(() => seen).toEqual(words.map((word) => `1 ${word}`))
+    expect(traffic).toMatchObject({ receivedPackets: 5, receivedBytes: 18 })
   })
 
   test('what does not lie in the slab is borrowed: overwritten at once it still arrives as it was', async () => {
