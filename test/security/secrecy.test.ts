@@ -116,7 +116,14 @@ test('SEC-25 nothing that a full run writes holds a secret, a password, a key or
 
   const mobile = await NetworkClient.udp({ port: server.ports.udp, login: ALICE })
   const allocated = await mobile.allocate((writer) => writer.empty(Attribute.MOBILITY_TICKET))
-  secrets.add('ticket', allocated.message.text(Attribute.MOBILITY_TICKET)!)
+  const ticket = allocated.message.text(Attribute.MOBILITY_TICKET)!
+  secrets.add('ticket', ticket)
+  for (const login of [KEYED, ALICE]) {
+    const other = await (await NetworkClient.udp({ port: server.ports.udp, login })).greet()
+    const moved = await other.ask(Method.REFRESH, (writer) => writer.text(Attribute.MOBILITY_TICKET, ticket))
+    expect(moved.code).toBe(login === ALICE ? 200 : 441)
+    secrets.add('next ticket', moved.message.text(Attribute.MOBILITY_TICKET) ?? ticket)
+  }
 
   for (const [name, text] of await roomsAndPages(server)) written.set(name, text)
   await server.running.reload()
