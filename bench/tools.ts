@@ -19,6 +19,8 @@ export interface AllocationRun {
   readonly per_second: number
   readonly cpu_us_each: number
   readonly rss_kib_each: number
+  /** While they were held and nothing else happened. */
+  readonly idle_cpu_pct: number
 }
 
 export interface Target {
@@ -55,8 +57,8 @@ export class Tools {
     return this.#blast(target, words, seconds + 60) as RelayRun | null
   }
 
-  allocate(target: Target, allocations: number): AllocationRun | null {
-    return this.#blast(target, { n: allocations }, 120) as AllocationRun | null
+  allocate(target: Target, allocations: number, idleSeconds = 0): AllocationRun | null {
+    return this.#blast(target, { n: allocations, i: idleSeconds }, 120 + idleSeconds) as AllocationRun | null
   }
 
   // A run that failed (no answer within three seconds on a busy machine) is left out of the medians.

@@ -27,10 +27,10 @@ export class SocketErrors {
     return kinds.flatMap(([kind, codes]) => Array.from(codes, ([code, count]) => [kind, code, count] as const))
   }
 
-  count(kind: SocketKind, error: unknown): void {
+  count(kind: SocketKind, error: unknown, times = 1): void {
     const code = errorCode(error)
     const counts = this.counts[kind]
-    counts.set(code, (counts.get(code) ?? 0) + 1)
+    counts.set(code, (counts.get(code) ?? 0) + times)
     const held = this.#once.pass(`${kind} ${code}`, this.#clock())
     if (held === null) return
     // A client that vanishes is daily life, on streams even the usual end.

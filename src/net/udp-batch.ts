@@ -209,13 +209,13 @@ export class UdpBatch {
       socket.first = -1
       socket.last = -1
       if (refused > 0) socket.traffic.overflowPackets += refused
-      if (failed > 0) this.#failed(socket, 'sendmmsg', error!)
+      if (failed > 0) this.#failed(socket, 'sendmmsg', error!, failed)
     }
     waiting.length = 0
     this.#batch.clear()
   }
 
-  #failed(socket: BatchSocket, call: string, code: string): void {
-    this.#options.errors.count(socket.relay === null ? 'udp' : 'relay', new SystemCallError(call, code))
+  #failed(socket: BatchSocket, call: string, code: string, times = 1): void {
+    this.#options.errors.count(socket.relay === null ? 'udp' : 'relay', new SystemCallError(call, code), times)
   }
 }
