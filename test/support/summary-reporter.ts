@@ -13,7 +13,8 @@ export default class SummaryReporter implements Reporter {
         if (state === 'passed' || state === 'failed') counts[state]++
         else {
           counts.skipped++
-          const reason = /\[skipped: ([^\]]+)\]/.exec(test.fullName)?.[1] ?? 'no reason given'
+          const note = (test.result() as { note?: string }).note
+          const reason = note ?? /\[skipped: ([^\]]+)\]/.exec(test.fullName)?.[1] ?? 'no reason given'
           reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
         }
       }
