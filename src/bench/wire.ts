@@ -1,14 +1,9 @@
 import { setTimeout as sleep, setImmediate as turnOfLoop } from 'node:timers/promises'
 import { createLog } from '../log.ts'
 import { Traffic } from '../net/counters.ts'
-import {
-  closeDescriptor,
-  type LinuxSupport,
-  linuxSupport,
-  localAddress,
-  openUdpDescriptor,
-  openWakeUp,
-} from '../net/linux-sockets.ts'
+import { closeDescriptor, localAddress, openUdpDescriptor } from '../net/linux/descriptors.ts'
+import { type LinuxSupport, linuxSupport } from '../net/linux/system-calls.ts'
+import { openWakeUp } from '../net/linux/wake-up.ts'
 import { SocketErrors } from '../net/socket-errors.ts'
 import { openUdpSocket, type UdpSocket } from '../net/udp.ts'
 import { BatchSocket, UdpBatch } from '../net/udp-batch.ts'

@@ -1,6 +1,6 @@
 import { Address } from '../stun/address.ts'
 import { isWildcard, listeningHosts } from './interfaces.ts'
-import { closeDescriptor, localAddress, openUdpDescriptor } from './linux-sockets.ts'
+import { closeDescriptor, localAddress, openUdpDescriptor } from './linux/descriptors.ts'
 import { ListenError } from './listen-error.ts'
 import { errorCode, type SocketErrors } from './socket-errors.ts'
 import type { UdpEndpoint } from './udp-listeners.ts'

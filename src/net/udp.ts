@@ -4,14 +4,8 @@ import { Address } from '../stun/address.ts'
 import { keep, lend } from './borrowed.ts'
 import type { Traffic } from './counters.ts'
 import { HostCache } from './host-cache.ts'
-import {
-  closeDescriptor,
-  keepPortExclusive,
-  linuxSupport,
-  openUdpDescriptor,
-  SystemCallError,
-  sendUnfragmented,
-} from './linux-sockets.ts'
+import { closeDescriptor, keepPortExclusive, openUdpDescriptor, sendUnfragmented } from './linux/descriptors.ts'
+import { linuxSupport, SystemCallError } from './linux/system-calls.ts'
 
 /**
  * One bound UDP socket. The portable one is below; a batching one has the same interface. Sends are fire and forget:

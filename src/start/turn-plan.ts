@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../config/options.ts'
-import { linuxSupport } from '../net/linux-sockets.ts'
+import { linuxSupport } from '../net/linux/system-calls.ts'
 import type { Address } from '../stun/address.ts'
 import type { AuthOptions } from '../turn/auth.ts'
 import { budgetMemory } from '../turn/challenge-limit.ts'

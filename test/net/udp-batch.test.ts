@@ -2,15 +2,9 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Traffic } from '../../src/net/counters.ts'
-import {
-  closeDescriptor,
-  linuxSupport,
-  localAddress,
-  mergeDatagrams,
-  openUdpDescriptor,
-  openWakeUp,
-  wake,
-} from '../../src/net/linux-sockets.ts'
+import { closeDescriptor, localAddress, mergeDatagrams, openUdpDescriptor } from '../../src/net/linux/descriptors.ts'
+import { linuxSupport } from '../../src/net/linux/system-calls.ts'
+import { openWakeUp, wake } from '../../src/net/linux/wake-up.ts'
 import { SocketErrors } from '../../src/net/socket-errors.ts'
 import { BatchSocket, UdpBatch } from '../../src/net/udp-batch.ts'
 import { Address } from '../../src/stun/address.ts'

@@ -1,14 +1,9 @@
 import { expect, test } from 'vitest'
 import { Traffic } from '../../src/net/counters.ts'
-import {
-  closeDescriptor,
-  linuxSupport,
-  localAddress,
-  mergeDatagrams,
-  openUdpDescriptor,
-  ReceiveSlab,
-  SendBatch,
-} from '../../src/net/linux-sockets.ts'
+import { closeDescriptor, localAddress, mergeDatagrams, openUdpDescriptor } from '../../src/net/linux/descriptors.ts'
+import { ReceiveSlab } from '../../src/net/linux/receive-slab.ts'
+import { SendBatch } from '../../src/net/linux/send-batch.ts'
+import { linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { openUdpSocket } from '../../src/net/udp.ts'
 import { Address } from '../../src/stun/address.ts'
 import { UdpClient } from '../support/sockets.ts'

@@ -1,0 +1,115 @@
+import { Address } from '../../stun/address.ts'
+import {
+  AF_INET,
+  AF_INET6,
+  IP_RECVERR,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPV6_RECVERR,
+  MSG_DONTWAIT,
+  readSocketAddress,
+  SOCKADDR_IN6_LENGTH,
+  SOL_UDP,
+  UDP_GRO,
+  writeSocketAddress,
+} from './structures.ts'
+import { lastError, linux, SystemCallError } from './system-calls.ts'
+
+const SOCK_DGRAM = 2
+const SOCK_NONBLOCK = 0o4000
+const SOCK_CLOEXEC = 0o2000000
+const SOL_SOCKET = 1
+const SO_REUSEADDR = 2
+const SO_SNDBUF = 7
+const SO_RCVBUF = 8
+const SO_REUSEPORT = 15
+const SO_SNDBUFFORCE = 32
+const SO_RCVBUFFORCE = 33
+const IP_MTU_DISCOVER = 10
+const IPV6_MTU_DISCOVER = 23
+const IPV6_V6ONLY = 26
+/** Values of (IP|IPV6)_MTU_DISCOVER: fragment what is too long; never fragment. */
+const PMTUDISC_DONT = 0
+const PMTUDISC_DO = 2
+
+const scratch = { option: Buffer.alloc(8), address: Buffer.alloc(32), length: Buffer.alloc(8) }
+
+export interface UdpDescriptorOptions {
+  readonly bufferSize: number
+  /** Several sockets on one address, among which the kernel spreads the clients. */
+  readonly reusePort: boolean
+}
+
+/** A bound, non-blocking UDP socket that sets DF only when told to; the caller closes it. Throws SystemCallError. */
+export function openUdpDescriptor(local: Address, { bufferSize, reusePort }: UdpDescriptorOptions): number {
+  const linked = linux()
+  const { native } = linked
+  const fd = native.socket(local.family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+  if (fd < 0) throw new SystemCallError('socket', lastError(linked))
+  if (local.family === 6) setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)
+  if (reusePort) setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1)
+  // Best effort: the system caps the size at net.core.rmem_max unless we may exceed it.
+  if (setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, bufferSize) < 0) setOption(fd, SOL_SOCKET, SO_RCVBUF, bufferSize)
+  if (setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, bufferSize) < 0) setOption(fd, SOL_SOCKET, SO_SNDBUF, bufferSize)
+  // RFC 8656 §14: Linux would set DF wherever a datagram fits the path; unasked it stays clear.
+  allowFragments(fd, local.family, true)
+  const length = writeSocketAddress(scratch.address, 0, local)
+  if (native.bind(fd, scratch.address, length) < 0) {
+    const code = lastError(linked)
+    native.close(fd)
+    throw new SystemCallError('bind', code)
+  }
+  return fd
+}
+
+/** ICMP messages about what was sent wait in an ErrorQueue from now on. */
+export function keepErrors(fd: number, family: 4 | 6): void {
+  if (family === 4) setOption(fd, IPPROTO_IP, IP_RECVERR, 1)
+  else setOption(fd, IPPROTO_IPV6, IPV6_RECVERR, 1)
+}
+
+/** Datagrams of one sender that came together may arrive as one slot of several (UDP_GRO): see ReceiveSlab.segment. */
+export function mergeDatagrams(fd: number): void {
+  setOption(fd, SOL_UDP, UDP_GRO, 1)
+}
+
+/** libuv lets whatever it is handed share its port with other programs: takes that back. */
+export function keepPortExclusive(fd: number): void {
+  setOption(fd, SOL_SOCKET, SO_REUSEADDR, 0)
+}
+
+export function closeDescriptor(fd: number): void {
+  linux().native.close(fd)
+}
+
+/** What a descriptor is bound to. Throws SystemCallError. */
+export function localAddress(fd: number): Address {
+  const linked = linux()
+  scratch.length.writeUInt32LE(SOCKADDR_IN6_LENGTH)
+  if (linked.native.getsockname(fd, scratch.address, scratch.length) < 0)
+    throw new SystemCallError('getsockname', lastError(linked))
+  return readSocketAddress(scratch.address, 0, new Address())
+}
+
+/** Sends one datagram that no router may fragment, at once; the errno's name when that fails. */
+export function sendUnfragmented(fd: number, bytes: Buffer, start: number, end: number, to: Address): string | null {
+  const linked = linux()
+  const length = writeSocketAddress(scratch.address, 0, to)
+  const datagram = bytes.subarray(start, end)
+  allowFragments(fd, to.family, false)
+  const sent = linked.native.sendto(fd, datagram, datagram.length, MSG_DONTWAIT, scratch.address, length)
+  const code = sent < 0 ? lastError(linked) : null
+  allowFragments(fd, to.family, true)
+  return code
+}
+
+function allowFragments(fd: number, family: 4 | 6, allowed: boolean): void {
+  const value = allowed ? PMTUDISC_DONT : PMTUDISC_DO
+  if (family === 4) setOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, value)
+  else setOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, value)
+}
+
+function setOption(fd: number, level: number, name: number, value: number): number {
+  scratch.option.writeInt32LE(value)
+  return linux().native.setsockopt(fd, level, name, scratch.option, 4)
+}
