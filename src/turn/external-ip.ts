@@ -1,22 +1,9 @@
-import { Address } from '../stun/address.ts'
+import type { Address } from '../stun/address.ts'
 
 /** One `external-ip` value: the address the world sees, and the one behind it when it was given. */
 export interface ExternalIpPair {
   readonly public: Address
   readonly private: Address | null
-}
-
-/** Reads `PUB` or `PUB/PRIV` (numeric); a text for the operator when it can't be used. */
-export function parseExternalIp(value: string): ExternalIpPair | string {
-  const [pub, priv, more] = value.split('/')
-  if (more !== undefined) return 'expected PUBLIC or PUBLIC/PRIVATE'
-  const publicIp = Address.parse(pub!.trim())
-  if (publicIp === null) return `"${pub}" is not an IP address`
-  if (priv === undefined) return { public: publicIp, private: null }
-  const privateIp = Address.parse(priv.trim())
-  if (privateIp === null) return `"${priv}" is not an IP address`
-  if (publicIp.family !== privateIp.family) return `${pub} and ${priv} are of different families`
-  return { public: publicIp, private: privateIp }
 }
 
 /** Turns our addresses into those that the world sees, and back. Families never mix; ports stay. */

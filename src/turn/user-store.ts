@@ -1,5 +1,5 @@
 import { longTermKey, longTermKeySha256, userHash } from '../stun/integrity.ts'
-import { hasControls, preparedForms } from './opaque-string.ts'
+import { preparedForms } from './opaque-string.ts'
 
 /**
  * An account with its keys ready made: a password is not kept where keys will do. There is more than one key of a kind
@@ -23,26 +23,10 @@ export interface UserStore {
   readonly hasSha256Keys: boolean
 }
 
-/** One `user=` line. */
+/** An account of the configuration: its password, or its key for one realm. */
 export type StaticUser =
   | { readonly name: string; readonly password: string }
   | { readonly name: string; readonly key: Buffer }
-
-/** Reads the value of a `user=` line, `name:password` or `name:0xKEY`; a text for the operator when it can't be used. */
-export function parseUser(value: string): StaticUser | string {
-  const colon = value.indexOf(':')
-  if (colon < 0) return 'expected name:password or name:0xKEY'
-  const name = value.slice(0, colon)
-  if (name === '') return 'the name before the colon is empty'
-  const password = value.slice(colon + 1).replace(/^[ \t]+/, '')
-  if (hasControls(name) || hasControls(password)) return 'control characters are not allowed'
-  if (!password.startsWith('0x')) return { name, password }
-  const key = /^0x([0-9a-f]{32})/i.exec(password)
-  // A shorter key would match nobody, and the operator would look for the mistake in the client.
-  if (key === null)
-    return 'a key is 0x and 32 hexadecimal digits; a password that begins with 0x has to be given as a key'
-  return { name, key: Buffer.from(key[1]!, 'hex') }
-}
 
 /** The accounts of the configuration. Of two with one name the later counts. */
 export class StaticUsers implements UserStore {

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { BadValue } from '../../src/config/config-error.ts'
 import { Secret } from '../../src/config/secret.ts'
 import { boolean, externalIp, hostAndPort, iceServers, peerRange, port, url, user } from '../../src/config/values.ts'
 import { complaints, load, warningsOf } from './loading.ts'
@@ -71,7 +72,9 @@ describe('user', () => {
 
   test('AUTH-USER-01 splits at the first colon and skips blanks behind it', () => {
     expect(parts('bob:a:b c')).toEqual(['bob', 'a:b c', undefined])
-    expect(parts('bob: \t secret')).toEqual(['bob', 'secret', undefined])
+    expect(parts('bob: \t pass word')).toEqual(['bob', 'pass word', undefined])
+    expect(parts('bob:')).toEqual(['bob', '', undefined])
+    expect(parts('bob:0Xabc')).toEqual(['bob', '0Xabc', undefined])
     expect(() => user.parse(':x')).toThrow('empty user name')
     expect(() => user.parse('bob')).toThrow('no ":"')
   })
@@ -88,6 +91,13 @@ describe('user', () => {
     expect(() => user.parse('a\u0007:x')).toThrow('control character')
     expect(() => user.parse('a:x\u001b')).toThrow('control character')
   })
+  test.each(['sesame', ':sesame', 'a:0xsesame', 'a\x1b:sesame', 'a:sesame\x07'])(
+    'AUTH-USER-01 AUTH-USER-02 says what is wrong with %j without its password',
+    (text) => {
+      expect(() => user.parse(text)).toThrow(BadValue)
+      expect(() => user.parse(text)).toThrow(/^(?!.*sesame)/)
+    },
+  )
 })
 
 describe('peer ranges', () => {
@@ -127,11 +137,12 @@ test('an endpoint needs a port unless there is a default, and IPv6 needs bracket
   expect(() => hostAndPort(3478).parse('a:b:c')).toThrow('not an address with a port')
 })
 
-test('an external address has at most one private side', () => {
+test('EXTIP-02 an external address has at most one private side', () => {
   expect(externalIp.parse('203.0.113.1')).toEqual({ publicIp: '203.0.113.1', privateIp: null })
   expect(externalIp.parse('203.0.113.1/10.0.0.1')).toEqual({ publicIp: '203.0.113.1', privateIp: '10.0.0.1' })
   expect(() => externalIp.parse('203.0.113.1/10.0.0.1/1')).toThrow('more than one "/"')
-  expect(() => externalIp.parse('203.0.113.256')).toThrow('neither an address nor a host name')
+  for (const text of ['203.0.113.256', '203.0.113.1/10.0.0', '203.0.113.1/', ''])
+    expect(() => externalIp.parse(text)).toThrow('neither an address nor a host name')
 })
 
 test('a URL keeps its path and loses its last slash', () => {

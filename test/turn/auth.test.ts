@@ -8,7 +8,7 @@ import { type Authenticated, Authenticator, type AuthOptions, type Unauthenticat
 import { mint, restPassword } from '../../src/turn/credentials.ts'
 import { FiveTuple } from '../../src/turn/five-tuple.ts'
 import { Nonces } from '../../src/turn/nonce.ts'
-import { parseUser, type StaticUser, StaticUsers, type UserStore } from '../../src/turn/user-store.ts'
+import { type StaticUser, StaticUsers, type UserStore } from '../../src/turn/user-store.ts'
 import { type RawAttribute, rawMessage } from '../support/raw-message.ts'
 import { clientAt, type RequestFields, request } from '../support/signed-request.ts'
 
@@ -17,11 +17,11 @@ const SECRET = 'a secret of sixteen'
 const START = 1_700_000_000_000
 const CLIENT = clientAt('198.51.100.7', 40_000)
 
-function usersOf(...lines: string[]): StaticUsers {
-  return new StaticUsers(
-    lines.map((line) => parseUser(line) as StaticUser),
-    REALM,
-  )
+const GORST: StaticUser = { name: 'gorst', password: 'hero' }
+const JOSE: StaticUser = { name: 'jose\u0301', password: 'p\u2168' }
+
+function usersOf(...users: StaticUser[]): StaticUsers {
+  return new StaticUsers(users, REALM)
 }
 
 /** A server with the account `gorst:hero` and one secret, unless a test says otherwise, and a client that logs in. */
@@ -31,7 +31,7 @@ function setUp(changes: Partial<AuthOptions> = {}) {
   const options: AuthOptions = {
     realm: REALM,
     anonymous: false,
-    users: usersOf('gorst:hero'),
+    users: usersOf(GORST),
     secrets: [SECRET],
     separator: ':',
     strictExpiry: false,
@@ -112,7 +112,9 @@ test('STUN-AUTH-04 the key is that of the published vector', () => {
 })
 
 test('STUN-AUTH-04 AUTH-USER-02 a ready made key is used as it is', () => {
-  const { logIn } = setUp({ users: usersOf('gorst:0x7da2270ccfa49786e0115366d3a3d14d') })
+  const { logIn } = setUp({
+    users: usersOf({ name: 'gorst', key: Buffer.from('7da2270ccfa49786e0115366d3a3d14d', 'hex') }),
+  })
   expect(logIn('gorst', 'hero').ok).toBe(true)
   expect(logIn('gorst', '0x7da2270ccfa49786e0115366d3a3d14d').ok).toBe(false)
 })
@@ -122,7 +124,7 @@ test.each([
   ['by OpaqueString', 'josé', 'p\u2168'],
   ['by SASLprep', 'josé', 'pIX'],
 ])('STUN-AUTH-05 accepts name and password prepared %s', (_name, username, password) => {
-  const { logIn } = setUp({ users: usersOf('jose\u0301:p\u2168') })
+  const { logIn } = setUp({ users: usersOf(JOSE) })
   expect(accepted(logIn(username, password)).username).toBe('jose\u0301')
   expect(logIn(username, 'p9').ok).toBe(false)
 })
@@ -218,14 +220,14 @@ test('STUN-NONCE-10 on a TCP connection a nonce is good for request after reques
 })
 
 test('STUN-AUTH-09 another valid user is told apart by name, so that 441 can be sent', () => {
-  const { logIn } = setUp({ users: usersOf('gorst:hero', 'ninefingers:youhavetoberealistic') })
+  const { logIn } = setUp({ users: usersOf(GORST, { name: 'ninefingers', password: 'youhavetoberealistic' }) })
   const owner = accepted(logIn('gorst', 'hero'))
   const other = accepted(logIn('ninefingers', 'youhavetoberealistic', { method: Method.REFRESH }, owner))
   expect(other.username).not.toBe(owner.username)
 })
 
 test('STUN-AUTH-10 the key that verified the request is the one to sign with', () => {
-  const { logIn } = setUp({ users: usersOf('gorst:p\u2168') })
+  const { logIn } = setUp({ users: usersOf({ ...GORST, password: 'p\u2168' }) })
   expect(accepted(logIn('gorst', 'pIX')).key).toEqual(longTermKey('gorst', REALM, 'pIX'))
 })
 
@@ -241,7 +243,7 @@ test('STUN-AUTH-15 an account that is deleted or has another password is refused
   const { authenticator, logIn, options } = setUp()
   const owner = accepted(logIn('gorst', 'hero'))
   expect(logIn('gorst', 'hero', { method: Method.REFRESH }, owner).ok).toBe(true)
-  authenticator.reload({ ...options, users: usersOf('gorst:other') })
+  authenticator.reload({ ...options, users: usersOf({ ...GORST, password: 'other' }) })
   expect(refused(logIn('gorst', 'hero', { method: Method.REFRESH }, owner)).code).toBe(401)
   authenticator.reload({ ...options, users: usersOf() })
   expect(refused(logIn('gorst', 'hero', { method: Method.REFRESH }, owner)).code).toBe(401)
@@ -336,12 +338,15 @@ test('AUTH-MODE-04 accounts and secrets work side by side, and the name of an ac
 })
 
 test('AUTH-MODE-05 VEC-07 the key of the tutorial works in the empty realm', () => {
-  const users = new StaticUsers([parseUser('diveinedu:0x06b2afcf07ba085b7777b481b1020391') as StaticUser], '')
+  const users = new StaticUsers(
+    [{ name: 'diveinedu', key: Buffer.from('06b2afcf07ba085b7777b481b1020391', 'hex') }],
+    '',
+  )
   expect(setUp({ realm: '', users }).logIn('diveinedu', 'diveinedu', { realm: '' }).ok).toBe(true)
 })
 
 test('AUTH-USER-05 a key made for another realm never matches', () => {
-  const users = usersOf(`gorst:0x${longTermKey('gorst', 'elsewhere', 'hero').toString('hex')}`)
+  const users = usersOf({ name: 'gorst', key: longTermKey('gorst', 'elsewhere', 'hero') })
   expect(setUp({ users }).logIn('gorst', 'hero').ok).toBe(false)
 })
 
@@ -413,7 +418,7 @@ test.each([0, 4, 10, 19, 21])(
 )
 
 test('SEC-20 a USERNAME, REALM or NONCE behind the integrity counts for nothing', () => {
-  const { logIn, nonce, send } = setUp({ users: usersOf('gorst:hero', 'carol:x') })
+  const { logIn, nonce, send } = setUp({ users: usersOf(GORST, { name: 'carol', password: 'x' }) })
   const appended = [
     [Attribute.USERNAME, 'carol'],
     [Attribute.REALM, 'elsewhere'],

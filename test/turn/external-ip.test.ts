@@ -1,10 +1,15 @@
 import { expect, test } from 'vitest'
 import { Address } from '../../src/stun/address.ts'
-import { ExternalIp, type ExternalIpPair, parseExternalIp } from '../../src/turn/external-ip.ts'
+import { ExternalIp, type ExternalIpPair } from '../../src/turn/external-ip.ts'
+
+function pair(value: string): ExternalIpPair {
+  const [pub, priv] = value.split('/')
+  return { public: Address.parse(pub!)!, private: priv === undefined ? null : Address.parse(priv)! }
+}
 
 function externalIp(values: string[], relayAddresses: string[]): ExternalIp {
   return new ExternalIp(
-    values.map((value) => parseExternalIp(value) as ExternalIpPair),
+    values.map(pair),
     relayAddresses.map((host) => Address.parse(host)!),
   )
 }
@@ -77,7 +82,7 @@ test('EXTIP-06 a pair wins over the plain value beside it', () => {
 
 test('EXTIP-06 the address may change while the server runs', () => {
   const map = externalIp(['203.0.113.5'], ['10.0.0.5'])
-  map.reload([parseExternalIp('203.0.113.77') as ExternalIpPair], [Address.parse('10.0.0.5')!])
+  map.reload([pair('203.0.113.77')], [Address.parse('10.0.0.5')!])
   expect(shown(map, '10.0.0.5')).toBe('203.0.113.77:50000')
   expect(read(map, '203.0.113.5')).toBe('203.0.113.5:50000')
 })
@@ -85,14 +90,4 @@ test('EXTIP-06 the address may change while the server runs', () => {
 test('EXTIP-02 without values nothing is mapped', () => {
   const map = externalIp([], ['10.0.0.5'])
   expect([shown(map, '10.0.0.5'), read(map, '203.0.113.5')]).toEqual(['10.0.0.5:50000', '203.0.113.5:50000'])
-})
-
-test.each([
-  ['turn.example.org', /not an IP address/],
-  ['203.0.113.5/eth0', /"eth0" is not an IP address/],
-  ['203.0.113.5/fd00::5', /different families/],
-  ['203.0.113.5/10.0.0.5/10.0.0.6', /PUBLIC\/PRIVATE/],
-  ['', /not an IP address/],
-])('EXTIP-02 refuses %j and says why', (value, reason) => {
-  expect(parseExternalIp(value)).toMatch(reason)
 })
