@@ -92,7 +92,12 @@ async function soak(): Promise<boolean> {
 
 async function watch(): Promise<void> {
   while (isWatching && server.isRunning) {
-    samples.push(await server.sample())
+    try {
+      samples.push(await server.sample())
+    } catch (error) {
+      // A server that has just died is reported at the end, with its log.
+      console.log(`! no sample: ${error}`)
+    }
     await sleep(SAMPLE_MS)
   }
 }

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Load, type LoadOptions } from '../../src/bench/load.ts'
 import { openWire } from '../../src/bench/wire.ts'
@@ -32,6 +33,7 @@ const io: [string, LinuxSupport][] = [
 
 describe.each(io)('a load over %s', (_name, support) => {
   test('counts each packet once at either end, and closes its sockets', async () => {
+    const descriptors = readdirSync('/dev/fd').length
     const wire = openWire(support)
     const before = { ...server.counters }
     const result = await new Load(wire, optionsOf(2), new AbortController().signal).run()
@@ -42,6 +44,7 @@ describe.each(io)('a load over %s', (_name, support) => {
     expect(server.counters.toPeerBytes - before.toPeerBytes).toBe(201 * 20)
     expect(server.counters.toClientBytes - before.toClientBytes).toBe(200 * 20)
     await server.expectNoAllocations()
+    await expect.poll(() => readdirSync('/dev/fd').length).toBe(descriptors)
   })
 
   test('goes on with the allocations that it got', async () => {
