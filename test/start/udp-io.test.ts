@@ -1,0 +1,77 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { linuxSupport } from '../../src/net/linux/system-calls.ts'
+import { relayWorkersSupport } from '../../src/net/relay-workers.ts'
+import { portSlices } from '../../src/net/shared-ports.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+
+let server: TestServer | null = null
+
+afterEach(async () => {
+  await server?.close()
+  server = null
+})
+
+const choices = () => server!.log().filter(({ msg }) => String(msg).startsWith('UDP packets are moved'))
+const threadsInMetrics = async () =>
+  /webrtc_stack_relay_threads\{io="(\w+)"\} (\d+)/.exec(await (await fetch(`${server!.url}/metrics`)).text())?.slice(1)
+
+describe('how UDP packets are moved', () => {
+  test.runIf(relayWorkersSupport().available)(
+    'in batches where that works, by as many threads as asked for',
+    async () => {
+      server = await startTestServer({ 'relay-threads': '3' })
+      expect(server.turn.workers?.size).toBe(3)
+      expect(choices()).toMatchObject([{ level: 'info', threads: 3 }])
+      expect(await threadsInMetrics()).toEqual(['batch', '3'])
+    },
+  )
+
+  test.each([
+    ['udp-io=dgram', { 'udp-io': 'dgram' }],
+    ['relay-threads=0', { 'relay-threads': '0' }],
+  ])('one by one with %s', async (_name, options) => {
+    server = await startTestServer(options)
+    expect(server.turn.workers).toBeNull()
+    expect(choices()).toMatchObject([{ level: 'info', reason: 'as configured' }])
+    expect(await threadsInMetrics()).toEqual(['dgram', '1'])
+  })
+
+  test.each([
+    ['auto', 'info'],
+    ['batch', 'warn'],
+  ])('one by one when batches cannot be had, with the reason in one line (udp-io=%s)', async (io, level) => {
+    server = await startTestServer({ 'udp-io': io, 'min-port': '50000', 'max-port': '50099' })
+    expect(server.turn.workers).toBeNull()
+    expect(choices()).toMatchObject([{ level, reason: expect.stringMatching(/relay ports|koffi|Linux|x86-64|worker/) }])
+  })
+
+  test('a thread needs the functions of Linux and its own file', () => {
+    const support = relayWorkersSupport()
+    if (support.available) expect(linuxSupport().available).toBe(true)
+    else expect(support.reason).not.toBe('')
+  })
+})
+
+describe('slices of the relay ports', () => {
+  test.each([
+    [49_152, 65_535, 4],
+    [49_153, 65_534, 3],
+    [1025, 40_000, 129],
+    [50_000, 50_200, 8],
+  ])('of %i to %i for %i owners cover every port once and tear no pair', (minPort, maxPort, wanted) => {
+    const slices = portSlices({ minPort, maxPort }, wanted)
+    expect(slices.length).toBeLessThanOrEqual(wanted)
+    expect(slices[0]!.minPort).toBe(minPort)
+    expect(slices.at(-1)!.maxPort).toBe(maxPort)
+    for (const [i, slice] of slices.entries()) {
+      if (i === 0) continue
+      expect(slice.minPort).toBe(slices[i - 1]!.maxPort + 1)
+      expect(slice.minPort % 2).toBe(0)
+    }
+  })
+
+  test('a small range is cut into fewer', () => {
+    expect(portSlices({ minPort: 50_000, maxPort: 50_099 }, 8)).toEqual([{ minPort: 50_000, maxPort: 50_099 }])
+    expect(portSlices({ minPort: 50_000, maxPort: 50_199 }, 8)).toHaveLength(3)
+  })
+})
