@@ -29,6 +29,12 @@ test.runIf(linuxSupport().available).each(['127.0.0.1', '::1'])('binds a descrip
   closeDescriptor(openUdpDescriptor(bound, { bufferSize: 1 << 16, reusePort: false }))
 })
 
+test.runIf(linuxSupport().available)('says EAGAIN where nothing waits', () => {
+  const fd = openUdpDescriptor(here, { bufferSize: 1 << 16, reusePort: false })
+  expect(new ReceiveSlab(1, 0, 0).receive(fd, 1)).toBe('EAGAIN')
+  closeDescriptor(fd)
+})
+
 test.runIf(linuxSupport().available)('several descriptors share a port when all of them say so', () => {
   const first = openUdpDescriptor(here, { bufferSize: 1 << 16, reusePort: true })
   const second = openUdpDescriptor(localAddress(first), { bufferSize: 1 << 16, reusePort: true })

@@ -82,7 +82,12 @@ export class SystemCallError extends Error {
   }
 }
 
-const ERROR_NAMES = new Map(Object.entries(constants.errno).map(([name, errno]) => [errno as number, name]))
+// EWOULDBLOCK and ENOTSUP are second names for the numbers of EAGAIN and EOPNOTSUPP.
+const ERROR_NAMES = new Map(
+  Object.entries(constants.errno)
+    .filter(([name]) => name !== 'EWOULDBLOCK' && name !== 'ENOTSUP')
+    .map(([name, errno]) => [errno as number, name]),
+)
 
 /** The name of the errno that the last call left. */
 export function lastError({ koffi }: Library): string {
