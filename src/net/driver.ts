@@ -5,8 +5,9 @@ import type { Effects, Refusal } from '../turn/effects.ts'
 import type { FiveTuple } from '../turn/five-tuple.ts'
 import type { Relay } from '../turn/relay-address.ts'
 import type { TurnServer } from '../turn/turn-server.ts'
+import { ClientDatagrams } from './client-datagrams.ts'
 import { NetCounters } from './counters.ts'
-import type { DtlsEndpoint, OpenDtls } from './dtls-endpoint.ts'
+import type { OpenDtls } from './dtls-endpoint.ts'
 import type { HttpOptions } from './http-answer.ts'
 import { ListenError } from './listen-error.ts'
 import { RelaySockets } from './relay-sockets.ts'
@@ -75,7 +76,7 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
   readonly #udp: UdpListeners
   readonly #streams: StreamServer
   readonly #relays: RelaySockets
-  readonly #dtls: DtlsEndpoint | null
+  readonly #datagrams: ClientDatagrams
   readonly #streamAddresses: Address[] = []
   readonly #turnLog: TurnLog
   readonly #limits = new OncePerMinute()
@@ -92,7 +93,6 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
     const errors = new SocketErrors(log, clock)
     const turn = makeTurn(this)
     const nextConnection = () => ++this.#connections
-    const hasAllocation = (client: FiveTuple) => turn.hasAllocation(client)
     this.turn = turn
     this.errors = errors
     this.#options = options
@@ -105,7 +105,7 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
       bufferSize,
       counters,
       errors,
-      onDatagram: (bytes, start, end, client) => this.#receive(bytes, start, end, client),
+      onDatagram: (bytes, start, end, client) => this.#datagrams.receive(bytes, start, end, client, clock()),
     })
     this.#relays = new RelaySockets({
       openUdp,
@@ -124,24 +124,16 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
       errors,
       clock,
       nextConnection,
-      hasAllocation,
+      hasAllocation: (client) => turn.hasAllocation(client),
       receive: (bytes, start, end, client, now) => turn.receive(bytes, start, end, client, now),
       limited: (reason, host) => this.#limited(reason, host),
       closed: (client) => turn.clientClosed(client, clock()),
     })
-    this.#dtls =
-      options.dtls?.({
-        clock,
-        nextConnection,
-        hasAllocation,
-        sendDatagram: (to, bytes, start, end) => this.#udp.send(to, bytes, start, end),
-        receive: (bytes, start, end, client, now) => {
-          counters.clients.dtls.receivedPackets++
-          counters.clients.dtls.receivedBytes += end - start
-          turn.receive(bytes, start, end, client, now)
-        },
-        closed: (client, now) => turn.clientClosed(client, now),
-      }) ?? null
+    this.#datagrams = new ClientDatagrams(options.dtls, turn, counters, {
+      clock,
+      nextConnection,
+      sendDatagram: (to, bytes, start, end) => this.#udp.send(to, bytes, start, end),
+    })
   }
 
   /** Opens everything or nothing; throws ListenError for the first address that cannot be had. */
@@ -184,7 +176,7 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
     const now = this.#clock()
     this.turn.sweep(now)
     this.#streams.sweep(now)
-    this.#dtls?.sweep(now)
+    this.#datagrams.sweep(now)
     if (now - this.#rescannedAt >= RESCAN_MS) {
       this.#rescannedAt = now
       this.#udp.rescan()
@@ -199,7 +191,7 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
 
   sendToClient(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
     if (client.transport === 'udp') this.#udp.send(client, bytes, start, end)
-    else if (client.transport === 'dtls') this.#sendByDtls(client, bytes, start, end)
+    else if (client.transport === 'dtls') this.#datagrams.sendByDtls(client, bytes, start, end)
     else this.#streams.send(client, bytes, start, end)
   }
 
@@ -217,7 +209,7 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
   }
 
   closeClient(client: FiveTuple): void {
-    if (client.transport === 'dtls') this.#dtls?.closeClient(client)
+    if (client.transport === 'dtls') this.#datagrams.closeClient(client)
     else this.#streams.closeClient(client)
   }
 
@@ -225,31 +217,9 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
     this.#turnLog.refused(client, refusal)
   }
 
-  #receive(bytes: Buffer, start: number, end: number, client: FiveTuple): void {
-    if (start === end) {
-      this.counters.dropped.empty++
-      return
-    }
-    const first = bytes[start]!
-    // RFC 7983 §7: DTLS.
-    if (first >= 20 && first <= 63) {
-      if (this.#dtls === null) this.counters.dropped['no-dtls']++
-      else this.#dtls.receive(bytes, start, end, client, this.#clock())
-      return
-    }
-    this.turn.receive(bytes, start, end, client, this.#clock())
-  }
-
   #limited(reason: string, host: string): void {
     const held = this.#limits.pass(reason, this.#clock())
     if (held !== null) this.#log.warn({ reason, client: host, held }, 'connection refused')
-  }
-
-  #sendByDtls(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
-    const traffic = this.counters.clients.dtls
-    traffic.sentPackets++
-    traffic.sentBytes += end - start
-    this.#dtls?.send(client, bytes, start, end)
   }
 
   #relayOpened(relay: Relay): void {
@@ -276,7 +246,7 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
     await this.#opening.catch(() => {})
     clearInterval(this.#timer)
     await this.#streams.close()
-    this.#dtls?.close()
+    this.#datagrams.close()
     await this.#udp.close()
     await this.#relays.closeAll()
   }

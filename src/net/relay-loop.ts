@@ -4,10 +4,11 @@ import type { Effects, Refusal } from '../turn/effects.ts'
 import { FiveTuple } from '../turn/five-tuple.ts'
 import type { Relay } from '../turn/relay-address.ts'
 import type { TurnServer } from '../turn/turn-server.ts'
+import { ClientDatagrams } from './client-datagrams.ts'
 import { NetCounters } from './counters.ts'
-import type { DtlsEndpoint, OpenDtls } from './dtls-endpoint.ts'
+import type { OpenDtls } from './dtls-endpoint.ts'
 import { closeDescriptor, keepErrors, localAddress, mergeDatagrams, openUdpDescriptor } from './linux/descriptors.ts'
-import { errorCode, SocketErrors } from './socket-errors.ts'
+import { SocketErrors } from './socket-errors.ts'
 import { TurnLog } from './turn-log.ts'
 import { BatchSocket, UdpBatch } from './udp-batch.ts'
 
@@ -46,7 +47,7 @@ export class RelayLoop implements Effects {
   readonly #log: TurnLog
   readonly #clock: () => number
   readonly #batch: UdpBatch
-  readonly #dtls: DtlsEndpoint | null
+  readonly #datagrams: ClientDatagrams
   /** By FiveTuple.listener. */
   readonly #listeners: BatchSocket[] = []
   #opening: Relay[] = []
@@ -56,7 +57,6 @@ export class RelayLoop implements Effects {
   constructor(options: RelayLoopOptions, makeTurn: (effects: Effects) => TurnServer) {
     const { clock, log } = options
     const turn = makeTurn(this)
-    const { dtls } = this.counters.clients
     this.turn = turn
     this.errors = new SocketErrors(log, clock)
     this.#options = options
@@ -73,25 +73,17 @@ export class RelayLoop implements Effects {
       wakeUp: options.wakeUp,
       onWake: options.onWake,
       onDatagram: (socket, bytes, start, end, now) => {
-        if (socket.client !== null) this.#receive(socket.client, bytes, start, end, now)
+        if (socket.client !== null) this.#datagrams.receive(bytes, start, end, socket.client, now)
         else turn.peerData(socket.relay!, socket.from, bytes, start, end, now)
       },
     })
     // The first place is the wake-up's, which is not ours to close.
     options.onDescriptor(0, this.#batch.descriptor)
-    this.#dtls =
-      options.dtls?.({
-        clock,
-        nextConnection: () => ++this.#connections,
-        hasAllocation: (client) => turn.hasAllocation(client),
-        sendDatagram: (to, bytes, start, end) => this.#sendUdp(to, bytes, start, end),
-        receive: (bytes, start, end, client, now) => {
-          dtls.receivedPackets++
-          dtls.receivedBytes += end - start
-          turn.receive(bytes, start, end, client, now)
-        },
-        closed: (client, now) => turn.clientClosed(client, now),
-      }) ?? null
+    this.#datagrams = new ClientDatagrams(options.dtls, turn, this.counters, {
+      clock,
+      nextConnection: () => ++this.#connections,
+      sendDatagram: (to, bytes, start, end) => this.#sendUdp(to, bytes, start, end),
+    })
   }
 
   /** Relay sockets now open. */
@@ -121,7 +113,7 @@ export class RelayLoop implements Effects {
       if (now - this.#sweptAt >= SWEEP_MS) {
         this.#sweptAt = now
         this.turn.sweep(now)
-        this.#dtls?.sweep(now)
+        this.#datagrams.sweep(now)
         this.#batch.flush()
       }
     } while (now - began < MAX_BUSY_MS)
@@ -140,7 +132,7 @@ export class RelayLoop implements Effects {
 
   /** Closes everything that was opened here; says close_notify to DTLS clients. */
   close(): void {
-    this.#dtls?.close()
+    this.#datagrams.close()
     this.#batch.flush()
     this.#opening = []
     for (const allocation of this.turn.allocations) this.turn.release(allocation, this.#clock())
@@ -150,14 +142,8 @@ export class RelayLoop implements Effects {
   }
 
   sendToClient(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
-    if (client.connection === 0) {
-      this.#sendUdp(client, bytes, start, end)
-      return
-    }
-    const traffic = this.counters.clients.dtls
-    traffic.sentPackets++
-    traffic.sentBytes += end - start
-    this.#dtls?.send(client, bytes, start, end)
+    if (client.connection === 0) this.#sendUdp(client, bytes, start, end)
+    else this.#datagrams.sendByDtls(client, bytes, start, end)
   }
 
   sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number, dontFragment: boolean): void {
@@ -185,26 +171,11 @@ export class RelayLoop implements Effects {
   }
 
   closeClient(client: FiveTuple): void {
-    this.#dtls?.closeClient(client)
+    this.#datagrams.closeClient(client)
   }
 
   refused(client: FiveTuple, refusal: Refusal): void {
     this.#log.refused(client, refusal)
-  }
-
-  #receive(client: FiveTuple, bytes: Buffer, start: number, end: number, now: number): void {
-    if (start === end) {
-      this.counters.dropped.empty++
-      return
-    }
-    const first = bytes[start]!
-    // RFC 7983 §7: DTLS.
-    if (first >= 20 && first <= 63) {
-      if (this.#dtls === null) this.counters.dropped['no-dtls']++
-      else this.#dtls.receive(bytes, start, end, client, now)
-      return
-    }
-    this.turn.receive(bytes, start, end, client, now)
   }
 
   #sendUdp(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
@@ -235,20 +206,10 @@ export class RelayLoop implements Effects {
       this.#options.onDescriptor(relay.handle, fd)
     } catch (error) {
       if (fd >= 0) closeDescriptor(fd)
-      const code = errorCode(error)
-      // Another program's port is not our trouble: the core tries the next one.
-      if (code !== 'EADDRINUSE') this.errors.count('relay', error)
-      this.turn.relayFailed(relay, failureOf(code), this.#clock())
+      this.turn.relayFailed(relay, this.errors.relayFailure(error), this.#clock())
       return
     }
     this.#log.opened(relay)
     this.turn.relayOpened(relay, this.#clock())
   }
-}
-
-const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
-
-function failureOf(code: string): 'in-use' | 'exhausted' | 'unavailable' {
-  if (code === 'EADDRINUSE') return 'in-use'
-  return EXHAUSTED.has(code) ? 'exhausted' : 'unavailable'
 }

@@ -2,7 +2,7 @@ import type { Address } from '../stun/address.ts'
 import { HEADROOM, TAILROOM } from '../turn/effects.ts'
 import type { Relay, RelayFailure } from '../turn/relay-address.ts'
 import type { NetCounters } from './counters.ts'
-import { errorCode, type SocketErrors } from './socket-errors.ts'
+import type { SocketErrors } from './socket-errors.ts'
 import type { OpenUdpSocket, UdpSocket } from './udp.ts'
 
 export interface RelaySocketsOptions {
@@ -78,9 +78,8 @@ export class RelaySockets {
         traffic: counters.relay,
       })
     } catch (error) {
-      // Another program's port is not our trouble: the core tries the next one.
-      if (errorCode(error) !== 'EADDRINUSE') errors.count('relay', error)
-      if (this.#opening.delete(relay)) onFailed(relay, reasonOf(error))
+      const reason = errors.relayFailure(error)
+      if (this.#opening.delete(relay)) onFailed(relay, reason)
       return
     }
     if (!this.#opening.delete(relay)) {
@@ -97,12 +96,4 @@ export class RelaySockets {
     this.#ending.add(tracked)
     void tracked.then(() => this.#ending.delete(tracked))
   }
-}
-
-const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
-
-function reasonOf(error: unknown): RelayFailure {
-  const code = errorCode(error)
-  if (code === 'EADDRINUSE') return 'in-use'
-  return EXHAUSTED.has(code) ? 'exhausted' : 'unavailable'
 }

@@ -1,4 +1,5 @@
 import { type Log, OncePerMinute } from '../log.ts'
+import type { RelayFailure } from '../turn/relay-address.ts'
 
 /** Which sockets an error came from; a label value in metrics. */
 export type SocketKind = 'udp' | 'relay' | 'tcp' | 'tls' | 'listener' | 'http'
@@ -37,9 +38,19 @@ export class SocketErrors {
     if (USUAL.has(code)) this.#log.debug({ kind, code, held }, 'socket error')
     else this.#log.warn({ kind, code, held }, 'socket error')
   }
+
+  /** Counts why a relay could not be opened, and says it in the core's words. */
+  relayFailure(error: unknown): RelayFailure {
+    const code = errorCode(error)
+    // Another program's port is not our trouble: the core tries the next one.
+    if (code === 'EADDRINUSE') return 'in-use'
+    this.count('relay', error)
+    return EXHAUSTED.has(code) ? 'exhausted' : 'unavailable'
+  }
 }
 
 const USUAL = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNABORTED'])
+const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
 
 /** The stable code of whatever a socket has thrown or emitted. */
 export function errorCode(error: unknown): string {

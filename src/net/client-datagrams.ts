@@ -1,0 +1,71 @@
+import type { FiveTuple } from '../turn/five-tuple.ts'
+import type { TurnServer } from '../turn/turn-server.ts'
+import type { NetCounters } from './counters.ts'
+import type { DtlsEndpoint, DtlsWorld, OpenDtls } from './dtls-endpoint.ts'
+
+/** What clients send by UDP: messages for the TURN server, as they are or inside DTLS (RFC 7983 §7). */
+export class ClientDatagrams {
+  readonly #turn: Pick<TurnServer, 'receive'>
+  readonly #counters: NetCounters
+  readonly #dtls: DtlsEndpoint | null
+
+  /** Throws when `openDtls` does. */
+  constructor(
+    openDtls: OpenDtls | null,
+    turn: Pick<TurnServer, 'receive' | 'hasAllocation' | 'clientClosed'>,
+    counters: NetCounters,
+    world: Pick<DtlsWorld, 'sendDatagram' | 'nextConnection' | 'clock'>,
+  ) {
+    const traffic = counters.clients.dtls
+    this.#turn = turn
+    this.#counters = counters
+    this.#dtls =
+      openDtls?.({
+        ...world,
+        hasAllocation: (client) => turn.hasAllocation(client),
+        receive: (bytes, start, end, client, now) => {
+          traffic.receivedPackets++
+          traffic.receivedBytes += end - start
+          turn.receive(bytes, start, end, client, now)
+        },
+        closed: (client, now) => turn.clientClosed(client, now),
+      }) ?? null
+  }
+
+  /** One borrowed datagram; `client` is the plain UDP 5-tuple it came by. */
+  receive(bytes: Buffer, start: number, end: number, client: FiveTuple, now: number): void {
+    if (start === end) {
+      this.#counters.dropped.empty++
+      return
+    }
+    const first = bytes[start]!
+    if (first >= 20 && first <= 63) {
+      if (this.#dtls === null) this.#counters.dropped['no-dtls']++
+      else this.#dtls.receive(bytes, start, end, client, now)
+      return
+    }
+    this.#turn.receive(bytes, start, end, client, now)
+  }
+
+  /** Encrypts borrowed bytes for a client whose transport is DTLS. */
+  sendByDtls(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
+    const traffic = this.#counters.clients.dtls
+    traffic.sentPackets++
+    traffic.sentBytes += end - start
+    this.#dtls?.send(client, bytes, start, end)
+  }
+
+  /** Ends the DTLS association of a client. */
+  closeClient(client: FiveTuple): void {
+    this.#dtls?.closeClient(client)
+  }
+
+  sweep(now: number): void {
+    this.#dtls?.sweep(now)
+  }
+
+  /** Says close_notify to all DTLS clients. */
+  close(): void {
+    this.#dtls?.close()
+  }
+}
