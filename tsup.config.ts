@@ -7,12 +7,13 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { versio
 /** Values that the sources take as constants; vitest.config.ts defines the same ones. */
 export const defines = { __VERSION__: JSON.stringify(version) }
 
-/** Bundles src/web for the browser and returns it as the source of a module that exports the text of each file. */
-export async function pageAssets(minify: boolean): Promise<string> {
-  const result = await build({
+/** The call page's script and style, bundled for browsers. */
+export function bundlePage(minify: boolean) {
+  return build({
     entryPoints: { call: 'src/web/call.tsx' },
     bundle: true,
     write: false,
+    metafile: true,
     outdir: '.',
     platform: 'browser',
     target: ['chrome100', 'firefox100', 'safari15'],
@@ -24,8 +25,12 @@ export async function pageAssets(minify: boolean): Promise<string> {
     minify,
     define: defines,
   })
-  const text = (ending: string) =>
-    JSON.stringify(result.outputFiles.find((file) => file.path.endsWith(ending))?.text ?? '')
+}
+
+/** The source of a module that exports the text of each file of the page. */
+export async function pageAssets(minify: boolean): Promise<string> {
+  const { outputFiles } = await bundlePage(minify)
+  const text = (ending: string) => JSON.stringify(outputFiles.find((file) => file.path.endsWith(ending))?.text ?? '')
   return `export const callScript = ${text('.js')}\nexport const callStyle = ${text('.css')}\n`
 }
 
