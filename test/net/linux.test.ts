@@ -108,3 +108,20 @@ test.runIf(linuxSupport().available)('a run that was sent as one arrives as one 
   expect([['aaaabbbbccccdd', 4, 'eeee', 0], words.flatMap((word) => [word, 0])]).toContainEqual(seen)
   for (const fd of [from, to]) closeDescriptor(fd)
 })
+
+test.runIf(linuxSupport().available).each([-1, 0])(
+  'sock-buf-size=%i leaves the buffers as the system makes them',
+  async (bufferSize) => {
+    const fd = openUdpDescriptor(here, { bufferSize, reusePort: false })
+    const slab = new ReceiveSlab(64, 0, 0)
+    const client = await UdpClient.open()
+    // Far more than the least that a buffer can be set to.
+    for (let i = 0; i < 32; i++) client.send(Buffer.alloc(1000), localAddress(fd).port)
+    const received = () => {
+      slab.receive(fd, 64)
+      return slab.used
+    }
+    await expect.poll(received).toBe(32)
+    closeDescriptor(fd)
+  },
+)

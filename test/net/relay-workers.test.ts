@@ -229,6 +229,26 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     await talk({ client: one, relayed }, 0x4001)
   })
 
+  test('SEC-34 no datagram of a client or a peer ends a thread', async () => {
+    const { client, workers } = await start()
+    const each = await oneOnEach(client)
+    const peer = await UdpClient.open()
+    for (const { client: one } of each) await one.permit(Address.parse('127.0.0.1', peer.port)!)
+    for (let i = 0; i < 2000; i++) {
+      const bytes = randomBytes(i % 80)
+      // Half of them look like the beginning of something that is ours.
+      if (bytes.length >= 8 && i % 2 === 0) {
+        bytes[0] = [0, 1, 0x16, 0x40][(i >> 1) % 4]!
+        bytes.writeUInt16BE(bytes.length - 20 > 0 ? bytes.length - 20 : 4, 2)
+        bytes.writeUInt32BE(0x2112a442, 4)
+      }
+      each[i % 2]!.client.send(bytes)
+      peer.send(bytes, each[i % 2]!.relayed.port, RELAY_HOST)
+    }
+    await oneOnEach(client)
+    expect(workers.deaths.total).toBe(0)
+  })
+
   test('close gives back every descriptor, also with allocations open, and may be called twice', async () => {
     const before = descriptors()
     const { client, workers } = await start()

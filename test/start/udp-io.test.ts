@@ -2,7 +2,8 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { relayWorkersSupport } from '../../src/net/relay-workers.ts'
 import { portSlices } from '../../src/net/shared-ports.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
+import { NetworkClient } from '../support/network-client.ts'
+import { startTestServer, type TestServer, testUser } from '../support/server.ts'
 
 let server: TestServer | null = null
 
@@ -43,6 +44,21 @@ describe('how UDP packets are moved', () => {
     server = await startTestServer({ 'udp-io': io, 'min-port': '50000', 'max-port': '50099' })
     expect(server.turn.workers).toBeNull()
     expect(choices()).toMatchObject([{ level, reason: expect.stringMatching(/relay ports|koffi|Linux|x86-64|worker/) }])
+  })
+
+  test('RES-04 the quota of a user counts what he has in every thread', async () => {
+    server = await startTestServer({ 'user-quota': '2', 'relay-threads': '2' })
+    const login = { username: testUser.name, password: testUser.password }
+    const { ports } = server
+    const allocate = async (transport: 'udp' | 'tcp') => {
+      const client = await NetworkClient[transport]({ port: ports[transport], login })
+      return { client, code: (await client.allocate()).code }
+    }
+    const first = await allocate('tcp')
+    expect([first.code, (await allocate('udp')).code, (await allocate('udp')).code]).toEqual([200, 200, 486])
+    expect((await allocate('tcp')).code).toBe(486)
+    await first.client.refresh(0)
+    expect((await allocate('udp')).code).toBe(200)
   })
 
   test('a thread needs the functions of Linux and its own file', () => {

@@ -48,9 +48,11 @@ export function openUdpDescriptor(local: Address, { bufferSize, reusePort }: Udp
   if (fd < 0) throw new SystemCallError('socket', lastError(linked))
   if (local.family === 6) setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)
   if (reusePort) setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1)
-  // Best effort: the system caps the size at net.core.rmem_max unless we may exceed it.
-  if (setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, bufferSize) < 0) setOption(fd, SOL_SOCKET, SO_RCVBUF, bufferSize)
-  if (setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, bufferSize) < 0) setOption(fd, SOL_SOCKET, SO_SNDBUF, bufferSize)
+  // Best effort: the system caps the size at net.core.rmem_max unless we may exceed it. Below 1 its own size stays.
+  if (bufferSize > 0) {
+    if (setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, bufferSize) < 0) setOption(fd, SOL_SOCKET, SO_RCVBUF, bufferSize)
+    if (setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, bufferSize) < 0) setOption(fd, SOL_SOCKET, SO_SNDBUF, bufferSize)
+  }
   // RFC 8656 §14: Linux would set DF wherever a datagram fits the path; unasked it stays clear.
   allowFragments(fd, local.family, true)
   const length = writeSocketAddress(scratch.address, 0, local)
