@@ -23,7 +23,7 @@ export interface TurnAddresses {
 export function turnAddresses(config: Config): TurnAddresses {
   const own = parse([...listeningHosts('0.0.0.0'), ...listeningHosts('::')])
   const chosen = config['listening-ip']
-  const listening = parse((chosen.length === 0 ? ['0.0.0.0', '::'] : chosen).flatMap(listeningHosts))
+  const listening = parse(chosenHosts(config).flatMap(listeningHosts))
   const relayWhereReached = config['relay-ip'].length === 0 && chosen.every(isWildcard)
   const relay = relayWhereReached
     ? routable(listening)
@@ -41,6 +41,11 @@ export function turnAddresses(config: Config): TurnAddresses {
     behindExternal: pairs.flatMap((pair) => (pair.private === null ? [] : [pair.private])),
     own,
   }
+}
+
+/** To listen on, wildcards among them: those that were chosen, else all of this machine. */
+export function chosenHosts(config: Config): readonly string[] {
+  return config['listening-ip'].length > 0 ? config['listening-ip'] : ['0.0.0.0', '::']
 }
 
 /**

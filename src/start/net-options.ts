@@ -2,6 +2,7 @@ import type { Config } from '../config/options.ts'
 import { DEFAULT_NET_OPTIONS, type NetOptions } from '../net/driver.ts'
 import { DEFAULT_STREAM_LIMITS, type StreamEndpoint, type StreamLimits } from '../net/stream-connection.ts'
 import type { UdpEndpoint } from '../net/udp-listeners.ts'
+import { chosenHosts } from './addresses.ts'
 import { type CertificateFiles, turnTls } from './certificate.ts'
 
 type Endpoints = Pick<NetOptions, 'udp' | 'streams'>
@@ -20,13 +21,8 @@ export function netOptions(config: Config, files: CertificateFiles | null, dtls:
   }
 }
 
-/** The listening addresses: those that were chosen, else all of this machine. */
-export function listeningHostsOf(config: Config): readonly string[] {
-  return config['listening-ip'].length > 0 ? config['listening-ip'] : ['0.0.0.0', '::']
-}
-
 function endpoints(config: Config, tls: boolean, dtls: boolean): Endpoints {
-  const hosts = listeningHostsOf(config)
+  const hosts = chosenHosts(config)
   const plainPort = config['listening-port']
   const tlsPort = config['tls-listening-port']
   const at = (port: number) => hosts.map((host) => ({ host, port }))
