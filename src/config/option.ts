@@ -33,7 +33,7 @@ export interface Details {
   readonly caution?: string
 }
 
-export const works: State = { kind: 'works' }
+const works: State = { kind: 'works' }
 export const notBuiltYet = (instead: string): State => ({ kind: 'not built yet', instead })
 export const withoutEffect = (instead: string | null): State => ({ kind: 'without effect', instead })
 export const refused = (fix: string): State => ({ kind: 'refused', fix })

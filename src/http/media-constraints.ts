@@ -1,5 +1,5 @@
 /** getUserMedia constraints as the original's links describe them (`audio=`, `video=`). */
-export type TrackConstraints =
+type TrackConstraints =
   | boolean
   | {
       readonly mandatory: Readonly<Record<string, string>>

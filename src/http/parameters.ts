@@ -8,7 +8,7 @@ import type { PageParameters } from './page-parameters.ts'
  * The parameter object of every client generation in one. Booleans are strings and objects are strings of JSON, because
  * that is how the apps read them; a missing `turn_url` or `ice_server_url` ends their calls.
  */
-export interface Parameters {
+interface Parameters {
   readonly header_message: string | null
   readonly error_messages: readonly string[]
   readonly warning_messages: readonly string[]

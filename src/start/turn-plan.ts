@@ -36,7 +36,7 @@ export interface TurnPlan {
 }
 
 /** A key is hexadecimal. */
-export interface UserPlan {
+interface UserPlan {
   readonly name: string
   readonly password?: string
   readonly key?: string

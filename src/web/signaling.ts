@@ -38,7 +38,7 @@ export interface Browser {
   now(): number
 }
 
-export const thisBrowser: Browser = {
+const thisBrowser: Browser = {
   fetch: (url, init) => fetch(url, init),
   openSocket: (url) => new WebSocket(url),
   sendBeacon: (url) => navigator.sendBeacon(url),

@@ -1,6 +1,6 @@
 /** How media travels: straight to the other side, or through a relay; the protocol is known for our own relay only. */
 export type Path = { readonly kind: 'direct' } | { readonly kind: 'relay'; readonly protocol: RelayProtocol | null }
-export type RelayProtocol = 'udp' | 'tcp' | 'tls'
+type RelayProtocol = 'udp' | 'tcp' | 'tls'
 
 /** A look at a connection. */
 export interface Reading {

@@ -38,7 +38,7 @@ export function announcement(session: Session, media: LocalMedia): string {
 }
 
 /** How media travels: “Direct” or “Via relay (udp)”. */
-export function pathText(path: Path): string {
+function pathText(path: Path): string {
   if (path.kind === 'direct') return t('direct')
   return path.protocol === null ? t('relay') : t('relayProtocol', { protocol: path.protocol })
 }
