@@ -32,8 +32,10 @@ type Kind = (typeof KINDS)[number]
 const PEERS = 16
 const PAYLOAD = 200
 const HEADER = 4
-/** Nobody else binds ports of this address, so one that a client has left can be had again. */
+/** Hardly anybody else binds ports of this address, so one that a client has left can be had again. */
 const CLIENTS = Address.parse('127.0.1.1')!
+/** How often, a second apart, the ports of vanished clients are tried. */
+const RECALLS = 30
 const SHORTEST_LIFE_MS = 2000
 const LONGEST_LIFE_MS = 14_000
 
@@ -92,11 +94,14 @@ export class PassingClients {
 
   /** Ends the allocations of those that vanished, each from its own port. */
   async recall(): Promise<void> {
-    for (const port of Array.from(this.vanished)) {
-      const client = await this.#open('udp', port)
-      await this.#allocate(client, port)
-      await client.refresh(0)
-      await client.close()
+    for (let tries = 0; this.vanished.size > 0 && tries < RECALLS; tries++) {
+      if (tries > 0) await sleep(1000)
+      for (const port of Array.from(this.vanished)) {
+        const client = await this.#open('udp', port)
+        await this.#allocate(client, client.localPort)
+        await client.refresh(0)
+        await client.close()
+      }
     }
   }
 
@@ -133,11 +138,17 @@ export class PassingClients {
     await client.close()
   }
 
-  #open(transport: 'udp' | 'tcp', localPort: number): Promise<TurnClient> {
+  async #open(transport: 'udp' | 'tcp', localPort: number): Promise<TurnClient> {
     const { servers, login } = this.#options
-    const server = servers[transport]
-    const local = CLIENTS.withPort(localPort)
-    return TurnClient.open(this.#wire, { transport, server, login, local, onData: () => this.counts.received++ })
+    const options = { transport, server: servers[transport], login, onData: () => this.counts.received++ }
+    try {
+      return await TurnClient.open(this.#wire, { ...options, local: CLIENTS.withPort(localPort) })
+    } catch (error) {
+      if (localPort === 0 || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+      // Somebody else was given the port meanwhile: this client takes another one, that of the vanished one waits.
+      this.vanished.add(localPort)
+      return TurnClient.open(this.#wire, { ...options, local: CLIENTS })
+    }
   }
 
   /** RFC 8656 §7.3: 437 tells that this 5-tuple has an allocation already, of a client before. */

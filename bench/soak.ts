@@ -124,7 +124,7 @@ function verdict(began: Sample, ended: Sample, clients: PassingClients): boolean
   atMost('descriptors', began.descriptors, ended.descriptors)
   atMost('threads', began.threads, ended.threads)
   atMost('handles of the main thread', began.handles, ended.handles)
-  atMost('timers of the main thread', began.timers, ended.timers)
+  atMost('its sockets, timers and other resources', began.resources, ended.resources)
   atMost(
     'resident memory of its own, MiB',
     began.ownMib,

@@ -14,10 +14,9 @@ export interface Sample {
   readonly ownMib: number
   readonly descriptors: number
   readonly threads: number
-  /** Of the main thread: handles and timers that Node counts. */
+  /** Of the main thread: sockets and ports; and all that keeps its event loop alive, timers too. */
   readonly handles: number
-  readonly timers: number
-  readonly heapMib: number
+  readonly resources: number
   readonly allocations: number
   readonly relays: number
   readonly connections: number
@@ -76,8 +75,7 @@ export class WatchedServer {
       descriptors,
       threads: field('Threads'),
       handles: total(metrics, 'nodejs_active_handles_total'),
-      timers: metrics.get('nodejs_active_resources{type="Timeout"}') ?? 0,
-      heapMib: total(metrics, 'nodejs_heap_size_used_bytes') / 2 ** 20,
+      resources: total(metrics, 'nodejs_active_resources_total'),
       allocations: total(metrics, 'webrtc_stack_allocations'),
       relays: total(metrics, 'webrtc_stack_relay_sockets'),
       connections: total(metrics, 'webrtc_stack_connections'),
