@@ -1,6 +1,5 @@
-import { createRequire } from 'node:module'
-import type koffiModule from 'koffi'
 import type { TypeObject } from 'koffi'
+import { type Koffi, loadKoffi, NO_KOFFI } from './koffi.ts'
 
 // The DTLS server of the OpenSSL 3 that node itself is built on, called through koffi: its symbols are here, their use in
 // dtls-connection.ts. Nobody else touches native memory. Every call runs on the calling thread, so the thread's OpenSSL error queue is shared with
@@ -17,7 +16,6 @@ export function dtlsSupport(): DtlsSupport {
   return support
 }
 
-type Koffi = typeof koffiModule
 /** An address in native memory. */
 export type Pointer = bigint
 
@@ -101,12 +99,8 @@ function probe(): DtlsSupport {
   const openssl = process.versions.openssl ?? ''
   if (!/^3\./.test(openssl))
     return { available: false, reason: `needs OpenSSL 3 inside node, which has ${openssl || 'none'}` }
-  let koffi: Koffi
-  try {
-    koffi = createRequire(import.meta.url)('koffi') as Koffi
-  } catch {
-    return { available: false, reason: 'the optional package koffi is not installed or has no binary for this machine' }
-  }
+  const koffi = loadKoffi()
+  if (koffi === null) return { available: false, reason: NO_KOFFI }
   try {
     const symbols = koffi.load(null)
     const entries = Object.entries(DEFINITIONS).map(([name, definition]) => [name, symbols.func(definition)])

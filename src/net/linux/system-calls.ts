@@ -1,6 +1,5 @@
-import { createRequire } from 'node:module'
 import { constants, endianness } from 'node:os'
-import type koffiModule from 'koffi'
+import { type Koffi, loadKoffi, NO_KOFFI } from '../koffi.ts'
 
 // The one file that reaches the C library (through koffi); what goes in and out of it is laid out by structures.ts.
 
@@ -36,7 +35,7 @@ type Native = {
 }
 
 export interface Library {
-  readonly koffi: typeof koffiModule
+  readonly koffi: Koffi
   readonly native: Native
 }
 
@@ -48,12 +47,8 @@ function probe(): LinuxSupport {
   if (!['x64', 'arm64'].includes(process.arch) || endianness() !== 'LE') {
     return { available: false, reason: `needs x86-64 or arm64, this is ${process.arch}` }
   }
-  let koffi: typeof koffiModule
-  try {
-    koffi = createRequire(import.meta.url)('koffi') as typeof koffiModule
-  } catch {
-    return { available: false, reason: 'the optional package koffi is not installed or has no binary for this machine' }
-  }
+  const koffi = loadKoffi()
+  if (koffi === null) return { available: false, reason: NO_KOFFI }
   try {
     const symbols = koffi.load(null)
     const entries = Object.entries(DEFINITIONS).map(([name, definition]) => [name, symbols.func(definition)])
