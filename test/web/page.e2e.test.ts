@@ -117,9 +117,11 @@ describeWith(['chromium', 'cjkFonts'], 'the page in Chromium', () => {
     expect(page.url()).toBe(`${origin}/r/room-home?it=all`)
   })
 
-  test('two people meet, one leaves, comes back, both reload, a third finds the room full', async () => {
+  test('AR-4.40 two people meet, one leaves, comes back, both reload, a third finds the room full', async () => {
     const a = await visit('/r/room-meet')
     await a.locator('.preview video').waitFor()
+    await heading(a, text.readyToJoin).waitFor()
+    await a.getByText('room-meet', { exact: true }).waitFor()
     await look(a, 'before joining')
     await a.keyboard.press('v')
     await a.getByText(text.cameraIsOff).waitFor()
@@ -128,6 +130,7 @@ describeWith(['chromium', 'cjkFonts'], 'the page in Chromium', () => {
     await button(a, text.cameraOff).waitFor()
     await button(a, text.join).click()
     await heading(a, text.waiting).waitFor()
+    expect(await heading(a, text.readyToJoin).count()).toBe(0)
     await a.getByRole('img', { name: text.qrCode }).waitFor()
     await look(a, 'waiting')
 
