@@ -209,7 +209,9 @@ export class RelayWorkers {
         if (message.kind === 'ready') resolve()
         else this.#hear(member, message)
       })
-      worker.once('exit', () => reject(new Error(`relay worker ${member.thread} ended before it was ready`)))
+      const early = `relay worker ${member.thread} ended before it was ready`
+      worker.once('error', (cause) => reject(new Error(early, { cause })))
+      worker.once('exit', () => reject(new Error(early)))
     })
     member.ready.catch(() => {})
     if (this.#peers !== null) this.#tell(member, this.#peers)
