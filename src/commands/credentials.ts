@@ -1,9 +1,8 @@
-import { isIP } from 'node:net'
 import { UsageError } from '../config/config-error.ts'
 import type { Flags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/options.ts'
-import { lanAddress, turnAddresses } from '../start/addresses.ts'
+import { turnAddresses, turnHost } from '../start/addresses.ts'
 import { mint } from '../turn/credentials.ts'
 import { ExitCode } from './exit-code.ts'
 import type { Terminal } from './terminal.ts'
@@ -46,7 +45,7 @@ export async function credentials(
 }
 
 function turnUris(config: Config): string[] {
-  const host = bracketed(turnHost(config))
+  const host = turnHost(config, turnAddresses(config))
   const plain = `${host}:${config['listening-port']}`
   const secure = `${host}:${config['tls-listening-port']}`
   return [
@@ -54,15 +53,4 @@ function turnUris(config: Config): string[] {
     ...(config['no-tcp'] ? [] : [`turn:${plain}?transport=tcp`]),
     ...(config.cert === null || config['no-tls'] ? [] : [`turns:${secure}?transport=tcp`]),
   ]
-}
-
-/** What the world calls us; else the address that other machines of this network most likely reach. */
-function turnHost(config: Config): string {
-  const { external, listening } = turnAddresses(config)
-  const [known] = external
-  return config['public-host']?.replace(/:\d+$/, '') ?? known?.host ?? lanAddress(listening)?.host ?? 'localhost'
-}
-
-function bracketed(host: string): string {
-  return isIP(host) === 6 ? `[${host}]` : host
 }

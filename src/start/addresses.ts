@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { Config } from '../config/options.ts'
 import { isWildcard, listeningHosts } from '../net/interfaces.ts'
 import { Address } from '../stun/address.ts'
@@ -61,6 +62,18 @@ export function deniesPrivatePeers(config: Config, addresses: TurnAddresses): bo
 export function lanAddress(addresses: readonly Address[]): Address | null {
   const candidates = routable(addresses).filter((address) => !address.isLoopback)
   return candidates.find(({ family }) => family === 4) ?? candidates[0] ?? null
+}
+
+/** Stands for the TURN server in URIs: what the world calls us, else the address that other machines most likely reach. */
+export function turnHost(config: Config, { external, listening }: TurnAddresses): string {
+  const named = config['public-host']
+  const name = named === null || isIP(named) !== 0 ? named : named.replace(/:\d+$/, '')
+  return bracketed(name ?? (external[0] ?? lanAddress(listening) ?? listening[0])?.host ?? 'localhost')
+}
+
+/** As hosts stand in URIs. */
+export function bracketed(host: string): string {
+  return isIP(host) === 6 ? `[${host}]` : host
 }
 
 // Loopback stays last: the first address of a family serves clients that reached us through the other family.

@@ -3,7 +3,7 @@ import pc from 'picocolors'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/options.ts'
 import { isWildcard } from '../net/interfaces.ts'
-import { lanAddress, type TurnAddresses } from './addresses.ts'
+import { bracketed, lanAddress, type TurnAddresses, turnHost } from './addresses.ts'
 import type { CertificateFiles } from './certificate.ts'
 import type { RunningTurn } from './turn.ts'
 import type { RunningWeb } from './web.ts'
@@ -83,10 +83,8 @@ function signaling({ loaded: { config }, web, addresses }: Started): string[] {
 
 function turnUris({ turn, loaded, addresses }: Started): string[] {
   if (turn === null) return ['TURN']
-  const relay = addresses.relay.find((address) => !address.isLoopback) ?? addresses.relay[0]
-  const host = loaded.config['public-host'] ?? (addresses.external[0] ?? relay)?.host ?? 'localhost'
   const { udp, tcp, tls, dtls } = turn.ports
-  const at = bracketed(host.replace(/:\d+$/, (port) => (host.includes('::') ? port : '')))
+  const at = turnHost(loaded.config, addresses)
   const kind = loaded.config['stun-only'] ? 'stun' : 'turn'
   return [
     kind === 'stun' ? 'STUN' : 'TURN',
@@ -161,8 +159,4 @@ function advice({ loaded, files, web, addresses, turn }: Started): { trouble: st
     })
   }
   return found
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
 }

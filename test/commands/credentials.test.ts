@@ -27,6 +27,15 @@ test('credentials go by rest-api-separator and by the listeners that are on', as
   expect(out).toMatch(/^username {2}\d+\|bob\npassword {2}\S+\nuri {7}turn:turn\.example\.org:3478\?transport=udp$/)
 })
 
+test.each([
+  ['call.example.org:8443', 'call.example.org'],
+  ['[2001:db8::1]:8443', '[2001:db8::1]'],
+  ['2001:db8::1', '[2001:db8::1]'],
+])('with the public host %s people go to %s', async (named, host) => {
+  const { out } = await command('credentials', ...flags.slice(0, 2), `--public-host=${named}`, '--json')
+  expect((JSON.parse(out) as { uris: string[] }).uris[0]).toBe(`turn:${host}:3478?transport=udp`)
+})
+
 test('without a public host the external address is the one to go to', async () => {
   const { out } = await command('credentials', ...flags.slice(0, 2), '--external-ip=2001:db8::1', '--json')
   expect((JSON.parse(out) as { uris: string[] }).uris[0]).toBe('turn:[2001:db8::1]:3478?transport=udp')
