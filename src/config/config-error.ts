@@ -52,9 +52,21 @@ export class ConfigError extends Error {
   toLine(): string {
     const where = this.where === null ? '' : `${this.where}: `
     const fix = this.fix === null ? '' : `; ${this.fix}`
-    return `${where}${this.message}${fix}`
+    // Behind `--port: ` nobody needs to read "port" once more.
+    const repeated = this.where === `--${this.key}` ? `"${this.key}": ` : ''
+    const message = this.message.startsWith(repeated) ? this.message.slice(repeated.length) : this.message
+    return `${where}${shortened(message)}${fix}`
   }
 }
+
+/** Values may be as long as their file; a line to read may not. */
+function shortened(message: string): string {
+  return message.length > LONGEST_MESSAGE
+    ? `${message.slice(0, LONGEST_MESSAGE / 2)}…${message.slice(-LONGEST_MESSAGE / 2)}`
+    : message
+}
+
+const LONGEST_MESSAGE = 400
 
 /** A command line that cannot be understood; the message says how to write it. */
 export class UsageError extends Error {

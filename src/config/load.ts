@@ -30,6 +30,10 @@ const ENVIRONMENT_PREFIX = 'WEBRTC_STACK_'
 /** Switches of our test suite, which tests hand on to the servers they start. */
 const TEST_PREFIX = `${ENVIRONMENT_PREFIX}TEST_`
 const MAX_LINE_BYTES = 65_536
+/** No key is nearly as long, so there is no use in looking for the nearest. */
+const LONGEST_NAME = 64
+/** Enough to see what is wrong with a file; more would push it off the screen. */
+const MAX_PROBLEMS = 50
 
 /** Defaults, then the file, then the environment, then flags. Throws ConfigError, with all problems, before anything is opened. */
 export async function loadConfig(
@@ -51,13 +55,20 @@ export async function loadConfig(
   applyRules(draft, surroundings.domainName)
 
   const [first, ...others] = draft.problems.toSorted((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity) || 0)
-  if (first !== undefined) throw first.with(others)
+  if (first !== undefined) throw first.with(withoutTheRest(others))
   return Object.freeze({
     config: Object.freeze({ ...draft.values }),
     origins: draft.origins,
     warnings: Object.freeze(draft.warnings),
     file,
   })
+}
+
+function withoutTheRest(others: readonly ConfigError[]): readonly ConfigError[] {
+  const left = others.length - MAX_PROBLEMS
+  if (left <= 0) return others
+  const rest = new ConfigError({ where: null, message: `and ${left} more problems like these`, fix: null })
+  return [...others.slice(0, MAX_PROBLEMS), rest]
 }
 
 function thisMachine(): Surroundings {
@@ -120,7 +131,7 @@ function fileSettings(path: string, { directory }: Places, draft: Draft): Settin
         key: name,
         ...(isOptionName(name)
           ? { message: `"${name}" has a value longer than ${MAX_LINE_BYTES} bytes`, fix: null }
-          : { message: `unknown key "${name}"`, fix: suggestion(name) }),
+          : { message: `unknown key "${name}"`, fix: name.length > LONGEST_NAME ? null : suggestion(name) }),
       }),
     )
     return []
@@ -128,6 +139,18 @@ function fileSettings(path: string, { directory }: Places, draft: Draft): Settin
 }
 
 function readText(path: string): string {
+  const text = contentOf(path)
+  if (text.includes('\0'))
+    throw new ConfigError({
+      where: path,
+      file: path,
+      message: 'is not a text file (it has NUL bytes)',
+      fix: 'look at -c',
+    })
+  return text
+}
+
+function contentOf(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {

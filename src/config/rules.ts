@@ -11,6 +11,7 @@ const LOW_PORTS_OF_BROWSERS = [53, 80, 443]
 /** Refuses combinations that cannot be meant, settles what depends on several options, and warns of traps. */
 export function applyRules(draft: Draft, domainName: string | null): void {
   settleOldNames(draft)
+  checkServers(draft)
   checkRelay(draft)
   checkPorts(draft)
   checkAdministration(draft)
@@ -30,6 +31,12 @@ function settleOldNames(draft: Draft): void {
     values['log-file'] = null
   }
   if (values['sock-buf-size'] <= 0) values['sock-buf-size'] = 2_097_152
+}
+
+function checkServers(draft: Draft): void {
+  const { rooms, signaling, turn } = draft.values
+  if (!rooms && !signaling && !turn)
+    draft.problem('turn', 'is off, and so are rooms and signaling', 'leave at least one of the three on')
 }
 
 function checkRelay(draft: Draft): void {

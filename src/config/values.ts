@@ -135,6 +135,23 @@ export const optionalAddress: ValueType<string | null> = {
   show: (value) => value ?? '',
 }
 
+/** HOST[:PORT] as it stands in a URL: an IPv6 address gets its brackets, and nothing else may be there. */
+export const publicHost: ValueType<string | null> = {
+  placeholder: 'HOST[:PORT]',
+  parse(value) {
+    if (value === '') return null
+    const written = isIP(value) === 6 ? `[${value}]` : value
+    const isHost = /^(?:\[[0-9a-f:.]+\]|[a-z0-9][a-z0-9._-]*)(?::[1-9]\d{0,4})?$/i.test(written)
+    if (!isHost || !URL.canParse(`http://${written}`))
+      throw new BadValue(
+        `"${clip(value)}" is not HOST or HOST:PORT`,
+        'write call.example.org or 203.0.113.7:8080, without http://',
+      )
+    return written
+  },
+  show: (value) => value ?? '',
+}
+
 export interface HostAndPort {
   readonly address: string
   readonly port: number

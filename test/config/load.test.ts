@@ -173,7 +173,17 @@ test('several mistakes are told at once, in the order of their lines', async () 
     'turnserver.conf:1: "max-port": "x" is not a whole number',
     'turnserver.conf:2: unknown key "foo"; see `webrtc-stack --help-all`',
     'turnserver.conf:3: "min-port": 70000 is not between 0 and 65535',
-    '--port: "port": -1 is not between 0 and 65535',
+    '--port: -1 is not between 0 and 65535',
+  ])
+})
+
+test('of a file that is none at all, the first mistakes are told, each in a short line', async () => {
+  const lines = await complaints(`${`${'k'.repeat(10_000)}=1\n`.repeat(500)}`)
+  expect(lines).toHaveLength(52)
+  expect(lines.at(-1)).toBe('and 449 more problems like these')
+  expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(500)
+  expect(await complaints('realm=a\0b\n')).toEqual([
+    expect.stringMatching(/turnserver\.conf: is not a text file \(it has NUL bytes\); look at -c$/),
   ])
 })
 

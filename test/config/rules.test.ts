@@ -163,3 +163,9 @@ test('old names do what their new ones do', async () => {
   expect((await load('no-dtls\n')).config.dtls).toBe(false)
   expect((await load('sock-buf-size=-1\n')).config['sock-buf-size']).toBe(2_097_152)
 })
+
+test('a configuration that leaves nothing to start is refused', async () => {
+  expect(await complaints('rooms=off\nsignaling=off\n', ['--no-turn'])).toEqual([
+    '--no-turn: "turn": is off, and so are rooms and signaling; leave at least one of the three on',
+  ])
+})

@@ -2,7 +2,17 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { BadValue } from '../../src/config/config-error.ts'
 import { Secret } from '../../src/config/secret.ts'
-import { boolean, externalIp, hostAndPort, iceServers, peerRange, port, url, user } from '../../src/config/values.ts'
+import {
+  boolean,
+  externalIp,
+  hostAndPort,
+  iceServers,
+  peerRange,
+  port,
+  publicHost,
+  url,
+  user,
+} from '../../src/config/values.ts'
 import { complaints, load, warningsOf } from './loading.ts'
 
 describe('CONF-BOOL-01', () => {
@@ -168,4 +178,17 @@ test('SEC-25 a secret prints as [redacted] however it is printed', () => {
     'hunter2',
   )
   expect(secret.reveal()).toBe('hunter2')
+})
+
+describe('public-host', () => {
+  test.each([
+    ['call.example.org', 'call.example.org'],
+    ['203.0.113.7:8080', '203.0.113.7:8080'],
+    ['2001:db8::1', '[2001:db8::1]'],
+    ['[2001:db8::1]:8443', '[2001:db8::1]:8443'],
+  ])('%s stands in URLs as %s', (written, meant) => expect(publicHost.parse(written)).toBe(meant))
+  test.each(['http://call.example.org', 'a b', 'a/b', 'call.example.org:0', 'call.example.org:70000', '[::1', 'a"b'])(
+    '%s is refused',
+    (written) => expect(() => publicHost.parse(written)).toThrow(/is not HOST or HOST:PORT/),
+  )
 })

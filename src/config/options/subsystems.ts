@@ -1,5 +1,5 @@
 import { flag, list, option } from '../option.ts'
-import { address, network, optionalText, text } from '../values.ts'
+import { address, network, publicHost, text } from '../values.ts'
 
 /** Which servers run, and by which name the world reaches them. */
 export const subsystems = {
@@ -8,7 +8,7 @@ export const subsystems = {
   turn: flag(true, 'STUN and TURN server'),
   dev: flag(false, 'Self-signed certificate, HTTPS, pretty logs'),
   host: option(address, '0.0.0.0', 'Address that rooms and signaling listen on'),
-  'public-host': option(optionalText, null, 'HOST[:PORT] in the URLs we hand out', {
+  'public-host': option(publicHost, null, 'HOST[:PORT] in the URLs we hand out', {
     defaultNote: 'the address a client used',
   }),
   'trusted-proxy': list(network, 'Reverse proxy whose X-Forwarded-For and -Proto are believed'),
