@@ -1,10 +1,12 @@
-import { createServer } from 'node:net'
+
 import { networkInterfaces } from 'node:os'
 import { describe, expect, test } from 'vitest'
 import { Attribute } from '../../src/stun/constants.ts'
 import { NetworkClient } from '../support/network-client.ts'
 import { startForTest, type TestServer, testUser } from '../support/server.ts'
+import { freePort } from '../support/sockets.ts'
 import type { Login } from '../support/turn-client.ts'
+import { dual } from '../support/turn-client.ts'
 
 const ALICE: Login = { username: testUser.name, password: testUser.password }
 const BOTH_FAMILIES = { 'relay-ip': ['127.0.0.1', '::1'] }
@@ -13,7 +15,7 @@ const LOOPBACK = ['127.0.0.1', '127.255.255.254', '::1']
 /** A client with relays of both families. */
 async function allocated(server: TestServer): Promise<NetworkClient> {
   const client = await NetworkClient.udp({ port: server.ports.udp, login: ALICE })
-  const answer = await client.allocate((writer) => writer.uint32(Attribute.ADDITIONAL_ADDRESS_FAMILY, 0x02000000))
+  const answer = await client.allocate(dual)
   expect(answer.code).toBe(200)
   expect(answer.addresses(Attribute.XOR_RELAYED_ADDRESS)).toHaveLength(2)
   return client
@@ -99,11 +101,3 @@ describe('the server itself as a peer', () => {
     expect(server.turn.driver.counters.relay.sentPackets).toBe(0)
   })
 })
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => probe.once('listening', resolve))
-  const { port } = probe.address() as { port: number }
-  await new Promise((resolve) => probe.close(resolve))
-  return port
-}

@@ -9,7 +9,7 @@ import { clientHello, cookieOf, extension } from '../support/client-hello.ts'
 import { connectDtls } from '../support/dtls-client.ts'
 import { NetworkClient } from '../support/network-client.ts'
 import { describeWith, isInstalled } from '../support/peers.ts'
-import { program, type RunningProgram } from '../support/program.ts'
+import { expectNoBug, program, type RunningProgram } from '../support/program.ts'
 import { rawMessage } from '../support/raw-message.ts'
 import { commandLine, type TestOptions, testUser } from '../support/server.ts'
 import { bindingRequest, connectTcp, connectTls, UdpClient } from '../support/sockets.ts'
@@ -27,11 +27,6 @@ type Ports = Awaited<ReturnType<RunningProgram['listening']>>
 function connect(transport: 'udp' | 'tcp' | 'tls' | 'dtls', ports: Ports, as = login): Promise<NetworkClient> {
   const port = transport === 'udp' || transport === 'dtls' ? ports.udp : ports.tcp
   return NetworkClient[transport]({ port, login: as })
-}
-
-function expectNoBug(running: RunningProgram): void {
-  expect(running.isRunning, running.err).toBe(true)
-  expect(running.log.filter(({ level }) => level === 'error' || level === 'fatal')).toEqual([])
 }
 
 describe('SEC-35 a length', () => {

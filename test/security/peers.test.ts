@@ -10,6 +10,7 @@ import { NetworkClient } from '../support/network-client.ts'
 import { commandLine, startTestServer, type TestOptions, type TestServer, testUser } from '../support/server.ts'
 import { UdpClient } from '../support/sockets.ts'
 import type { Answer, Login, Write } from '../support/turn-client.ts'
+import { dual } from '../support/turn-client.ts'
 import { addressOf } from '../support/turn-world.ts'
 
 const ALICE: Login = { username: testUser.name, password: testUser.password }
@@ -28,7 +29,7 @@ function serverWith(options: TestOptions): { readonly server: TestServer } {
 /** A client with relays of both families. */
 async function allocated(server: TestServer): Promise<NetworkClient> {
   const client = await NetworkClient.udp({ port: server.ports.udp, login: ALICE })
-  const answer = await client.allocate((writer) => writer.uint32(Attribute.ADDITIONAL_ADDRESS_FAMILY, 0x02000000))
+  const answer = await client.allocate(dual)
   expect(answer.code).toBe(200)
   expect(answer.addresses(Attribute.XOR_RELAYED_ADDRESS)).toHaveLength(2)
   return client

@@ -1,13 +1,12 @@
 import { createSocket } from 'node:dgram'
 import { readdirSync, readFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { Attribute } from '../../src/stun/constants.ts'
 import { NetworkClient } from '../support/network-client.ts'
-import { program, type RunningProgram } from '../support/program.ts'
+import { expectNoBug, program, type RunningProgram } from '../support/program.ts'
 import { commandLine, type TestOptions, testUser } from '../support/server.ts'
-import { connectTcp, UdpClient } from '../support/sockets.ts'
+import { connectTcp, freePort, UdpClient } from '../support/sockets.ts'
 import { channelData } from '../support/turn-client.ts'
 
 const login = { username: testUser.name, password: testUser.password }
@@ -31,11 +30,6 @@ async function socketErrors(http: number, kind: string): Promise<Record<string, 
   return Object.fromEntries(
     [...lines].filter(([, of]) => of === kind).map(([, , code, count]) => [code!, Number(count)]),
   )
-}
-
-function expectNoBug(running: RunningProgram): void {
-  expect(running.isRunning, running.err).toBe(true)
-  expect(running.log.filter(({ level }) => level === 'error' || level === 'fatal')).toEqual([])
 }
 
 // Enough to start with: Node opens many files at once to load its modules.
@@ -179,12 +173,4 @@ async function occupy(port: number): Promise<void> {
   const socket = createSocket('udp4')
   onTestFinished(() => new Promise<void>((resolve) => socket.close(() => resolve())))
   await new Promise<void>((resolve) => socket.bind({ port, address: RELAY, exclusive: true }, resolve))
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  return port
 }

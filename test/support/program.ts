@@ -100,3 +100,9 @@ export class RunningProgram {
     return { udp: turnPort('udp'), tcp: turnPort('tcp'), http: web.port }
   }
 }
+
+/** It goes on, and has logged nothing that nobody has foreseen. */
+export function expectNoBug(running: RunningProgram): void {
+  expect(running.isRunning, running.err).toBe(true)
+  expect(running.log.filter(({ level }) => level === 'error' || level === 'fatal')).toEqual([])
+}

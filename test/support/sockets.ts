@@ -1,5 +1,5 @@
 import { createSocket, type Socket as UdpHandle } from 'node:dgram'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls'
 import { expect, onTestFinished, vi } from 'vitest'
 import { createLog } from '../../src/log.ts'
@@ -108,6 +108,15 @@ export async function startDriver<T extends TurnCore>(
 /** The same with a RecordingCore. */
 export function startRecorder(options: Parameters<typeof startDriver>[0]): Promise<TurnDriver<RecordingCore>> {
   return startDriver(options, (effects) => new RecordingCore(effects))
+}
+
+/** A TCP port that nobody listens on now, for settings that take no port 0. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+  return port
 }
 
 export function portOf(driver: TurnDriver<TurnCore>, transport: 'udp' | 'tcp'): number {

@@ -12,6 +12,9 @@ export interface Login {
   readonly password: string
 }
 
+/** Asks an Allocate for a relayed address of each family (RFC 8656 §7.1). */
+export const dual: Write = (writer) => writer.uint32(Attribute.ADDITIONAL_ADDRESS_FAMILY, 0x02000000)
+
 /** What a request may have beside its attributes. */
 export interface RequestOptions {
   readonly transactionId?: Buffer

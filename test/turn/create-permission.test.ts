@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Attribute, Method } from '../../src/stun/constants.ts'
+import { dual } from '../support/turn-client.ts'
 import { ALICE, addressOf, TurnWorld } from '../support/turn-world.ts'
 
 const PEER = '203.0.113.5:4000'
@@ -84,7 +85,7 @@ test('TURN-PERM-05 TURN-DUAL-04 a family that the allocation does not hold is 44
   const { world, alice } = allocated()
   expect(alice.permit('[2001:db8:5::5]:4000').code).toBe(443)
   const both = world.client()
-  both.allocate((writer) => writer.uint32(Attribute.ADDITIONAL_ADDRESS_FAMILY, 0x02000000))
+  both.allocate(dual)
   expect(both.permit('[2001:db8:5::5]:4000', PEER).code).toBe(200)
   const six = world.client()
   six.allocate((writer) => writer.uint32(Attribute.REQUESTED_ADDRESS_FAMILY, 0x02000000))

@@ -17,10 +17,8 @@ import {
   settled,
   ticketOf,
 } from '../support/mobile-world.ts'
-import { Answer } from '../support/turn-client.ts'
+import { Answer, dual } from '../support/turn-client.ts'
 import { ALICE, BOB, udp, type WorldClient } from '../support/turn-world.ts'
-
-const dual = (writer: StunWriter) => writer.uint32(Attribute.ADDITIONAL_ADDRESS_FAMILY, 0x02000000)
 
 describe('moving', () => {
   test.each<[ClientTransport, ClientTransport, string]>([

@@ -1,11 +1,9 @@
 import { expect, test } from 'vitest'
 import { Attribute, Method } from '../../src/stun/constants.ts'
-import type { StunWriter } from '../../src/stun/writer.ts'
+import { dual } from '../support/turn-client.ts'
 import { BOB, TurnWorld } from '../support/turn-world.ts'
 
 const PEER = '203.0.113.5:4000'
-
-const dual = (writer: StunWriter) => writer.uint32(Attribute.ADDITIONAL_ADDRESS_FAMILY, 0x02000000)
 
 test.each([
   ['no LIFETIME', null, 600],

@@ -5,14 +5,12 @@ import { verifyFingerprint } from '../../src/stun/integrity.ts'
 import type { StunWriter } from '../../src/stun/writer.ts'
 import { HEADROOM, TAILROOM } from '../../src/turn/effects.ts'
 import type { ClientTransport } from '../../src/turn/five-tuple.ts'
-import { Answer, channelData } from '../support/turn-client.ts'
+import { Answer, channelData, dual } from '../support/turn-client.ts'
 import { ALICE, addressOf, BOB, TurnWorld, type WorldClient, type WorldOptions } from '../support/turn-world.ts'
 
 const PEER = '203.0.113.5:4000'
 const OTHER = '203.0.113.6:4000'
 const PEER6 = '[2001:db8:5::5]:4000'
-
-const dual = (writer: StunWriter) => writer.uint32(Attribute.ADDITIONAL_ADDRESS_FAMILY, 0x02000000)
 
 /** A client with a permission for PEER's ip and channel 0x4000 bound to OTHER. */
 function relaying(options: WorldOptions = {}, transport: ClientTransport = 'udp') {
