@@ -1,4 +1,7 @@
+import { ignoreEarlySignals } from './commands/early-signals.ts'
 import { nodeComplaint } from './commands/node-version.ts'
+
+ignoreEarlySignals()
 
 // The rest is loaded later: a Node too old for our dependencies must get a sentence, not a stack trace.
 const complaint = nodeComplaint(process.versions.node)

@@ -93,6 +93,8 @@ async function watched(wire: Wire, options: LoadOptions, terminal: Terminal): Pr
   const interrupt = () => stop.abort()
   // Once: who asks a second time does not want to wait for the allocations to be given back.
   process.once('SIGINT', interrupt)
+  // The terminal was closed.
+  process.once('SIGHUP', interrupt)
   const load = new Load(wire, options, stop.signal)
   const { live } = terminal
   const show = () => (live ?? terminal.err)(progressLine(load.progress, options))
@@ -103,6 +105,7 @@ async function watched(wire: Wire, options: LoadOptions, terminal: Terminal): Pr
     clearInterval(timer)
     live?.('')
     process.off('SIGINT', interrupt)
+    process.off('SIGHUP', interrupt)
   }
 }
 
