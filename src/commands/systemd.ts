@@ -4,14 +4,24 @@ import { loadConfig } from '../config/load.ts'
 import { ExitCode } from './exit-code.ts'
 import type { Terminal } from './terminal.ts'
 
+/** Where the unit looks when there is no file yet. */
+const NO_FILE = '/etc/turnserver.conf'
+
 /** Prints a unit that runs this configuration as a user of its own, without rights it does not need. */
 export async function systemd(flags: Flags, terminal: Terminal): Promise<number> {
-  const { config, file } = await loadConfig(flags)
+  const { config, file, warnings } = await loadConfig(flags)
+  // What is printed goes into a file as a rule, so nobody would see there that another configuration was meant.
+  for (const { where, message, inSummary } of warnings)
+    if (!inSummary) terminal.err(`warning: ${where === null ? '' : `${where}: `}${message}`)
+  if (file === null)
+    terminal.err(
+      `warning: no configuration file was found; the unit expects ${NO_FILE}, which \`webrtc-stack init -c ${NO_FILE}\` writes`,
+    )
   terminal.out(
     unit({
       node: process.execPath,
       script: realpathSync(process.argv[1] ?? 'webrtc-stack'),
-      file: file ?? '/etc/turnserver.conf',
+      file: file ?? NO_FILE,
       cert: config.cert,
       key: config.pkey,
     }),

@@ -150,11 +150,11 @@ function advice({ loaded, files, web, addresses, turn }: Started): { trouble: st
     turn !== null &&
     !config['stun-only'] &&
     !config['allow-loopback-peers'] &&
-    addresses.relay.length > 0 &&
     addresses.relay.every((address) => address.isLoopback)
   ) {
+    const left = addresses.relay.length === 0 ? 'No address' : 'Only loopback addresses'
     found.push({
-      trouble: 'Only loopback addresses to relay from: calls find a direct path or none.',
+      trouble: `${left} to relay from: calls find a direct path or none.`,
       fix: 'Connect a network, or set relay-ip= (and external-ip= behind NAT).',
     })
   }

@@ -37,3 +37,11 @@ test('the unit hands over the files that this configuration names', async () => 
     / serve -c \$\{CREDENTIALS_DIRECTORY\}\/turnserver\.conf --cert=\$\{CREDENTIALS_DIRECTORY\}\/cert\.pem /,
   )
 })
+
+test('the unit of a configuration that is not there yet says which file it expects', async () => {
+  const { out, err, exitCode } = await command('systemd', '-n')
+  expect([exitCode, out]).toEqual([0, expect.stringContaining('LoadCredential=turnserver.conf:/etc/turnserver.conf\n')])
+  expect(err).toBe(
+    'warning: no configuration file was found; the unit expects /etc/turnserver.conf, which `webrtc-stack init -c /etc/turnserver.conf` writes',
+  )
+})
