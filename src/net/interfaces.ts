@@ -16,11 +16,6 @@ export function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::'
 }
 
-/** The addresses of one network device, as `listening-device` and `relay-device` name it; empty when there is none. */
-export function deviceHosts(device: string): string[] {
-  return (networkInterfaces()[device] ?? []).map(({ address }) => address).filter(isUsable)
-}
-
 function localHosts(family: 4 | 6): string[] {
   return Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])

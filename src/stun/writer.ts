@@ -141,14 +141,6 @@ export class StunWriter {
     return this
   }
 
-  /** ICMP: 16 reserved bits, type 7, code 9, then four bytes such as the MTU of the next hop (RFC 8656 §18.13). */
-  icmp(type: number, code: number, data: number): this {
-    const at = this.#attribute(Attribute.ICMP, 8)
-    this.#put32(at, ((type & 0x7f) << 9) | (code & 0x1ff))
-    this.#put32(at + 4, data)
-    return this
-  }
-
   /** MESSAGE-INTEGRITY over all that was written so far (RFC 8489 §14.5). */
   integrity(key: Buffer): this {
     return this.#integrity(Attribute.MESSAGE_INTEGRITY, 20, 'sha1', key)

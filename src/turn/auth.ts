@@ -87,11 +87,6 @@ export class Authenticator {
     return this.#options.realm
   }
 
-  /** False also when SHA-256 is asked for but an account has nothing but an MD5 key. */
-  get offersSha256(): boolean {
-    return this.#passwordAlgorithms !== null
-  }
-
   /** A fresh nonce and what goes with it. */
   challenge(client: FiveTuple): Challenge {
     const features = {

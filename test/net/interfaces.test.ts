@@ -2,7 +2,7 @@ import { networkInterfaces } from 'node:os'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { NetCounters } from '../../src/net/counters.ts'
 import { HostCache } from '../../src/net/host-cache.ts'
-import { deviceHosts, listeningHosts } from '../../src/net/interfaces.ts'
+import { listeningHosts } from '../../src/net/interfaces.ts'
 import { SocketErrors } from '../../src/net/socket-errors.ts'
 import { UdpListeners } from '../../src/net/udp-listeners.ts'
 import { Address } from '../../src/stun/address.ts'
@@ -29,11 +29,6 @@ test('a wildcard stands for the addresses of its family, without link-local ones
   expect(listeningHosts('0.0.0.0')).toEqual(['127.0.0.1', '192.0.2.5'])
   expect(listeningHosts('::')).toEqual(['::1', '2001:db8::5'])
   expect(listeningHosts('192.0.2.5')).toEqual(['192.0.2.5'])
-})
-
-test('a device has its addresses, an unknown one none', () => {
-  expect(deviceHosts('eth0')).toEqual(['192.0.2.5', '2001:db8::5'])
-  expect(deviceHosts('eth7')).toEqual([])
 })
 
 function listeners(missing: string[] = []) {
