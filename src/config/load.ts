@@ -131,11 +131,16 @@ function fileSettings(path: string, { directory }: Places, draft: Draft): Settin
         key: name,
         ...(isOptionName(name)
           ? { message: `"${name}" has a value longer than ${MAX_LINE_BYTES} bytes`, fix: null }
-          : { message: `unknown key "${name}"`, fix: name.length > LONGEST_NAME ? null : suggestion(name) }),
+          : { message: `unknown key "${name}"`, fix: isHopeless(name, draft) ? null : suggestion(name) }),
       }),
     )
     return []
   })
+}
+
+/** Looking for the nearest key takes time, and nobody reads so many answers. */
+function isHopeless(name: string, { problems }: Draft): boolean {
+  return name.length > LONGEST_NAME || problems.length > MAX_PROBLEMS
 }
 
 function readText(path: string): string {
