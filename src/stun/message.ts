@@ -94,14 +94,6 @@ export class StunMessage {
     return this.bytes.subarray(this.start + 8, this.start + HEADER_LENGTH)
   }
 
-  /** Compares cookie and transaction id, so it also holds for 16-byte ids of RFC 3489. */
-  transactionIdEquals(other: StunMessage): boolean {
-    for (let i = 4; i < HEADER_LENGTH; i++) {
-      if (this.bytes[this.start + i] !== other.bytes[other.start + i]) return false
-    }
-    return true
-  }
-
   /** Where the value of the first `attribute` begins, or -1. */
   find(attribute: number): number {
     if (attribute === Attribute.MESSAGE_INTEGRITY) return this.integrityAt

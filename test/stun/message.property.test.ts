@@ -109,7 +109,8 @@ function readsLikeTheReference(received: Buffer): boolean {
   for (const [type, value] of reference) again.bytes(type, value)
   const encoded = StunMessage.parse(again.buffer, 0, again.end())
   if (encoded === null) throw new Error('what was decoded does not encode')
-  if (encoded.type !== message.type || !encoded.transactionIdEquals(message)) throw new Error('another header')
+  if (encoded.type !== message.type || !encoded.transactionId().equals(message.transactionId()))
+    throw new Error('another header')
   sameMeaning(encoded, reference)
   if (!received.equals(before)) throw new Error('the received bytes were changed')
   return true

@@ -11,7 +11,6 @@ const address = new Address()
 /** Asks a message for everything it can say, about every attribute it has: none of it may throw, whatever was received. */
 export function useEveryAccessor(message: StunMessage): void {
   void [message.type, message.method, message.messageClass, message.transactionId()]
-  message.transactionIdEquals(message)
   for (const attribute of attributes) {
     if (!message.has(attribute)) continue
     message.uint8(attribute)
