@@ -23,6 +23,9 @@ export interface LogOptions {
   readonly syslog?: string
 }
 
+/** Characters of log lines to keep while they cannot be written. */
+const MAX_UNWRITTEN = 1_048_576
+
 /**
  * JSON lines (or pretty ones) without a worker thread. Control characters in values are escaped by JSON itself; the pretty
  * form escapes them too, so one event stays one line. Throws when the file cannot be written.
@@ -30,7 +33,9 @@ export interface LogOptions {
 export function createLog(options: LogOptions): ProcessLog {
   if (options.syslog !== undefined)
     return Object.assign(pino(settings(options), openSyslog(options.syslog)), { reopen: () => {} })
-  const file = pino.destination({ dest: options.destination ?? 2, sync: true, mkdir: true })
+  const file = pino.destination({ dest: options.destination ?? 2, sync: true, mkdir: true, maxLength: MAX_UNWRITTEN })
+  // A full disk must not end calls. What could not be written is kept, up to the limit, and written with a later line.
+  file.on('error', () => {})
   const reopen = () => {
     if (typeof options.destination === 'string') file.reopen()
   }

@@ -33,6 +33,11 @@ describe('createLog', () => {
     expect(JSON.parse(lines(destination)[0]!)).toMatchObject({ [field]: '[redacted]', level: 'info', msg: 'login' })
   })
 
+  test('a disk without space takes nothing down', () => {
+    const log = createLog({ level: 'info', pretty: false, destination: '/dev/full' })
+    for (let i = 0; i < 3; i++) expect(() => log.info({}, 'x'.repeat(1_000_000))).not.toThrow()
+  })
+
   test('lines below the level are not written', () => {
     const destination = join(folder, 'level.log')
     const log = createLog({ level: 'warn', pretty: false, destination })
