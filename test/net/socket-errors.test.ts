@@ -60,9 +60,11 @@ test.each(['ECONNREFUSED', 'EHOSTUNREACH', 'EMSGSIZE', 'ENOBUFS', 'EPERM'])(
   'SEC-33 TURN-ICMP-04 %s on an open socket is counted and changes nothing else',
   async (code) => {
     const reports: ((error: unknown) => void)[] = []
-    const openUdp: OpenUdpSocket = (options) => {
+    // Of sockets that did open: another program may have the first port that is tried.
+    const openUdp: OpenUdpSocket = async (options) => {
+      const socket = await openUdpSocket(options)
       reports.push(options.onError)
-      return openUdpSocket(options)
+      return socket
     }
     const driver = await startTurn({ openUdp })
     const client = await LoopbackClient.connect(driver, 'udp')
