@@ -10,7 +10,7 @@ import { allHelp, shortHelp } from './help.ts'
 import { init } from './init.ts'
 import { serve } from './serve.ts'
 import { systemd } from './systemd.ts'
-import { processTerminal, type Terminal } from './terminal.ts'
+import { processTerminal, type Terminal, tolerateLostOutput } from './terminal.ts'
 
 /** Long flags that belong to commands, not to the configuration. */
 const OWN_FLAGS: ReadonlySet<string> = new Set(['help', 'help-all', 'version', 'show', 'json', 'lifetime'])
@@ -50,6 +50,7 @@ async function dispatch(flags: Flags, remarks: readonly string[], terminal: Term
       const [extra] = words
       if (extra !== undefined && flags.rest[0] !== 'serve') throw unknownCommand(extra, program)
       const ignored = words.map((word) => ({ where: word, message: 'unknown argument, ignored' }))
+      if (terminal === processTerminal) tolerateLostOutput()
       exitCode = await serve({ ...flags, warnings: [...flags.warnings, ...ignored] }, remarks, terminal)
     })
   program

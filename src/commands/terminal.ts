@@ -13,3 +13,8 @@ export const processTerminal: Terminal = {
     ? (text) => void process.stderr.write(`\r\x1b[K${text.slice(0, (process.stderr.columns || 80) - 1)}`)
     : undefined,
 }
+
+/** Output that nobody takes any more (`| head -1`, a full disk) is no reason to end a server. */
+export function tolerateLostOutput(output: NodeJS.EventEmitter = process.stdout): void {
+  output.on('error', () => {})
+}
