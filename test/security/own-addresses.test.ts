@@ -1,4 +1,3 @@
-
 import { networkInterfaces } from 'node:os'
 import { describe, expect, test } from 'vitest'
 import { Attribute } from '../../src/stun/constants.ts'
