@@ -66,9 +66,8 @@ export function lanAddress(addresses: readonly Address[]): Address | null {
 
 /** Stands for the TURN server in URIs: what the world calls us, else the address that other machines most likely reach. */
 export function turnHost(config: Config, { external, listening }: TurnAddresses): string {
-  const named = config['public-host']
-  const name = named === null || isIP(named) !== 0 ? named : named.replace(/:\d+$/, '')
-  return bracketed(name ?? (external[0] ?? lanAddress(listening) ?? listening[0])?.host ?? 'localhost')
+  const named = config['public-host']?.replace(/:\d+$/, '')
+  return bracketed(named ?? (external[0] ?? lanAddress(listening) ?? listening[0])?.host ?? 'localhost')
 }
 
 /** As hosts stand in URIs. */
