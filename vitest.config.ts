@@ -16,6 +16,8 @@ export default defineConfig({
     globalSetup: ['test/support/peers-setup.ts'],
     reporters: ['default', './test/support/summary-reporter.ts'],
     maxWorkers: 2,
+    // Real sockets, browsers and peers on a machine that does other things too: one more try, and the summary names who needed it.
+    retry: 1,
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },

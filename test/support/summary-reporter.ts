@@ -1,6 +1,6 @@
 import type { Reporter, TestModule } from 'vitest/node'
 
-/** Ends the run with what was skipped and why, and one plain line of counts. */
+/** Ends the run with what needed a second try, what was skipped and why, and one plain line of counts. */
 export default class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const counts = { passed: 0, failed: 0, skipped: 0 }
@@ -10,6 +10,8 @@ export default class SummaryReporter implements Reporter {
       for (const test of module.children.allTests()) {
         tests++
         const state = test.result().state
+        if (state === 'passed' && (test.diagnostic()?.retryCount ?? 0) > 0)
+          console.log(`passed at the second try: ${test.fullName}`)
         if (state === 'passed' || state === 'failed') counts[state]++
         else {
           counts.skipped++
