@@ -6,10 +6,11 @@ export class ListenError extends Error {
   readonly port: number
   readonly transport: 'udp' | 'tcp'
   readonly code: string
-  /** One sentence: how to get past it. */
+  /** How to get past it, as the end of a sentence. */
   readonly fix: string
 
-  constructor(transport: 'udp' | 'tcp', address: string, port: number, cause: unknown) {
+  /** `option` is the key that the address comes from. */
+  constructor(transport: 'udp' | 'tcp', address: string, port: number, cause: unknown, option = 'listening-ip') {
     const code = errorCode(cause)
     const shown = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
     super(`cannot listen on ${transport} ${shown}: ${code}`, { cause })
@@ -18,27 +19,29 @@ export class ListenError extends Error {
     this.port = port
     this.transport = transport
     this.code = code
-    this.fix = fixFor(code, transport, port)
+    this.fix = fixFor(code, transport, port, option)
   }
 }
 
-function fixFor(code: string, transport: 'udp' | 'tcp', port: number): string {
+function fixFor(code: string, transport: 'udp' | 'tcp', port: number, option: string): string {
   switch (code) {
     case 'EADDRINUSE':
-      return `Another program uses the port: \`ss -${transport === 'udp' ? 'u' : 't'}lnp 'sport = :${port}'\` names it. Stop it or choose another port.`
+      return `another program uses the port, and \`ss -${transport === 'udp' ? 'u' : 't'}lnp 'sport = :${port}'\` names it: stop it, or choose another port`
     case 'EACCES':
-      return 'Ports below 1024 need CAP_NET_BIND_SERVICE (AmbientCapabilities= in the systemd unit) or a higher port.'
+      return 'ports below 1024 need CAP_NET_BIND_SERVICE (AmbientCapabilities= in the systemd unit), or choose a higher port'
     case 'EADDRNOTAVAIL':
-      return 'No network interface has this address: compare listening-ip with `ip address`; behind NAT, listen on the private address and set external-ip.'
+      return option === 'listening-ip'
+        ? 'no network interface has this address: compare listening-ip with `ip address`; behind NAT, listen on the private address and set external-ip'
+        : `no network interface has this address: compare ${option} with \`ip address\``
     case 'EAFNOSUPPORT':
-      return 'This system has IPv6 switched off: remove the IPv6 address from listening-ip.'
+      return `this system has IPv6 switched off: take the IPv6 address out of ${option}`
     case 'EMFILE':
     case 'ENFILE':
-      return 'Too many open files: raise the limit (LimitNOFILE= in the systemd unit, or ulimit -n).'
+      return 'too many open files: raise the limit (LimitNOFILE= in the systemd unit, or ulimit -n)'
     case 'ENOTFOUND':
     case 'EINVAL':
-      return 'listening-ip has to be a numeric address of this machine.'
+      return `${option} has to be a numeric address of this machine`
     default:
-      return 'Check listening-ip and the ports.'
+      return `check ${option} and the ports`
   }
 }

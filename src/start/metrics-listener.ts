@@ -27,7 +27,7 @@ export async function openMetrics(config: Config, metrics: Metrics, errors: Sock
   })
   server.maxConnections = 64
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(new ListenError('tcp', host, port, error)))
+    server.once('error', (error) => reject(new ListenError('tcp', host, port, error, 'prometheus-address')))
     server.listen({ host, port }, resolve)
   })
   server.on('error', (error) => errors.count('http', error))

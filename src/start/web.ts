@@ -71,7 +71,7 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
       log.info({ port: listener.address.port, tls: tls !== null }, 'listening')
       return listener.address
     } catch (error) {
-      throw new ListenError('tcp', at.host, at.port, error)
+      throw new ListenError('tcp', at.host, at.port, error, 'host')
     }
   }
   const close = async (): Promise<void> => {
