@@ -279,7 +279,8 @@ export class Session {
       this.roundTripMs.value = reading.roundTripMs
       still = reading.framesDecoded > frames ? 0 : still + 1
       frames = reading.framesDecoded
-      this.remotePicture.value = frames > 0 && still < 2
+      // A decoder takes a moment to begin, and a camera that is off stays off: two looks tell them apart.
+      this.remotePicture.value = still < 2
     }
     this.#readings = setInterval(() => void look(), readingMs)
     void look()
