@@ -43,10 +43,7 @@ describe('SEC-56 a wrong configuration exits with 78 before anything is opened, 
   })
   test('a log file that cannot be written too', async () => {
     const { exitCode, err } = await command('-n', '--log-file=/dev/null/x.log')
-    expect([exitCode, err]).toEqual([
-      78,
-      expect.stringMatching(/^"log-file": \/dev\/null\/x\.log cannot be written/),
-    ])
+    expect([exitCode, err]).toEqual([78, expect.stringMatching(/^"log-file": \/dev\/null\/x\.log cannot be written/)])
   })
 })
 
