@@ -66,6 +66,6 @@ test('an address that is not ours exits with 1 and says what to do', async () =>
   )
   expect(exitCode).toBe(1)
   expect(err).toMatch(
-    /^webrtc-stack: cannot listen on udp 192\.0\.2\.1:0: EADDRNOTAVAIL; No network interface has this address/,
+    /^webrtc-stack: cannot listen on udp 192\.0\.2\.1:0: EADDRNOTAVAIL; no network interface has this address/,
   )
 })
