@@ -34,7 +34,7 @@ export class DtlsSession {
     this.#overhead = recordOverhead(this.connection.cipher())
   }
 
-  /** Whether a ClientHello is a copy of the one that began this session. */
+  /** Whether a ClientHello is a copy of the one that began it. */
   beganWith(bytes: Buffer, start: number): boolean {
     return hasClientRandom(bytes, start, this.#random)
   }
