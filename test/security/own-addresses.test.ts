@@ -2,27 +2,14 @@ import { networkInterfaces } from 'node:os'
 import { describe, expect, test } from 'vitest'
 import { Attribute } from '../../src/stun/constants.ts'
 import { NetworkClient } from '../support/network-client.ts'
-import { startForTest, type TestServer, testUser } from '../support/server.ts'
+import { startForTest, testUser } from '../support/server.ts'
 import { freePort } from '../support/sockets.ts'
 import type { Login } from '../support/turn-client.ts'
-import { dual } from '../support/turn-client.ts'
+import { allocated, at } from './peer-client.ts'
 
 const ALICE: Login = { username: testUser.name, password: testUser.password }
 const BOTH_FAMILIES = { 'relay-ip': ['127.0.0.1', '::1'] }
 const LOOPBACK = ['127.0.0.1', '127.255.255.254', '::1']
-
-/** A client with relays of both families. */
-async function allocated(server: TestServer): Promise<NetworkClient> {
-  const client = await NetworkClient.udp({ port: server.ports.udp, login: ALICE })
-  const answer = await client.allocate(dual)
-  expect(answer.code).toBe(200)
-  expect(answer.addresses(Attribute.XOR_RELAYED_ADDRESS)).toHaveLength(2)
-  return client
-}
-
-function at(host: string, port = 40_000): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
 
 describe('the server itself as a peer', () => {
   test('SEC-05 its listeners are refused on every address of this machine, other ports are not', async () => {

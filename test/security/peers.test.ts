@@ -10,8 +10,8 @@ import { NetworkClient } from '../support/network-client.ts'
 import { commandLine, startTestServer, type TestOptions, type TestServer, testUser } from '../support/server.ts'
 import { UdpClient } from '../support/sockets.ts'
 import type { Answer, Login, Write } from '../support/turn-client.ts'
-import { dual } from '../support/turn-client.ts'
 import { addressOf } from '../support/turn-world.ts'
+import { allocated, at } from './peer-client.ts'
 
 const ALICE: Login = { username: testUser.name, password: testUser.password }
 const BOTH_FAMILIES = { 'relay-ip': ['127.0.0.1', '::1'] }
@@ -24,19 +24,6 @@ function serverWith(options: TestOptions): { readonly server: TestServer } {
   })
   afterAll(() => holder.server.close())
   return holder
-}
-
-/** A client with relays of both families. */
-async function allocated(server: TestServer): Promise<NetworkClient> {
-  const client = await NetworkClient.udp({ port: server.ports.udp, login: ALICE })
-  const answer = await client.allocate(dual)
-  expect(answer.code).toBe(200)
-  expect(answer.addresses(Attribute.XOR_RELAYED_ADDRESS)).toHaveLength(2)
-  return client
-}
-
-function at(host: string, port = 40_000): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 async function connect(client: NetworkClient, peer: string): Promise<Answer> {
