@@ -131,6 +131,7 @@ function show(): void {
     changes = allocationsCreated + allocationsEnded
     readings.update(loop.turn.allocations, loop.openRelays)
   }
+  readings.relays.open = loop.openRelays
   publish()
   const { counts } = loop.errors
   const kinds = Object.entries(counts) as [keyof typeof counts, Map<string, number>][]

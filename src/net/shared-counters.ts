@@ -1,5 +1,6 @@
+import type { Allocation } from '../turn/allocation.ts'
 import { Counters } from '../turn/counters.ts'
-import type { ClientTransport, FiveTuple } from '../turn/five-tuple.ts'
+import type { ClientTransport } from '../turn/five-tuple.ts'
 import { NetCounters } from './counters.ts'
 
 /** What one thread or several relay now, and have counted so far. */
@@ -15,11 +16,11 @@ export class TurnReadings {
     this.net = net
   }
 
-  /** Says what is the case now. */
-  update(allocations: Iterable<{ readonly client: FiveTuple }>, openRelays: number): void {
+  /** Says what is the case now. What still opens may yet be refused: it is an allocation when it is created. */
+  update(allocations: Iterable<Pick<Allocation, 'client' | 'state'>>, openRelays: number): void {
     const counts = this.allocations
     counts.udp = counts.dtls = counts.tcp = counts.tls = 0
-    for (const { client } of allocations) counts[client.transport]++
+    for (const { client, state } of allocations) if (state === 'open') counts[client.transport]++
     this.relays.open = openRelays
   }
 }
