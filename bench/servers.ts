@@ -1,29 +1,35 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Tools } from './tools.ts'
 
-export type Contender = 'ours' | 'coturn' | 'floor' | 'floor with segments'
+/** Who is measured; `floor` and `floor with segments` do the least that any program must do. */
+export const CONTENDERS = ['ours', 'coturn', 'floor', 'floor with segments'] as const
+export type Contender = (typeof CONTENDERS)[number]
 
-const PORTS: Record<Contender, number> = { ours: 3601, coturn: 3602, floor: 3603, 'floor with segments': 3604 }
+export type Family = 4 | 6
 
 /** A server under test: on loopback, pinned to processor 1, one relay thread. */
 export class Server {
   readonly contender: Contender
+  readonly host: string
   readonly port: number
   readonly #child: ChildProcess
 
-  private constructor(contender: Contender, child: ChildProcess) {
+  private constructor(contender: Contender, host: string, port: number, child: ChildProcess) {
     this.contender = contender
-    this.port = PORTS[contender]
+    this.host = host
+    this.port = port
     this.#child = child
   }
 
-  static async start(contender: Contender, tools: Tools): Promise<Server> {
-    const words = command(contender, PORTS[contender], tools)
-    const child = spawn('taskset', ['-c', '1', ...words], { stdio: 'ignore' })
-    const server = new Server(contender, child)
+  static async start(contender: Contender, tools: Tools, family: Family = 4): Promise<Server> {
+    const host = family === 4 ? '127.0.0.1' : '::1'
+    const port = await freePort(host)
+    const child = spawn('taskset', ['-c', '1', ...command(contender, host, port, tools)], { stdio: 'ignore' })
+    const server = new Server(contender, host, port, child)
     await server.#listens()
     return server
   }
@@ -32,29 +38,24 @@ export class Server {
     return this.#child.pid!
   }
 
-  /** Seconds of processor time so far, all threads. */
-  get cpuSeconds(): number {
-    const fields = readFileSync(`/proc/${this.pid}/stat`, 'utf8')
-      .replace(/^.*\) /, '')
-      .split(' ')
-    return (Number(fields[11]) + Number(fields[12])) / 100
-  }
-
-  get residentKib(): number {
-    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1] ?? 0)
-  }
-
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    if (this.#hasEnded) return
     const gone = once(this.#child, 'exit')
     this.#child.kill('SIGKILL')
     await gone
   }
 
+  get #hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null
+  }
+
   async #listens(): Promise<void> {
+    const isV4 = this.host === '127.0.0.1'
+    const address = isV4 ? '0100007F' : '00000000000000000000000001000000'
     const hex = this.port.toString(16).toUpperCase().padStart(4, '0')
-    for (let tries = 0; tries < 200; tries++) {
-      if (readFileSync('/proc/net/udp', 'utf8').includes(`0100007F:${hex} `)) {
+    const sockets = isV4 ? '/proc/net/udp' : '/proc/net/udp6'
+    for (let tries = 0; tries < 200 && !this.#hasEnded; tries++) {
+      if (readFileSync(sockets, 'utf8').includes(`${address}:${hex} `)) {
         // coturn binds before it is ready to serve.
         await pause(1000)
         return
@@ -62,24 +63,30 @@ export class Server {
       await pause(100)
     }
     await this.stop()
-    throw new Error(`${this.contender} does not listen on 127.0.0.1:${this.port}`)
+    throw new Error(`${this.contender} does not listen on ${this.host} port ${this.port}`)
   }
 }
 
-function command(contender: Contender, port: number, tools: Tools): string[] {
-  const common = ['--listening-ip=127.0.0.1', '--relay-ip=127.0.0.1', `--listening-port=${port}`]
+/** Two benchmarks on one machine spoil each other's figures, but never measure each other's servers. */
+async function freePort(host: string): Promise<number> {
+  const socket = createSocket(host === '127.0.0.1' ? 'udp4' : 'udp6')
+  socket.bind(0, host)
+  await once(socket, 'listening')
+  const { port } = socket.address()
+  await new Promise<void>((closed) => socket.close(closed))
+  return port
+}
+
+function command(contender: Contender, host: string, port: number, tools: Tools): string[] {
+  const common = [`--listening-ip=${host}`, `--relay-ip=${host}`, `--listening-port=${port}`]
   const login = ['-n', '--user=u:p', '--realm=bench', '--allow-loopback-peers']
   switch (contender) {
     case 'ours':
       return [
         ...[process.execPath, 'bin/webrtc-stack.js', 'serve', ...login, ...common, '--relay-threads=1', '--max-pps=0'],
         ...['--min-port=10000', '--max-port=39999', '--no-rooms', '--no-signaling', '--no-tcp', '--no-tls'],
-        ...[
-          '--log-min-level=error',
-          '--unauthorized-ratelimit=off',
-          '--user-quota=0',
-          '--max-allocations-per-address=0',
-        ],
+        ...['--log-min-level=error', '--unauthorized-ratelimit=off', '--user-quota=0'],
+        '--max-allocations-per-address=0',
       ]
     case 'coturn':
       return [
@@ -87,8 +94,8 @@ function command(contender: Contender, port: number, tools: Tools): string[] {
         ...['--no-cli', '--no-tls', '--no-dtls', '--no-tcp', '--log-file=/dev/null', '--pidfile=/dev/null'],
       ]
     case 'floor':
-      return [tools.udpfloor, '1', String(port)]
+      return [tools.udpfloor, '1', String(port), host]
     case 'floor with segments':
-      return [tools.udpfloor, '2', String(port)]
+      return [tools.udpfloor, '2', String(port), host]
   }
 }

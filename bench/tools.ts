@@ -4,9 +4,12 @@ import { join } from 'node:path'
 
 /** What turnblast prints about one relay run. */
 export interface RelayRun {
+  readonly sent: number
+  readonly received: number
+  /** Arrived at the generator and lost there: no fault of the server. */
+  readonly own_drops: number
   readonly tx_pps: number
   readonly rx_pps: number
-  readonly loss: number
   readonly us_per_pkt: number
   readonly user_s: number
   readonly sys_s: number
@@ -23,7 +26,13 @@ export interface AllocationRun {
   readonly idle_cpu_pct: number
 }
 
+/** A run that came to nothing, and why. */
+export interface Failure {
+  readonly failed: string
+}
+
 export interface Target {
+  readonly host: string
   readonly port: number
   readonly pid: number
 }
@@ -34,8 +43,11 @@ export interface Traffic {
   readonly burst: number
   /** 1 = to the peers, 2 = to the clients, 3 = both. */
   readonly direction: 1 | 2 | 3
+  /** Packets a second, all allocations and directions together. */
   readonly rate: number
   readonly seconds: number
+  /** Of the same traffic before that, not counted. */
+  readonly warmUpSeconds: number
 }
 
 /** The C programs that load and that are the floor, built from this folder. */
@@ -52,30 +64,36 @@ export class Tools {
     cc('-o', this.udpfloor, 'bench/udpfloor.c')
   }
 
-  relay(target: Target, { allocations, payload, burst, direction, rate, seconds }: Traffic): RelayRun | null {
-    const words = { k: allocations, s: payload, b: burst, d: direction, r: rate, t: seconds }
-    return this.#blast(target, words, seconds + 60) as RelayRun | null
+  relay(target: Target, traffic: Traffic): RelayRun | Failure {
+    const { allocations, payload, burst, direction, rate, seconds, warmUpSeconds } = traffic
+    const words = { k: allocations, s: payload, b: burst, d: direction, r: rate, t: seconds, W: warmUpSeconds }
+    return this.#blast(target, words, warmUpSeconds + seconds + 60)
   }
 
-  allocate(target: Target, allocations: number, idleSeconds = 0): AllocationRun | null {
-    return this.#blast(target, { n: allocations, i: idleSeconds }, 120 + idleSeconds) as AllocationRun | null
+  allocate(target: Target, allocations: number, idleSeconds = 0): AllocationRun | Failure {
+    return this.#blast(target, { n: allocations, i: idleSeconds }, 120 + idleSeconds)
   }
 
-  // A run that failed (no answer within three seconds on a busy machine) is left out of the medians.
-  #blast({ port, pid }: Target, options: Readonly<Record<string, number>>, limitSeconds: number): unknown {
-    const words = Object.entries({ ...options, p: port, P: pid, c: 0 }).flatMap(([key, value]) => [
-      `-${key}`,
-      `${value}`,
-    ])
+  #blast<Run>(
+    { host, port, pid }: Target,
+    options: Readonly<Record<string, number>>,
+    limitSeconds: number,
+  ): Run | Failure {
+    const all = { h: host, p: port, P: pid, c: 0, ...options }
+    const words = Object.entries(all).flatMap(([key, value]) => [`-${key}`, `${value}`])
     try {
       const text = execFileSync(this.turnblast, words, {
         encoding: 'utf8',
         timeout: limitSeconds * 1000,
-        stdio: ['ignore', 'pipe', 'inherit'],
+        stdio: ['ignore', 'pipe', 'pipe'],
       })
       return JSON.parse(text)
-    } catch {
-      return null
+    } catch (error) {
+      const { stderr, stdout, signal } = error as { stderr?: string; stdout?: string; signal?: string | null }
+      if (signal === 'SIGTERM') return { failed: `not done after ${limitSeconds} s` }
+      const complaint = stderr?.trim().replaceAll('\n', ', ')
+      // It prints its line even then.
+      return { failed: complaint || (stdout ? 'no packet arrived' : `${error}`) }
     }
   }
 }
