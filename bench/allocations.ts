@@ -28,24 +28,28 @@ export async function measureAllocations(tools: Tools, rounds: number): Promise<
   const measured = { ours: { first: [], warm: [] } as Rounds, coturn: { first: [], warm: [] } as Rounds }
   for (let round = 0; round < rounds; round++) {
     for (const rival of inTurn(RIVALS, round)) {
-      await withFresh(rival, tools, (server) => {
-        tools.allocate(server, TRIED_BEFORE)
-        measured[rival].first.push(tools.allocate(server, MEASURED))
-        measured[rival].warm.push(tools.allocate(server, MEASURED))
+      await withFresh(rival, tools, async (server) => {
+        await tools.allocate(server, TRIED_BEFORE)
+        measured[rival].first.push(await tools.allocate(server, MEASURED))
+        measured[rival].warm.push(await tools.allocate(server, MEASURED))
       })
     }
     process.stderr.write(`allocations, round ${round + 1}\n`)
   }
-  const held = (server: Server) => [tools.allocate(server, IDLE, IDLE_SECONDS)]
+  const held = async (server: Server) => [await tools.allocate(server, IDLE, IDLE_SECONDS)]
   const idle = { ours: await withFresh('ours', tools, held), coturn: await withFresh('coturn', tools, held) }
   process.stderr.write('idle allocations\n')
   return { ...measured, idle }
 }
 
-async function withFresh<Result>(rival: Rival, tools: Tools, use: (server: Server) => Result): Promise<Result> {
+async function withFresh<Result>(
+  rival: Rival,
+  tools: Tools,
+  use: (server: Server) => Promise<Result>,
+): Promise<Result> {
   const server = await Server.start(rival, tools)
   try {
-    return use(server)
+    return await use(server)
   } finally {
     await server.stop()
   }

@@ -84,7 +84,7 @@ async function measure(scenario: Scenario, servers: ReadonlyMap<Contender, Serve
   const runs: Record<Contender, (RelayRun | Failure)[]> = { ours: [], coturn: [], floor: [], 'floor with segments': [] }
   for (let round = 0; round < pairs; round++) {
     for (const contender of inTurn(CONTENDERS, round)) {
-      runs[contender].push(tools.relay(servers.get(contender)!, scenario.traffic))
+      runs[contender].push(await tools.relay(servers.get(contender)!, scenario.traffic))
       await pause(200)
     }
   }

@@ -1,6 +1,9 @@
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
 
 /** What turnblast prints about one relay run. */
 export interface RelayRun {
@@ -64,30 +67,26 @@ export class Tools {
     cc('-o', this.udpfloor, 'bench/udpfloor.c')
   }
 
-  relay(target: Target, traffic: Traffic): RelayRun | Failure {
+  relay(target: Target, traffic: Traffic): Promise<RelayRun | Failure> {
     const { allocations, payload, burst, direction, rate, seconds, warmUpSeconds } = traffic
     const words = { k: allocations, s: payload, b: burst, d: direction, r: rate, t: seconds, W: warmUpSeconds }
     return this.#blast(target, words, warmUpSeconds + seconds + 60)
   }
 
-  allocate(target: Target, allocations: number, idleSeconds = 0): AllocationRun | Failure {
+  allocate(target: Target, allocations: number, idleSeconds = 0): Promise<AllocationRun | Failure> {
     return this.#blast(target, { n: allocations, i: idleSeconds }, 120 + idleSeconds)
   }
 
-  #blast<Run>(
+  async #blast<Run>(
     { host, port, pid }: Target,
     options: Readonly<Record<string, number>>,
     limitSeconds: number,
-  ): Run | Failure {
+  ): Promise<Run | Failure> {
     const all = { h: host, p: port, P: pid, c: 0, ...options }
     const words = Object.entries(all).flatMap(([key, value]) => [`-${key}`, `${value}`])
     try {
-      const text = execFileSync(this.turnblast, words, {
-        encoding: 'utf8',
-        timeout: limitSeconds * 1000,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      })
-      return JSON.parse(text)
+      const { stdout } = await run(this.turnblast, words, { timeout: limitSeconds * 1000 })
+      return JSON.parse(stdout)
     } catch (error) {
       const { stderr, stdout, signal } = error as { stderr?: string; stdout?: string; signal?: string | null }
       if (signal === 'SIGTERM') return { failed: `not done after ${limitSeconds} s` }

@@ -24,8 +24,6 @@ export interface Sample {
 }
 
 const PROGRAM = resolve('bin/webrtc-stack.js')
-/** V8 keeps up to 48 MiB of young garbage in each thread before it looks; a leak would be lost in that. */
-const STEADY = ['--max-semi-space-size=1']
 
 /** The server as a process of its own, seen from outside: /proc and /metrics. */
 export class WatchedServer {
@@ -33,17 +31,18 @@ export class WatchedServer {
   readonly #startedAt = performance.now()
   #log = ''
   readonly turnPorts = { udp: 0, tcp: 0 }
-  #httpPort = 0
+  /** Of the page, /healthz, /metrics and /ws. */
+  httpPort = 0
 
-  static async start(flags: readonly string[]): Promise<WatchedServer> {
-    const server = new WatchedServer(flags)
+  static async start(flags: readonly string[], nodeFlags: readonly string[] = []): Promise<WatchedServer> {
+    const server = new WatchedServer(flags, nodeFlags)
     await server.#listening()
     return server
   }
 
-  private constructor(flags: readonly string[]) {
-    const words = ['serve', '-n', '--host=127.0.0.1', '--http-port=0', '--no-signaling', '--listening-port=0', ...flags]
-    this.#child = spawn(process.execPath, [...STEADY, PROGRAM, ...words], { stdio: ['ignore', 'ignore', 'pipe'] })
+  private constructor(flags: readonly string[], nodeFlags: readonly string[]) {
+    const words = ['serve', '-n', '--host=127.0.0.1', '--http-port=0', '--listening-port=0', ...flags]
+    this.#child = spawn(process.execPath, [...nodeFlags, PROGRAM, ...words], { stdio: ['ignore', 'ignore', 'pipe'] })
     this.#child.stderr!.on('data', (chunk: Buffer) => {
       if (this.#log.length < 65_536) this.#log += chunk
     })
@@ -100,8 +99,8 @@ export class WatchedServer {
       const port = (pattern: RegExp) => Number(pattern.exec(this.#log)?.[1] ?? 0)
       this.turnPorts.udp = port(/"transport":"udp","address":"127\.0\.0\.1:(\d+)"/)
       this.turnPorts.tcp = port(/"transport":"tcp","address":"127\.0\.0\.1:(\d+)"/)
-      this.#httpPort = port(/"port":(\d+),"tls":false/)
-      if (this.turnPorts.udp > 0 && this.turnPorts.tcp > 0 && this.#httpPort > 0) return
+      this.httpPort = port(/"port":(\d+),"tls":false/)
+      if (this.turnPorts.udp > 0 && this.turnPorts.tcp > 0 && this.httpPort > 0) return
       await sleep(50)
     }
     await this.stop()
@@ -111,7 +110,7 @@ export class WatchedServer {
   #scrape(): Promise<string> {
     return new Promise((done, fail) => {
       const request = get(
-        { host: '127.0.0.1', port: this.#httpPort, path: '/metrics', agent: false, timeout: 10_000 },
+        { host: '127.0.0.1', port: this.httpPort, path: '/metrics', agent: false, timeout: 10_000 },
         (response) => {
           let text = ''
           response.setEncoding('utf8')
