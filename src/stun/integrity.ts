@@ -1,6 +1,7 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { ATTRIBUTE_HEADER_LENGTH, HEADER_LENGTH } from './constants.ts'
+import { type HmacHash, hmac, layOut } from './hmac.ts'
 import type { StunMessage } from './message.ts'
 
 /** Whether the message has a MESSAGE-INTEGRITY of 20 bytes that was made with `key` (RFC 8489 §14.5). */
@@ -45,19 +46,11 @@ export function userHash(username: string, realm: string): Buffer {
 /** "STUN" in ASCII: tells the CRC from those of other protocols that may share the port. */
 const FINGERPRINT_MASK = 0x5354554e
 
-// The HMAC sees a header whose length ends with the integrity attribute. The received bytes are borrowed, so the
-// change is made in a copy of the header.
-const header = Buffer.alloc(HEADER_LENGTH)
-
-function verify(message: StunMessage, at: number, length: number, hash: string, key: Buffer): boolean {
+function verify(message: StunMessage, at: number, length: number, hash: HmacHash, key: Buffer): boolean {
   if (at < 0 || message.lengthAt(at) !== length) return false
   const { bytes, start } = message
-  const body = start + HEADER_LENGTH
-  bytes.copy(header, 0, start, body)
-  header.writeUInt16BE(at + length - body, 2)
-  const expected = createHmac(hash, key)
-    .update(header)
-    .update(bytes.subarray(body, at - ATTRIBUTE_HEADER_LENGTH))
-    .digest()
-  return timingSafeEqual(expected, bytes.subarray(at, at + length))
+  const covered = layOut(bytes, start, at - ATTRIBUTE_HEADER_LENGTH)
+  // The HMAC sees a header whose length ends with the integrity attribute.
+  hmac.input.writeUInt16BE(at + length - start - HEADER_LENGTH, 2)
+  return timingSafeEqual(hmac.digest(hash, key, covered), bytes.subarray(at, at + length))
 }

@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto'
 import type { Address } from './address.ts'
 import {
   AddressFamily,
@@ -9,6 +8,7 @@ import {
   MAX_MESSAGE_LENGTH,
   MAX_UNKNOWN_ATTRIBUTES,
 } from './constants.ts'
+import { type HmacHash, hmac, layOut } from './hmac.ts'
 import { fingerprintOf } from './integrity.ts'
 import type { StunMessage } from './message.ts'
 
@@ -171,11 +171,12 @@ export class StunWriter {
     return this.#at - this.start
   }
 
-  #integrity(attribute: number, length: number, hash: string, key: Buffer): this {
+  #integrity(attribute: number, length: number, hash: HmacHash, key: Buffer): this {
     const covered = this.#at
     const at = this.#attribute(attribute, length)
     this.end()
-    createHmac(hash, key).update(this.buffer.subarray(this.start, covered)).digest().copy(this.buffer, at)
+    const digest = hmac.digest(hash, key, layOut(this.buffer, this.start, covered))
+    for (let i = 0; i < length; i++) this.buffer[at + i] = digest[i]!
     return this
   }
 

@@ -1,5 +1,6 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Address } from '../stun/address.ts'
+import { hmac } from '../stun/hmac.ts'
 
 export interface NonceOptions {
   /** `stale-nonce`; 0 = nonces never go stale. */
@@ -95,30 +96,21 @@ const COUNTER_LENGTH = 3
 const MAC_LENGTH = 15
 const NONCE_LENGTH = COOKIE.length + 4 + ((TIME_LENGTH + COUNTER_LENGTH + MAC_LENGTH) / 3) * 4
 
-const clientBytes = Buffer.alloc(19)
-
-function seal(
-  key: Buffer,
-  { family, w0, w1, w2, w3, port }: Address,
-  bits: string,
-  issuedAt: number,
-  counter: number,
-): string {
+function seal(key: Buffer, client: Address, bits: string, issuedAt: number, counter: number): string {
   const fields = Buffer.alloc(TIME_LENGTH + COUNTER_LENGTH + MAC_LENGTH)
   fields.writeUIntBE(issuedAt, 0, TIME_LENGTH)
   fields.writeUIntBE(counter, TIME_LENGTH, COUNTER_LENGTH)
-  clientBytes[0] = family
-  clientBytes.writeUInt32BE(w0, 1)
-  clientBytes.writeUInt32BE(w1, 5)
-  clientBytes.writeUInt32BE(w2, 9)
-  clientBytes.writeUInt32BE(w3, 13)
-  clientBytes.writeUInt16BE(port, 17)
-  createHmac('sha256', key)
-    .update(bits)
-    .update(fields.subarray(0, TIME_LENGTH + COUNTER_LENGTH))
-    .update(clientBytes)
-    .digest()
-    .copy(fields, TIME_LENGTH + COUNTER_LENGTH, 0, MAC_LENGTH)
+  const { input } = hmac
+  input.write(bits, 0, 'latin1')
+  fields.copy(input, 4, 0, TIME_LENGTH + COUNTER_LENGTH)
+  const { family, w0, w1, w2, w3, port } = client
+  input[13] = family
+  input.writeUInt32BE(w0, 14)
+  input.writeUInt32BE(w1, 18)
+  input.writeUInt32BE(w2, 22)
+  input.writeUInt32BE(w3, 26)
+  input.writeUInt16BE(port, 30)
+  hmac.digest('sha256', key, 32).copy(fields, TIME_LENGTH + COUNTER_LENGTH, 0, MAC_LENGTH)
   return COOKIE + bits + fields.toString('base64')
 }
 
