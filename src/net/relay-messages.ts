@@ -1,6 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ClientTransport } from '../turn/five-tuple.ts'
-import type { RelayPortRange } from '../turn/relay-ports.ts'
 import type { PortMessage } from './shared-ports.ts'
 import type { SocketKind } from './socket-errors.ts'
 
@@ -10,7 +9,8 @@ export interface RelayWorkerData {
   readonly plan: unknown
   /** Its DTLS (`DtlsPlan`); null for none. */
   readonly dtls: unknown
-  readonly ports: RelayPortRange
+  /** Which of all the threads it is; the main thread is 0. */
+  readonly thread: number
   /** Whether a quota has to be asked for each allocation. */
   readonly hasQuota: boolean
   /** Bound descriptors, which stay the main thread's. */

@@ -25,7 +25,7 @@ if (fastHmac !== null) replaceHmac(fastHmac)
 
 // Written by relay-workers.ts, from the same plan that the main thread uses itself.
 const data = workerData as RelayWorkerData & { readonly plan: TurnPlan; readonly dtls: DtlsPlan | null }
-const { control, wakeUp, ports, hasQuota, bufferSize } = data
+const { control, wakeUp, thread, plan, hasQuota, bufferSize } = data
 const clock = () => performance.now()
 const tell = (message: FromWorker) => control.postMessage(message)
 const log = forwardingLog(data.logLevel)
@@ -35,7 +35,8 @@ const gate = new RelayGate({
   ask: (id, user, places) => tell({ kind: 'ask', id, user, places }),
   give: (user, places) => tell({ kind: 'give', user, places }),
 })
-const relayPorts = new SharedRelayPorts(new RelayPorts(ports, randomBytes), ports, tell, hearPorts)
+const ownPorts = new RelayPorts(plan.ports, randomBytes, { thread, claims: plan.portClaims })
+const relayPorts = new SharedRelayPorts(ownPorts, tell, hearPorts)
 /** Received while the core was at work, which must not be called then. */
 const postponed: ToWorker[] = []
 const dtls = data.dtls === null ? null : dtlsOf(data.dtls, log)
@@ -55,7 +56,7 @@ const loop = new RelayLoop(
       if (place < descriptors.length) descriptors[place] = fd === null ? 0 : fd + 1
     },
   },
-  (effects) => new TurnServer(turnOptions(data.plan, { quota: gate, relayPorts }), effects, { random: randomBytes }),
+  (effects) => new TurnServer(turnOptions(plan, { quota: gate, relayPorts }), effects, { random: randomBytes }),
 )
 const readings = new TurnReadings(loop.turn.counters, loop.counters)
 const publish = new SharedCounters(data.counters).publisher(readings)

@@ -4,7 +4,6 @@ import { MessageChannel, type MessagePort, Worker, type WorkerOptions } from 'no
 import type { Log } from '../log.ts'
 import type { Address } from '../stun/address.ts'
 import type { Quota, QuotaLimits } from '../turn/quota.ts'
-import type { RelayPortRange } from '../turn/relay-ports.ts'
 import { closeDescriptor } from './linux/descriptors.ts'
 import { linuxSupport } from './linux/system-calls.ts'
 import { openWakeUp, wake } from './linux/wake-up.ts'
@@ -16,8 +15,7 @@ import type { SocketErrors, SocketKind } from './socket-errors.ts'
 import type { UdpEndpoint } from './udp-listeners.ts'
 
 export interface RelayWorkersOptions {
-  /** One thread for each slice of the relay ports. */
-  readonly slices: readonly RelayPortRange[]
+  readonly threads: number
   readonly endpoints: readonly UdpEndpoint[]
   readonly bufferSize: number
   /** Handed to the workers as they are: `TurnPlan` and `DtlsPlan`. */
@@ -27,6 +25,8 @@ export interface RelayWorkersOptions {
   readonly quotaLimits: QuotaLimits
   /** Also told what a worker tells the others of ports and reservations: the main thread may relay for streams. */
   readonly hearPorts: (message: PortMessage) => void
+  /** Frees what a thread that died had in memory that all share; it counts from 1, the main thread is 0. */
+  readonly forgetThread: (thread: number) => void
   readonly errors: SocketErrors
   readonly log: Log
   readonly clock: () => number
@@ -82,7 +82,7 @@ export class RelayWorkers {
     this.#options = options
     this.#dtls = options.dtls
     this.#listeners = new ReuseListeners({
-      threads: options.slices.length,
+      threads: options.threads,
       bufferSize: options.bufferSize,
       errors: options.errors,
     })
@@ -92,7 +92,7 @@ export class RelayWorkers {
   async start(): Promise<void> {
     try {
       for (const endpoint of this.#options.endpoints) this.#listeners.listen(endpoint)
-      for (const [thread, slice] of this.#options.slices.entries()) this.#members.push(this.#enlist(thread, slice))
+      for (let thread = 0; thread < this.#options.threads; thread++) this.#members.push(this.#enlist(thread))
       await Promise.all(this.#members.map(({ ready }) => ready))
     } catch (error) {
       await this.close()
@@ -107,6 +107,11 @@ export class RelayWorkers {
 
   get addresses(): readonly Address[] {
     return this.#listeners.addresses
+  }
+
+  get #hasQuota(): boolean {
+    const { user, total } = this.#options.quotaLimits
+    return user > 0 || total > 0
   }
 
   get size(): number {
@@ -156,6 +161,7 @@ export class RelayWorkers {
 
   /** What the main thread's own TURN server has to tell about ports and reservations. */
   tellPorts(message: PortMessage): void {
+    if (message.kind === 'taken') this.#movePlace(message, null)
     this.#tellAll(message)
   }
 
@@ -164,10 +170,9 @@ export class RelayWorkers {
     return this.#closing
   }
 
-  #enlist(thread: number, slice: RelayPortRange): Member {
+  #enlist(thread: number): Member {
     const member: Member = {
       thread,
-      slice,
       wakeUp: openWakeUp(),
       counters: new SharedCounters(),
       past: new SharedCounters(),
@@ -184,13 +189,13 @@ export class RelayWorkers {
   }
 
   #spawn(member: Member): void {
-    const { plan, quotaLimits, bufferSize, log, spawn, clock } = this.#options
+    const { plan, bufferSize, log, spawn, clock } = this.#options
     const { port1: control, port2 } = new MessageChannel()
     const data: RelayWorkerData = {
       plan,
       dtls: this.#dtls,
-      ports: member.slice,
-      hasQuota: quotaLimits.user > 0 || quotaLimits.total > 0,
+      thread: member.thread + 1,
+      hasQuota: this.#hasQuota,
       listeners: this.#listeners.descriptorsOf(member.thread),
       wakeUp: member.wakeUp,
       bufferSize,
@@ -251,8 +256,17 @@ export class RelayWorkers {
   }
 
   #passOn(from: Member, message: PortMessage): void {
+    if (message.kind === 'taken') this.#movePlace(message, from)
     for (const member of this.#members) if (member !== from) this.#tell(member, message)
     this.#options.hearPorts(message)
+  }
+
+  /** The place in the quota that a reserved port has goes to whoever has taken it. */
+  #movePlace({ thread, user }: PortMessage & { kind: 'taken' }, taker: Member | null): void {
+    if (!this.#hasQuota) return
+    const reserver = this.#members[thread - 1]
+    if (reserver !== undefined) hold(reserver, user, -1)
+    if (taker !== null) hold(taker, user, 1)
   }
 
   #tellAll(message: ToWorker): void {
@@ -275,6 +289,8 @@ export class RelayWorkers {
       if (fd >= 0) closeDescriptor(fd)
     }
     member.descriptors.fill(0)
+    // Not before its sockets are closed: another thread may bind the ports at once.
+    this.#options.forgetThread(member.thread + 1)
     for (const answer of member.questions.values()) answer([])
     member.questions.clear()
     if (this.#closing !== null) return
@@ -321,7 +337,6 @@ export class RelayWorkers {
 /** One thread and what the main thread keeps for it, through all its lives. */
 interface Member {
   readonly thread: number
-  readonly slice: RelayPortRange
   readonly wakeUp: number
   counters: SharedCounters
   /** Of its former lives. */

@@ -7,8 +7,8 @@ import { budgetMemory } from '../turn/challenge-limit.ts'
 import { type NonceOptions, nonceKey } from '../turn/nonce.ts'
 import type { TurnSettings } from '../turn/options.ts'
 import type { PeerRules } from '../turn/peer-policy.ts'
+import { claimMemory, type RelayPortRange } from '../turn/port-claims.ts'
 import type { QuotaLimits } from '../turn/quota.ts'
-import type { RelayPortRange } from '../turn/relay-ports.ts'
 import { deniesPrivatePeers, type TurnAddresses } from './addresses.ts'
 
 /**
@@ -31,6 +31,8 @@ export interface TurnPlan {
   readonly relayAddresses: readonly string[]
   readonly relayWhereReached: boolean
   readonly ports: RelayPortRange
+  /** Who has which port, by relay address. */
+  readonly portClaims: ReadonlyMap<string, SharedArrayBuffer>
   readonly externalIp: readonly { readonly public: string; readonly private: string | null }[]
   readonly peers: PeerPlan
 }
@@ -50,6 +52,7 @@ export type PeerPlan = Pick<PeerRules, 'allowLoopback' | 'ownPorts' | 'minPort' 
 }
 
 export function turnPlan(config: Config, addresses: TurnAddresses): TurnPlan {
+  const ports = { minPort: config['min-port'], maxPort: config['max-port'] }
   const nonceSecret = config['stateless-nonce-secret']
   return {
     settings: settings(config),
@@ -76,7 +79,8 @@ export function turnPlan(config: Config, addresses: TurnAddresses): TurnPlan {
     guessesUsed: budgetMemory(randomBytes),
     relayAddresses: hosts(addresses.relay),
     relayWhereReached: addresses.relayWhereReached,
-    ports: { minPort: config['min-port'], maxPort: config['max-port'] },
+    ports,
+    portClaims: new Map(hosts(addresses.relay).map((host) => [host, claimMemory(ports)])),
     externalIp: config['external-ip'].map(({ publicIp, privateIp }) => ({ public: publicIp, private: privateIp })),
     // Until the ports of all servers are known nobody has got a relay.
     peers: peerPlan(config, addresses, []),

@@ -5,7 +5,7 @@ import type { Log } from '../log.ts'
 import { type BoundAddress, type NetOptions, TurnDriver } from '../net/driver.ts'
 import { RelayWorkers, relayWorkersSupport, spawnRelayWorker } from '../net/relay-workers.ts'
 import { addReadings, TurnReadings } from '../net/shared-counters.ts'
-import { portSlices, SharedRelayPorts } from '../net/shared-ports.ts'
+import { SharedRelayPorts } from '../net/shared-ports.ts'
 import type { SocketKind } from '../net/socket-errors.ts'
 import { Quota } from '../turn/quota.ts'
 import { RelayPorts } from '../turn/relay-ports.ts'
@@ -15,7 +15,7 @@ import { type CertificateFiles, turnTls } from './certificate.ts'
 import { type DtlsPlan, dtlsIdentity, dtlsOf, dtlsPlan } from './dtls.ts'
 import { netOptions } from './net-options.ts'
 import { peerPolicy, turnOptions } from './turn-options.ts'
-import { peerPlan, type TurnPlan, turnPlan } from './turn-plan.ts'
+import { peerPlan, turnPlan } from './turn-plan.ts'
 
 /** Where clients reach TURN; null where a transport is off. */
 export interface TurnPorts {
@@ -48,34 +48,34 @@ export async function startTurn(
   parentLog: Log,
 ): Promise<RunningTurn> {
   const log = parentLog.child({ part: 'turn' })
-  const plan = turnPlan(config, addresses)
-  const quota = new Quota(plan.quota)
   const secure = files === null ? null : dtlsPlan(config, files, log)
   const dtls = secure === null ? null : dtlsOf(secure, log)
   const wanted = netOptions(config, files, dtls?.open ?? null)
-  const slices = relaySlices(config, wanted, plan, log)
-  const [ownSlice = plan.ports, ...workerSlices] = slices
+  const threads = relayThreads(config, wanted, log)
+  const plan = turnPlan(config, addresses)
+  const quota = new Quota(plan.quota)
 
   // Streams stay on this thread; UDP and DTLS go to the workers where there are any.
-  const options = workerSlices.length === 0 ? wanted : { ...wanted, udp: [], dtls: null }
+  const options = threads === 0 ? wanted : { ...wanted, udp: [], dtls: null }
   let workers: RelayWorkers | null = null
-  const ownPorts = new RelayPorts(ownSlice, randomBytes)
-  const relayPorts = new SharedRelayPorts(ownPorts, ownSlice, (message) => workers?.tellPorts(message))
+  const ownPorts = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: plan.portClaims })
+  const relayPorts = new SharedRelayPorts(ownPorts, (message) => workers?.tellPorts(message))
   const driver = new TurnDriver(
     options,
     (effects) => new TurnServer(turnOptions(plan, { quota, relayPorts }), effects, { random: randomBytes }),
     log,
   )
-  if (workerSlices.length > 0) {
+  if (threads > 0) {
     workers = new RelayWorkers({
-      slices: workerSlices,
+      threads,
       endpoints: wanted.udp,
       bufferSize: wanted.socketBufferBytes,
       plan,
-      dtls: secure === null ? null : shareOf(secure, workerSlices.length),
+      dtls: secure === null ? null : shareOf(secure, threads),
       quota,
       quotaLimits: plan.quota,
       hearPorts: (message) => relayPorts.hear(message, options.clock()),
+      forgetThread: (thread) => ownPorts.forgetThread(thread),
       errors: driver.errors,
       log,
       clock: options.clock,
@@ -132,25 +132,23 @@ export async function startTurn(
   }
 }
 
-/** Slices of the relay ports: this thread's, then one for each worker; this thread's alone where there are no workers. */
-function relaySlices(config: Config, options: NetOptions, plan: TurnPlan, log: Log): TurnPlan['ports'][] {
+/** How many threads relay besides this one. */
+function relayThreads(config: Config, options: NetOptions, log: Log): number {
   const alone = (reason: string | null) => {
     if (reason !== null && config['udp-io'] === 'batch')
       log.warn({ reason }, 'UDP packets are moved one by one (dgram)')
     else log.info({ reason: reason ?? 'as configured' }, 'UDP packets are moved one by one (dgram)')
-    return [plan.ports]
+    return 0
   }
   const threads = config['relay-threads'] ?? availableParallelism()
-  if (options.udp.length === 0) return [plan.ports]
+  if (options.udp.length === 0) return 0
   if (config['udp-io'] === 'dgram' || threads === 0) return alone(null)
   // Its allocation is in one thread, and there is no way to another.
   if (config.mobility) return alone('with mobility a client may come back to another thread')
   const support = relayWorkersSupport()
   if (!support.available) return alone(support.reason)
-  const slices = portSlices(plan.ports, threads + 1)
-  if (slices.length < 2) return alone('fewer than 128 relay ports')
-  log.info({ threads: slices.length - 1 }, 'UDP packets are moved in batches (recvmmsg, sendmmsg)')
-  return slices
+  log.info({ threads }, 'UDP packets are moved in batches (recvmmsg, sendmmsg)')
+  return threads
 }
 
 /** Limits hold for all threads together. */

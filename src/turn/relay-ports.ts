@@ -1,10 +1,13 @@
 import type { Address } from '../stun/address.ts'
+import { claimMemory, PortClaims, type RelayPortRange } from './port-claims.ts'
 import { PortPool } from './port-pool.ts'
 
-export interface RelayPortRange {
-  readonly minPort: number
-  /** Inclusive. */
-  readonly maxPort: number
+/** What several threads have together, so that each may give out any port of the range. */
+export interface PortShare {
+  /** Counted from 0. */
+  readonly thread: number
+  /** By relay address, each made by `claimMemory`. */
+  readonly claims: ReadonlyMap<string, SharedArrayBuffer>
 }
 
 /** The odd port beside an even one, kept for whoever of the same user brings the token (RFC 8656 §7.2). */
@@ -14,17 +17,23 @@ interface Reservation {
   readonly expiresAt: number
 }
 
-/** Which relay ports are free: at random, per local address, each step in constant time (RFC 8656 §7.2). */
+/** Which relay ports are free: at random, per local address, whichever thread has the others (RFC 8656 §7.2). */
 export class RelayPorts {
   readonly #range: RelayPortRange
   readonly #random: (size: number) => Buffer
+  readonly #share: PortShare
   readonly #pools = new Map<string, PortPool>()
   /** By token, oldest first. */
   readonly #reservations = new Map<string, Reservation>()
 
-  constructor(range: RelayPortRange, random: (size: number) => Buffer) {
+  constructor(range: RelayPortRange, random: (size: number) => Buffer, share: PortShare = ALONE) {
     this.#range = range
     this.#random = random
+    this.#share = share
+  }
+
+  get thread(): number {
+    return this.#share.thread
   }
 
   /** A free port on `ip`, even if so asked; null when there is none. */
@@ -49,7 +58,17 @@ export class RelayPorts {
     if (reservation === undefined || reservation.expiresAt <= now) return 'unknown'
     if (reservation.user !== user) return 'foreign'
     this.#reservations.delete(key)
-    return reservation.local
+    return this.adopt(reservation.local, this.#share.thread) ? reservation.local : 'unknown'
+  }
+
+  /** Takes a port that `thread` has reserved; false when that is over. */
+  adopt(local: Address, thread: number): boolean {
+    return this.#pool(local).adopt(local.port, thread)
+  }
+
+  /** Another thread has taken what was reserved here. */
+  forgetReservation(token: Buffer): void {
+    this.#reservations.delete(token.toString('hex'))
   }
 
   /** Undoes the reservation of a pair whose even port came to nothing; false when there was none any more. */
@@ -58,8 +77,7 @@ export class RelayPorts {
     const reservation = this.#reservations.get(key)
     if (reservation === undefined) return false
     this.#reservations.delete(key)
-    this.#pool(reservation.local).release(reservation.local.port)
-    return true
+    return this.#pool(reservation.local).unreserve(reservation.local.port)
   }
 
   /** Frees reservations that nobody came for; `expired` hears of each user whose quota gets a place back. */
@@ -67,8 +85,7 @@ export class RelayPorts {
     for (const [key, { local, user, expiresAt }] of this.#reservations) {
       if (expiresAt > now) return
       this.#reservations.delete(key)
-      this.#pool(local).release(local.port)
-      expired(user)
+      if (this.#pool(local).unreserve(local.port)) expired(user)
     }
   }
 
@@ -82,6 +99,13 @@ export class RelayPorts {
     this.#pool(local).avoid(local.port, now + AVOID_MS)
   }
 
+  /** Frees what a thread has had that is no more, once its sockets are closed. */
+  forgetThread(thread: number): void {
+    for (const memory of this.#share.claims.values()) {
+      new PortClaims(memory, this.#range, this.#share.thread, this.#random).forget(thread)
+    }
+  }
+
   get reservations(): number {
     return this.#reservations.size
   }
@@ -89,13 +113,15 @@ export class RelayPorts {
   #pool(ip: Address): PortPool {
     let pool = this.#pools.get(ip.host)
     if (pool === undefined) {
-      pool = new PortPool(this.#range.minPort, this.#range.maxPort, this.#random)
+      const memory = this.#share.claims.get(ip.host) ?? claimMemory(this.#range)
+      pool = new PortPool(new PortClaims(memory, this.#range, this.#share.thread, this.#random))
       this.#pools.set(ip.host, pool)
     }
     return pool
   }
 }
 
+const ALONE: PortShare = { thread: 0, claims: new Map() }
 const TOKEN_LENGTH = 8
 const RESERVATION_MS = 30_000
 const REST_MS = 30_000

@@ -6,15 +6,16 @@ import { closeDescriptor, localAddress, openUdpDescriptor } from '../../src/net/
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { ListenError } from '../../src/net/listen-error.ts'
 import { RelayWorkers, type RelayWorkersOptions, spawnRelayWorker } from '../../src/net/relay-workers.ts'
-import { TurnReadings } from '../../src/net/shared-counters.ts'
-import { portSlices } from '../../src/net/shared-ports.ts'
+import { SharedCounters, TurnReadings } from '../../src/net/shared-counters.ts'
 import { SocketErrors } from '../../src/net/socket-errors.ts'
 import type { TurnPlan } from '../../src/start/turn-plan.ts'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute, MessageClass, Method } from '../../src/stun/constants.ts'
 import { budgetMemory } from '../../src/turn/challenge-limit.ts'
 import { DEFAULT_SETTINGS } from '../../src/turn/options.ts'
+import { claimMemory } from '../../src/turn/port-claims.ts'
 import { Quota, type QuotaLimits } from '../../src/turn/quota.ts'
+import { RelayPorts } from '../../src/turn/relay-ports.ts'
 import { ALICE, LoopbackClient, REALM } from '../support/loopback-turn.ts'
 import { silentLog, UdpClient } from '../support/sockets.ts'
 import { Answer, channelData } from '../support/turn-client.ts'
@@ -24,9 +25,10 @@ const PORTS = { minPort: 49_152, maxPort: 65_535 }
 const RELAY_HOST = `127.${randomBytes(2)
   .map((byte) => byte % 200)
   .join('.')}.9`
-const SLICES = portSlices(PORTS, 2)
+const THREADS = 2
 
-function planFor(quota: QuotaLimits): TurnPlan {
+function planFor(quota: QuotaLimits, more: Partial<TurnPlan> = {}): TurnPlan {
+  const { ports = PORTS } = more
   const peers = {
     allowed: [],
     denied: [],
@@ -47,31 +49,40 @@ function planFor(quota: QuotaLimits): TurnPlan {
     guessesUsed: budgetMemory(randomBytes),
     relayAddresses: [RELAY_HOST],
     relayWhereReached: false,
-    ports: PORTS,
+    ports,
+    portClaims: new Map([[RELAY_HOST, claimMemory(ports)]]),
     externalIp: [],
-    peers: { ...peers, ...PORTS },
+    peers: { ...peers, ...ports },
+    ...more,
   }
 }
 
+const UNLIMITED: QuotaLimits = { user: 0, total: 0 }
+
 /** Two threads that relay on 127.0.0.1. */
-async function start(options: Partial<RelayWorkersOptions> = {}, quotaLimits: QuotaLimits = { user: 0, total: 0 }) {
+async function start(options: Partial<RelayWorkersOptions> = {}, quotaLimits = UNLIMITED, more?: Partial<TurnPlan>) {
+  const plan = planFor(quotaLimits, more)
+  const ownPorts = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: plan.portClaims })
   const spawned: Worker[] = []
+  const counters: SharedArrayBuffer[] = []
   const quota = new Quota(quotaLimits)
   const workers = new RelayWorkers({
-    slices: SLICES,
+    threads: THREADS,
     endpoints: [{ host: '127.0.0.1', port: 0 }],
     bufferSize: 1 << 20,
-    plan: planFor(quotaLimits),
+    plan,
     dtls: null,
     quota,
     quotaLimits,
     hearPorts: () => {},
+    forgetThread: (thread) => ownPorts.forgetThread(thread),
     errors: new SocketErrors(silentLog, () => 0),
     log: silentLog,
     clock: () => performance.now(),
     spawn: (workerOptions) => {
       const worker = spawnRelayWorker(workerOptions)
       spawned.push(worker)
+      counters.push(workerOptions.workerData.counters)
       return worker
     },
     ...options,
@@ -85,19 +96,30 @@ async function start(options: Partial<RelayWorkersOptions> = {}, quotaLimits: Qu
     workers.addTo(sum)
     return sum
   }
-  return { workers, spawned, quota, port, readings, client: () => LoopbackClient.overUdp(port) }
+  /** How many allocations each thread has created so far. */
+  const created = async () => {
+    await workers.sessions()
+    return counters.map((memory) => {
+      const sum = new TurnReadings()
+      new SharedCounters(memory).addTo(sum)
+      return sum.turn.allocationsCreated
+    })
+  }
+  const client = () => LoopbackClient.overUdp(port)
+  return { workers, spawned, quota, port, readings, client, onEach: () => oneOnEach(client, created) }
 }
 
 const relayedOf = (answer: Awaited<ReturnType<LoopbackClient['allocate']>>) =>
   answer.address(Attribute.XOR_RELAYED_ADDRESS)!
 
 /** Clients with an allocation until each thread has one; by thread. */
-async function oneOnEach(client: () => Promise<LoopbackClient>) {
+async function oneOnEach(client: () => Promise<LoopbackClient>, created: () => Promise<number[]>) {
   const found: { client: LoopbackClient; relayed: Address }[] = []
   for (let tries = 0; tries < 64; tries++) {
     const one = await client()
+    const before = await created()
     const relayed = relayedOf(await one.allocate())
-    const thread = SLICES.findIndex(({ minPort, maxPort }) => relayed.port >= minPort && relayed.port <= maxPort)
+    const thread = (await created()).findIndex((count, i) => count > before[i]!)
     found[thread] ??= { client: one, relayed }
     if (found[0] !== undefined && found[1] !== undefined) return found
   }
@@ -119,8 +141,8 @@ const release = (client: LoopbackClient) => client.ask(Method.REFRESH, (writer) 
 
 describe.runIf(linuxSupport().available)('threads that relay', () => {
   test('share a port, and each relays for the clients that the kernel gives it', async () => {
-    const { client, readings, workers } = await start()
-    const each = await oneOnEach(client)
+    const { readings, workers, onEach } = await start()
+    const each = await onEach()
     for (const one of each) await talk(one)
     const { turn, allocations, relays } = await readings()
     expect(turn).toMatchObject({ toPeerPackets: 2, toClientPackets: 2, toPeerBytes: 22, toClientBytes: 26 })
@@ -168,8 +190,8 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
   })
 
   test('one that dies takes only its own allocations along, and is replaced', async () => {
-    const { client, spawned, workers, readings, quota } = await start({}, { user: 100, total: 0 })
-    const each = await oneOnEach(client)
+    const { spawned, workers, readings, quota, onEach } = await start({}, { user: 100, total: 0 })
+    const each = await onEach()
     const before = descriptors()
     const held = (await workers.sessions()).length
     const lost = (await workers.sessions()).filter(({ relays }) => relays[0]!.endsWith(`:${each[0]!.relayed.port}`))
@@ -193,9 +215,29 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     await talk({ client: each[0]!.client, relayed: relayedOf(again) })
   })
 
+  test('SEC-28 every port serves whoever comes, whichever thread has had it, also one that died', async () => {
+    const ports = { minPort: 50_000, maxPort: 50_019 }
+    const { client, onEach, spawned, workers } = await start({}, UNLIMITED, { ports })
+    const takeAll = async () => {
+      for (;;) {
+        const answer = await (await client()).allocate()
+        if (answer.code !== 200) return answer.code
+      }
+    }
+    await onEach()
+    expect(await takeAll()).toBe(508)
+    expect(await workers.sessions()).toHaveLength(20)
+    await spawned[0]!.terminate()
+    await vi.waitFor(() => expect(spawned).toHaveLength(3), { timeout: 5000 })
+    const left = (await workers.sessions()).length
+    expect(left).toBeLessThan(20)
+    expect(await takeAll()).toBe(508)
+    expect(await workers.sessions()).toHaveLength(20)
+  })
+
   test('TURN-PEER-10 new peer rules and draining reach every thread', async () => {
-    const { client, workers } = await start()
-    const each = await oneOnEach(client)
+    const { client, workers, onEach } = await start()
+    const each = await onEach()
     for (const one of each) await talk(one)
     const { peers } = planFor({ user: 0, total: 0 })
     workers.setPeerPolicy({ ...peers, denied: ['127.0.0.0/8'], allowLoopback: false })
@@ -230,8 +272,8 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
   })
 
   test('SEC-34 no datagram of a client or a peer ends a thread', async () => {
-    const { client, workers } = await start()
-    const each = await oneOnEach(client)
+    const { workers, onEach } = await start()
+    const each = await onEach()
     const peer = await UdpClient.open()
     for (const { client: one } of each) await one.permit(Address.parse('127.0.0.1', peer.port)!)
     for (let i = 0; i < 2000; i++) {
@@ -245,14 +287,14 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
       each[i % 2]!.client.send(bytes)
       peer.send(bytes, each[i % 2]!.relayed.port, RELAY_HOST)
     }
-    await oneOnEach(client)
+    await onEach()
     expect(workers.deaths.total).toBe(0)
   })
 
   test('close gives back every descriptor, also with allocations open, and may be called twice', async () => {
     const before = descriptors()
-    const { client, workers } = await start()
-    await oneOnEach(client)
+    const { workers, onEach } = await start()
+    await onEach()
     await workers.close()
     await workers.close()
     // What remains are the clients' own sockets.

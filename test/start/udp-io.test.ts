@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { relayWorkersSupport } from '../../src/net/relay-workers.ts'
-import { portSlices } from '../../src/net/shared-ports.ts'
 import { NetworkClient } from '../support/network-client.ts'
 import { startTestServer, type TestServer, testUser } from '../support/server.ts'
 
@@ -41,9 +40,9 @@ describe('how UDP packets are moved', () => {
     ['auto', 'info'],
     ['batch', 'warn'],
   ])('one by one when batches cannot be had, with the reason in one line (udp-io=%s)', async (io, level) => {
-    server = await startTestServer({ 'udp-io': io, 'min-port': '50000', 'max-port': '50099' })
+    server = await startTestServer({ 'udp-io': io, mobility: true })
     expect(server.turn.workers).toBeNull()
-    expect(choices()).toMatchObject([{ level, reason: expect.stringMatching(/relay ports|koffi|Linux|x86-64|worker/) }])
+    expect(choices()).toMatchObject([{ level, reason: expect.stringMatching(/mobility|koffi|Linux|x86-64|worker/) }])
   })
 
   test('RES-04 the quota of a user counts what he has in every thread', async () => {
@@ -65,29 +64,5 @@ describe('how UDP packets are moved', () => {
     const support = relayWorkersSupport()
     if (support.available) expect(linuxSupport().available).toBe(true)
     else expect(support.reason).not.toBe('')
-  })
-})
-
-describe('slices of the relay ports', () => {
-  test.each([
-    [49_152, 65_535, 4],
-    [49_153, 65_534, 3],
-    [1025, 40_000, 129],
-    [50_000, 50_200, 8],
-  ])('of %i to %i for %i owners cover every port once and tear no pair', (minPort, maxPort, wanted) => {
-    const slices = portSlices({ minPort, maxPort }, wanted)
-    expect(slices.length).toBeLessThanOrEqual(wanted)
-    expect(slices[0]!.minPort).toBe(minPort)
-    expect(slices.at(-1)!.maxPort).toBe(maxPort)
-    for (const [i, slice] of slices.entries()) {
-      if (i === 0) continue
-      expect(slice.minPort).toBe(slices[i - 1]!.maxPort + 1)
-      expect(slice.minPort % 2).toBe(0)
-    }
-  })
-
-  test('a small range is cut into fewer', () => {
-    expect(portSlices({ minPort: 50_000, maxPort: 50_099 }, 8)).toEqual([{ minPort: 50_000, maxPort: 50_099 }])
-    expect(portSlices({ minPort: 50_000, maxPort: 50_199 }, 8)).toHaveLength(3)
   })
 })

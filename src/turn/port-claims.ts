@@ -1,0 +1,190 @@
+export interface RelayPortRange {
+  readonly minPort: number
+  /** Inclusive. */
+  readonly maxPort: number
+}
+
+/** What has become of a port that somebody has; beside it stands who that is. */
+const IN_USE = 0
+/** Kept for whoever brings the token. */
+const RESERVED = 0x4000
+/** Not in use, and not yet to be used again. */
+const IDLE = 0x8000
+const NOBODY = 0
+const HOLDER = 0x3fff
+
+const EVEN = 0x55555555
+
+/**
+ * Which ports of one local address are taken, and by which thread, in memory that all of them see. No locks: who sets a
+ * port's bit has the port, and who makes its holder nobody gives it back, so that of several who try only one succeeds.
+ */
+export class PortClaims {
+  readonly #range: RelayPortRange
+  readonly #random: (size: number) => Buffer
+  /** This thread as a holder. */
+  readonly #self: number
+  readonly #base: number
+  readonly #taken: Int32Array
+  /** Which of the taken ones are idle and could be used if need be: a hint, the holder decides. */
+  readonly #resting: Int32Array
+  readonly #holders: Uint16Array
+
+  /** `memory` was made by `claimMemory` for the same range; `thread` counts from 0. */
+  constructor(memory: SharedArrayBuffer, range: RelayPortRange, thread: number, random: (size: number) => Buffer) {
+    const words = wordsOf(range)
+    this.#range = range
+    this.#random = random
+    this.#self = thread + 1
+    this.#base = range.minPort & ~31
+    this.#taken = new Int32Array(memory, 0, words)
+    this.#resting = new Int32Array(memory, words * 4, words)
+    this.#holders = new Uint16Array(memory, words * 8, words * 32)
+  }
+
+  /** A free port, each with the same probability; of a pair the even one, and the other is reserved. Null: none is free. */
+  take(wanted: 'any' | 'even' | 'pair'): number | null {
+    for (;;) {
+      const port = this.#pick(wanted, false)
+      if (port === null) return null
+      if (!this.#claim(port, wanted === 'pair' ? 3 : 1)) continue
+      Atomics.store(this.#holders, port - this.#base, this.#self | IN_USE)
+      if (wanted === 'pair') Atomics.store(this.#holders, port + 1 - this.#base, this.#self | RESERVED)
+      return port
+    }
+  }
+
+  /** Ends a reservation of ours: the port is free. False when somebody has come for it, or it never was. */
+  unreserve(port: number): boolean {
+    return this.#free(port, this.#self | RESERVED)
+  }
+
+  /** Begins the use of a port that `thread` has reserved; false when that is over. */
+  adopt(port: number, thread: number): boolean {
+    return this.#pass(port, (thread + 1) | RESERVED, this.#self | IN_USE)
+  }
+
+  /** Ends our use of a port and keeps it; false when we have no use of it. */
+  idle(port: number, mayBeWoken: boolean): boolean {
+    if (!this.#pass(port, this.#self | IN_USE, this.#self | IDLE)) return false
+    if (mayBeWoken) Atomics.or(this.#resting, (port - this.#base) >>> 5, 1 << port)
+    return true
+  }
+
+  /** Frees a port that we keep; false when it has gone to another, or is in use again. */
+  wake(port: number): boolean {
+    return this.#free(port, this.#self | IDLE)
+  }
+
+  /** Frees what a `take` of the same kind could then have, whichever thread keeps it; false when nothing is free or rests. */
+  wakeAny(wanted: 'any' | 'even' | 'pair'): boolean {
+    const port = this.#pick(wanted, true)
+    if (port === null) return false
+    this.#endRest(port)
+    if (wanted === 'pair') this.#endRest(port + 1)
+    return true
+  }
+
+  /** Frees whatever `thread`, which is no more, has had. */
+  forget(thread: number): void {
+    const { minPort, maxPort } = this.#range
+    for (let port = minPort; port <= maxPort; port++) {
+      const found = Atomics.load(this.#holders, port - this.#base)
+      if ((found & HOLDER) === thread + 1) this.#free(port, found)
+    }
+  }
+
+  #claim(port: number, bits: number): boolean {
+    const word = (port - this.#base) >>> 5
+    const wanted = bits << port
+    let seen = Atomics.load(this.#taken, word)
+    while ((seen & wanted) === 0) {
+      const found = Atomics.compareExchange(this.#taken, word, seen, seen | wanted)
+      if (found === seen) return true
+      seen = found
+    }
+    return false
+  }
+
+  #pass(port: number, from: number, to: number): boolean {
+    if (port < this.#range.minPort || port > this.#range.maxPort) return false
+    return Atomics.compareExchange(this.#holders, port - this.#base, from, to) === from
+  }
+
+  #free(port: number, from: number): boolean {
+    if (!this.#pass(port, from, NOBODY)) return false
+    const word = (port - this.#base) >>> 5
+    // The next who takes it must not find it resting.
+    Atomics.and(this.#resting, word, ~(1 << port))
+    Atomics.and(this.#taken, word, ~(1 << port))
+    return true
+  }
+
+  #endRest(port: number): void {
+    const word = (port - this.#base) >>> 5
+    if ((Atomics.load(this.#resting, word) & (1 << port)) === 0) return
+    const found = Atomics.load(this.#holders, port - this.#base)
+    // A hint that does not hold must not be found again.
+    if ((found & IDLE) === 0 || !this.#free(port, found)) Atomics.and(this.#resting, word, ~(1 << port))
+  }
+
+  /** One look where chance leads succeeds mostly; otherwise all are looked at, 32 at a time. */
+  #pick(wanted: 'any' | 'even' | 'pair', resting: boolean): number | null {
+    const { minPort, maxPort } = this.#range
+    const step = wanted === 'any' ? 1 : 2
+    const first = wanted === 'any' ? minPort : minPort + (minPort & 1)
+    const count = Math.floor((maxPort - first) / step) + 1
+    if (count <= 0) return null
+    // 48 random bits, so that neither remainder favours a port by more than 1 in 2^16.
+    const chance = this.#random(6).readUIntBE(0, 6)
+    const port = first + step * (chance % count)
+    if ((this.#usable((port - this.#base) >>> 5, wanted, resting) & (1 << port)) !== 0) return port
+
+    const words = this.#taken.length
+    for (;;) {
+      let choices = 0
+      for (let word = 0; word < words; word++) choices += bitCount(this.#usable(word, wanted, resting))
+      if (choices === 0) return null
+      let place = Math.floor(chance / count) % choices
+      for (let word = 0; word < words; word++) {
+        let usable = this.#usable(word, wanted, resting)
+        const here = bitCount(usable)
+        if (place < here) {
+          for (; place > 0; place--) usable &= usable - 1
+          return this.#base + word * 32 + (31 - Math.clz32(usable & -usable))
+        }
+        place -= here
+      }
+      // Others were faster: look again.
+    }
+  }
+
+  /** A bit for each port that would do. A word begins with an even port, so that it never parts a pair. */
+  #usable(word: number, wanted: 'any' | 'even' | 'pair', resting: boolean): number {
+    let usable = ~Atomics.load(this.#taken, word)
+    if (resting) usable |= Atomics.load(this.#resting, word)
+    if (wanted === 'any') return usable
+    return wanted === 'even' ? usable & EVEN : usable & (usable >>> 1) & EVEN
+  }
+}
+
+/** Room for the claims on the ports of one local address: all in the range are free. */
+export function claimMemory(range: RelayPortRange): SharedArrayBuffer {
+  const words = wordsOf(range)
+  const memory = new SharedArrayBuffer(words * (4 + 4 + 32 * 2))
+  const taken = new Int32Array(memory, 0, words)
+  // What the first and the last word have beyond the range is nobody's to take.
+  for (let port = range.minPort & ~31; port < range.minPort; port++) taken[0]! |= 1 << port
+  for (let port = range.maxPort + 1; (port & 31) !== 0; port++) taken[words - 1]! |= 1 << port
+  return memory
+}
+
+function wordsOf({ minPort, maxPort }: RelayPortRange): number {
+  return (maxPort >>> 5) - (minPort >>> 5) + 1
+}
+
+function bitCount(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x55555555)
+  const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
+}
