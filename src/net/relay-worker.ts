@@ -5,13 +5,13 @@ import type { Log } from '../log.ts'
 import { type DtlsPlan, dtlsOf } from '../start/dtls.ts'
 import { peerPolicy, turnOptions } from '../start/turn-options.ts'
 import type { PeerPlan, TurnPlan } from '../start/turn-plan.ts'
-import { replaceHmac } from '../stun/hmac.ts'
 import type { Allocation } from '../turn/allocation.ts'
 import type { Relay } from '../turn/relay-address.ts'
 import { RelayPorts } from '../turn/relay-ports.ts'
+import { SourceCount } from '../turn/source-count.ts'
+import { SourceTable } from '../turn/source-table.ts'
 import { TurnServer } from '../turn/turn-server.ts'
 import type { DtlsIdentity } from './dtls-identity.ts'
-import { opensslHmac } from './openssl-hmac.ts'
 import { RelayGate } from './relay-gate.ts'
 import { RelayLoop } from './relay-loop.ts'
 import type { FromWorker, RelayWorkerData, Session, ToWorker } from './relay-messages.ts'
@@ -19,9 +19,6 @@ import { SharedCounters, TurnReadings } from './shared-counters.ts'
 import { isAboutPorts, SharedRelayPorts } from './shared-ports.ts'
 
 // The entry of a thread that relays (`net/relay-worker` in dist). It never returns to its event loop for long.
-
-const fastHmac = opensslHmac()
-if (fastHmac !== null) replaceHmac(fastHmac)
 
 // Written by relay-workers.ts, from the same plan that the main thread uses itself.
 const data = workerData as RelayWorkerData & { readonly plan: TurnPlan; readonly dtls: DtlsPlan | null }
@@ -37,6 +34,7 @@ const gate = new RelayGate({
 })
 const ownPorts = new RelayPorts(plan.ports, randomBytes, { thread, claims: plan.portClaims })
 const relayPorts = new SharedRelayPorts(ownPorts, tell, hearPorts)
+const sources = new SourceCount(new SourceTable(plan.sourceCounts, thread))
 /** Received while the core was at work, which must not be called then. */
 const postponed: ToWorker[] = []
 const dtls = data.dtls === null ? null : dtlsOf(data.dtls, log)
@@ -56,7 +54,8 @@ const loop = new RelayLoop(
       if (place < descriptors.length) descriptors[place] = fd === null ? 0 : fd + 1
     },
   },
-  (effects) => new TurnServer(turnOptions(plan, { quota: gate, relayPorts }), effects, { random: randomBytes }),
+  (effects) =>
+    new TurnServer(turnOptions(plan, { quota: gate, relayPorts, sources }), effects, { random: randomBytes }),
 )
 const readings = new TurnReadings(loop.turn.counters, loop.counters)
 const publish = new SharedCounters(data.counters).publisher(readings)

@@ -12,8 +12,11 @@ import type { PeerPlan, TurnPlan } from './turn-plan.ts'
 
 const random = (size: number): Buffer => randomBytes(size)
 
-/** What one thread's TURN core is told; quota and ports are its share of what all threads have together. */
-export function turnOptions(plan: TurnPlan, shares: Pick<TurnOptions, 'quota' | 'relayPorts'>): TurnOptions {
+/** What one thread's TURN core is told; quota, ports and sources are its share of what all threads have together. */
+export function turnOptions(
+  plan: TurnPlan,
+  shares: Pick<TurnOptions, 'quota' | 'relayPorts' | 'sources'>,
+): TurnOptions {
   const relayAddresses = plan.relayAddresses.map(addressOf)
   const externalIp = plan.externalIp.map((pair) => ({
     public: addressOf(pair.public),

@@ -9,6 +9,7 @@ import type { TurnSettings } from '../turn/options.ts'
 import type { PeerRules } from '../turn/peer-policy.ts'
 import { claimMemory, type RelayPortRange } from '../turn/port-claims.ts'
 import type { QuotaLimits } from '../turn/quota.ts'
+import { sourceMemory } from '../turn/source-table.ts'
 import { deniesPrivatePeers, type TurnAddresses } from './addresses.ts'
 
 /**
@@ -33,6 +34,8 @@ export interface TurnPlan {
   readonly ports: RelayPortRange
   /** Who has which port, by relay address. */
   readonly portClaims: ReadonlyMap<string, SharedArrayBuffer>
+  /** How many allocations each source has in each thread. */
+  readonly sourceCounts: SharedArrayBuffer
   readonly externalIp: readonly { readonly public: string; readonly private: string | null }[]
   readonly peers: PeerPlan
 }
@@ -51,7 +54,8 @@ export type PeerPlan = Pick<PeerRules, 'allowLoopback' | 'ownPorts' | 'minPort' 
   readonly relayAddresses: readonly string[]
 }
 
-export function turnPlan(config: Config, addresses: TurnAddresses): TurnPlan {
+/** For `threads` cores, that of the main thread among them. */
+export function turnPlan(config: Config, addresses: TurnAddresses, threads: number): TurnPlan {
   const ports = { minPort: config['min-port'], maxPort: config['max-port'] }
   const nonceSecret = config['stateless-nonce-secret']
   return {
@@ -81,6 +85,7 @@ export function turnPlan(config: Config, addresses: TurnAddresses): TurnPlan {
     relayWhereReached: addresses.relayWhereReached,
     ports,
     portClaims: new Map(hosts(addresses.relay).map((host) => [host, claimMemory(ports)])),
+    sourceCounts: sourceMemory(threads, randomBytes),
     externalIp: config['external-ip'].map(({ publicIp, privateIp }) => ({ public: publicIp, private: privateIp })),
     // Until the ports of all servers are known nobody has got a relay.
     peers: peerPlan(config, addresses, []),

@@ -9,6 +9,8 @@ import { SharedRelayPorts } from '../net/shared-ports.ts'
 import type { SocketKind } from '../net/socket-errors.ts'
 import { Quota } from '../turn/quota.ts'
 import { RelayPorts } from '../turn/relay-ports.ts'
+import { SourceCount } from '../turn/source-count.ts'
+import { SourceTable } from '../turn/source-table.ts'
 import { TurnServer } from '../turn/turn-server.ts'
 import type { TurnAddresses } from './addresses.ts'
 import { type CertificateFiles, turnTls } from './certificate.ts'
@@ -52,7 +54,7 @@ export async function startTurn(
   const dtls = secure === null ? null : dtlsOf(secure, log)
   const wanted = netOptions(config, files, dtls?.open ?? null)
   const threads = relayThreads(config, wanted, log)
-  const plan = turnPlan(config, addresses)
+  const plan = turnPlan(config, addresses, threads + 1)
   const quota = new Quota(plan.quota)
 
   // Streams stay on this thread; UDP and DTLS go to the workers where there are any.
@@ -60,9 +62,11 @@ export async function startTurn(
   let workers: RelayWorkers | null = null
   const ownPorts = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: plan.portClaims })
   const relayPorts = new SharedRelayPorts(ownPorts, (message) => workers?.tellPorts(message))
+  const sourceTable = new SourceTable(plan.sourceCounts, 0)
+  const sources = new SourceCount(sourceTable)
   const driver = new TurnDriver(
     options,
-    (effects) => new TurnServer(turnOptions(plan, { quota, relayPorts }), effects, { random: randomBytes }),
+    (effects) => new TurnServer(turnOptions(plan, { quota, relayPorts, sources }), effects, { random: randomBytes }),
     log,
   )
   if (threads > 0) {
@@ -75,7 +79,10 @@ export async function startTurn(
       quota,
       quotaLimits: plan.quota,
       hearPorts: (message) => relayPorts.hear(message, options.clock()),
-      forgetThread: (thread) => ownPorts.forgetThread(thread),
+      forgetThread: (thread) => {
+        ownPorts.forgetThread(thread)
+        sourceTable.forgetThread(thread)
+      },
       errors: driver.errors,
       log,
       clock: options.clock,

@@ -5,6 +5,7 @@ import type { ExternalIp } from './external-ip.ts'
 import type { PeerPolicy } from './peer-policy.ts'
 import type { Quota } from './quota.ts'
 import type { RelayPorts } from './relay-ports.ts'
+import type { SourceCount } from './source-count.ts'
 
 /** What the core asks of quotas and relay ports: its own, or its share of what several threads have together. */
 export type QuotaSource = Pick<Quota, 'take' | 'give'>
@@ -26,6 +27,8 @@ export interface TurnOptions extends TurnSettings {
   /** Nobody chose them: a client's relayed address is then the one of them where it reached us. */
   readonly relayWhereReached: boolean
   readonly relayPorts: PortSource
+  /** Allocations by source, for `maxAllocationsPerAddress`. */
+  readonly sources: SourceCount
   readonly externalIp: ExternalIp
   /** The peer rules at the start; TurnServer.setPeerPolicy replaces them. */
   readonly peerPolicy: PeerPolicy

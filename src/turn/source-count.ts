@@ -1,24 +1,38 @@
 import { Address } from '../stun/address.ts'
+import type { SourceTable } from './source-table.ts'
 
-/** Allocations by where they were asked from: an IPv4 address, or an IPv6 /64, which one host has to itself. */
+/**
+ * Allocations by where they were asked from: an IPv4 address, or an IPv6 /64, which one host has to itself. Several
+ * threads may each have one and see what the others count.
+ */
 export class SourceCount {
   readonly #counts = new Map<number, number>()
+  readonly #table: SourceTable | null
+
+  constructor(table: SourceTable | null = null) {
+    this.#table = table
+  }
 
   of(source: Address): number {
-    return this.#counts.get(keyOf(source)) ?? 0
+    return (this.#counts.get(keyOf(source)) ?? 0) + (this.#table?.elsewhere(source) ?? 0)
   }
 
   add(source: Address): void {
-    this.#counts.set(keyOf(source), this.of(source) + 1)
+    const key = keyOf(source)
+    const count = (this.#counts.get(key) ?? 0) + 1
+    this.#counts.set(key, count)
+    this.#table?.publish(source, count)
   }
 
   remove(source: Address): void {
-    const left = this.of(source) - 1
-    if (left > 0) this.#counts.set(keyOf(source), left)
-    else this.#counts.delete(keyOf(source))
+    const key = keyOf(source)
+    const left = (this.#counts.get(key) ?? 0) - 1
+    if (left > 0) this.#counts.set(key, left)
+    else this.#counts.delete(key)
+    this.#table?.publish(source, Math.max(0, left))
   }
 
-  /** Sources that have at least one. */
+  /** Sources that have at least one here. */
   get size(): number {
     return this.#counts.size
   }

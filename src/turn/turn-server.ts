@@ -14,7 +14,7 @@ import type { Relay, RelayFailure } from './relay-address.ts'
 import { RelayChoice } from './relay-choice.ts'
 import { Responder } from './reply.ts'
 import { RequestLane } from './request-lane.ts'
-import { SourceCount } from './source-count.ts'
+import type { SourceCount } from './source-count.ts'
 
 /**
  * A STUN and TURN server without sockets and clock: bytes and their 5-tuple go in, effects come out during the call.
@@ -24,7 +24,7 @@ export class TurnServer {
   readonly options: TurnOptions
   readonly counters = new Counters()
   readonly relayChoice: RelayChoice
-  readonly sources = new SourceCount()
+  readonly sources: SourceCount
   readonly tickets: Tickets
   readonly #effects: Effects
   readonly #allocations = new AllocationTable(this.counters)
@@ -36,6 +36,7 @@ export class TurnServer {
   constructor(options: TurnOptions, effects: Effects, world: { random(size: number): Buffer }) {
     this.options = { ...options }
     this.#effects = effects
+    this.sources = options.sources
     this.tickets = new Tickets(world.random)
     this.relayChoice = new RelayChoice(options.relayAddresses, options.relayWhereReached)
     this.#relay = new PacketRelay(this.options, effects, this.counters, world.random)

@@ -16,6 +16,7 @@ import { DEFAULT_SETTINGS } from '../../src/turn/options.ts'
 import { claimMemory } from '../../src/turn/port-claims.ts'
 import { Quota, type QuotaLimits } from '../../src/turn/quota.ts'
 import { RelayPorts } from '../../src/turn/relay-ports.ts'
+import { SourceTable, sourceMemory } from '../../src/turn/source-table.ts'
 import { ALICE, LoopbackClient, REALM } from '../support/loopback-turn.ts'
 import { silentLog, UdpClient } from '../support/sockets.ts'
 import { Answer, channelData } from '../support/turn-client.ts'
@@ -51,6 +52,7 @@ function planFor(quota: QuotaLimits, more: Partial<TurnPlan> = {}): TurnPlan {
     relayWhereReached: false,
     ports,
     portClaims: new Map([[RELAY_HOST, claimMemory(ports)]]),
+    sourceCounts: sourceMemory(THREADS + 1, randomBytes),
     externalIp: [],
     peers: { ...peers, ...ports },
     ...more,
@@ -63,6 +65,7 @@ const UNLIMITED: QuotaLimits = { user: 0, total: 0 }
 async function start(options: Partial<RelayWorkersOptions> = {}, quotaLimits = UNLIMITED, more?: Partial<TurnPlan>) {
   const plan = planFor(quotaLimits, more)
   const ownPorts = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: plan.portClaims })
+  const ownSources = new SourceTable(plan.sourceCounts, 0)
   const spawned: Worker[] = []
   const counters: SharedArrayBuffer[] = []
   const quota = new Quota(quotaLimits)
@@ -75,7 +78,10 @@ async function start(options: Partial<RelayWorkersOptions> = {}, quotaLimits = U
     quota,
     quotaLimits,
     hearPorts: () => {},
-    forgetThread: (thread) => ownPorts.forgetThread(thread),
+    forgetThread: (thread) => {
+      ownPorts.forgetThread(thread)
+      ownSources.forgetThread(thread)
+    },
     errors: new SocketErrors(silentLog, () => 0),
     log: silentLog,
     clock: () => performance.now(),
@@ -233,6 +239,23 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     expect(left).toBeLessThan(20)
     expect(await takeAll()).toBe(508)
     expect(await workers.sessions()).toHaveLength(20)
+  })
+
+  test('RES-04 one address has as many allocations as allowed in all threads together, also when one has died', async () => {
+    const settings = { ...DEFAULT_SETTINGS, maxAllocationsPerAddress: 8 }
+    const { client, spawned, workers } = await start({}, UNLIMITED, { settings })
+    const codes = async () => {
+      const answers: (number | null)[] = []
+      for (let i = 0; i < 24; i++) answers.push((await (await client()).allocate()).code)
+      return answers
+    }
+    const first = await codes()
+    expect(first.filter((code) => code === 200)).toHaveLength(8)
+    expect(first.filter((code) => code === 486)).toHaveLength(16)
+    await spawned[0]!.terminate()
+    await vi.waitFor(() => expect(spawned).toHaveLength(3), { timeout: 5000 })
+    const left = (await workers.sessions()).length
+    expect((await codes()).filter((code) => code === 200)).toHaveLength(8 - left)
   })
 
   test('TURN-PEER-10 new peer rules and draining reach every thread', async () => {

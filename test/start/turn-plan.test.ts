@@ -6,13 +6,18 @@ import { turnPlan } from '../../src/start/turn-plan.ts'
 import type { TurnOptions } from '../../src/turn/options.ts'
 import { Quota } from '../../src/turn/quota.ts'
 import { RelayPorts } from '../../src/turn/relay-ports.ts'
+import { SourceCount } from '../../src/turn/source-count.ts'
 import { load } from '../config/loading.ts'
 
 /** What the TURN core is told for this turnserver.conf. */
 async function optionsFor(file: string): Promise<TurnOptions> {
   const { config } = await load(file)
-  const plan = turnPlan(config, turnAddresses(config))
-  return turnOptions(plan, { quota: new Quota(plan.quota), relayPorts: new RelayPorts(plan.ports, randomBytes) })
+  const plan = turnPlan(config, turnAddresses(config), 1)
+  return turnOptions(plan, {
+    quota: new Quota(plan.quota),
+    relayPorts: new RelayPorts(plan.ports, randomBytes),
+    sources: new SourceCount(),
+  })
 }
 
 test('TURN-ALLOC-05 TURN-MOB-01 RES-04 switches and limits reach the TURN server', async () => {

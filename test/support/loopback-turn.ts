@@ -12,6 +12,7 @@ import { DEFAULT_SETTINGS, type TurnSettings } from '../../src/turn/options.ts'
 import { PeerPolicy } from '../../src/turn/peer-policy.ts'
 import { Quota } from '../../src/turn/quota.ts'
 import { RelayPorts } from '../../src/turn/relay-ports.ts'
+import { SourceCount } from '../../src/turn/source-count.ts'
 import { TurnServer } from '../../src/turn/turn-server.ts'
 import { StaticUsers } from '../../src/turn/user-store.ts'
 import { localhostEc } from './certificates.ts'
@@ -39,6 +40,7 @@ export function loopbackTurn(effects: Effects, settings: Partial<TurnSettings> =
     relayAddresses,
     relayWhereReached: false,
     relayPorts: new RelayPorts(PORTS, randomBytes),
+    sources: new SourceCount(),
     externalIp: new ExternalIp([], relayAddresses),
     peerPolicy: new PeerPolicy({
       allowed: [],

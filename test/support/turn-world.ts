@@ -13,6 +13,7 @@ import { PeerPolicy, type PeerRange, type PeerRules, parsePeerRange } from '../.
 import { Quota } from '../../src/turn/quota.ts'
 import type { Relay } from '../../src/turn/relay-address.ts'
 import { RelayPorts } from '../../src/turn/relay-ports.ts'
+import { SourceCount } from '../../src/turn/source-count.ts'
 import { TurnServer } from '../../src/turn/turn-server.ts'
 import { StaticUsers } from '../../src/turn/user-store.ts'
 import { Clock } from './clock.ts'
@@ -92,6 +93,7 @@ export class TurnWorld {
       relayAddresses,
       relayWhereReached: options.relayWhereReached ?? false,
       relayPorts: new RelayPorts({ minPort: ports[0], maxPort: ports[1] }, randomBytes),
+      sources: new SourceCount(),
       externalIp,
       peerPolicy: new PeerPolicy(this.#rules),
     }
