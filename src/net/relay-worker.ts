@@ -59,7 +59,6 @@ const loop = new RelayLoop(
 )
 const readings = new TurnReadings(loop.turn.counters, loop.counters)
 const publish = new SharedCounters(data.counters).publisher(readings)
-let changes = -1
 let told = ''
 let isClosing = false
 
@@ -130,13 +129,7 @@ function refuse(relay: Relay): void {
 }
 
 function show(): void {
-  const { allocationsCreated, allocationsEnded } = loop.turn.counters
-  // Counting the allocations takes longer the more there are.
-  if (changes !== allocationsCreated + allocationsEnded) {
-    changes = allocationsCreated + allocationsEnded
-    readings.update(loop.turn.allocations, loop.openRelays)
-  }
-  readings.relays.open = loop.openRelays
+  readings.update(loop.turn.openAllocations, loop.openRelays)
   publish()
   const { counts } = loop.errors
   const kinds = Object.entries(counts) as [keyof typeof counts, Map<string, number>][]

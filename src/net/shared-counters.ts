@@ -1,4 +1,3 @@
-import type { Allocation } from '../turn/allocation.ts'
 import { Counters } from '../turn/counters.ts'
 import type { ClientTransport } from '../turn/five-tuple.ts'
 import { NetCounters } from './counters.ts'
@@ -16,11 +15,9 @@ export class TurnReadings {
     this.net = net
   }
 
-  /** Says what is the case now. What still opens may yet be refused: it is an allocation when it is created. */
-  update(allocations: Iterable<Pick<Allocation, 'client' | 'state'>>, openRelays: number): void {
-    const counts = this.allocations
-    counts.udp = counts.dtls = counts.tcp = counts.tls = 0
-    for (const { client, state } of allocations) if (state === 'open') counts[client.transport]++
+  /** Says what is the case now. */
+  update(openAllocations: Readonly<Record<ClientTransport, number>>, openRelays: number): void {
+    Object.assign(this.allocations, openAllocations)
     this.relays.open = openRelays
   }
 }

@@ -126,7 +126,7 @@ export async function startTurn(
       workers?.drain(on)
     },
     readings: () => {
-      own.update(driver.turn.allocations, driver.openRelays)
+      own.update(driver.turn.openAllocations, driver.openRelays)
       const sum = new TurnReadings()
       addReadings(sum, own)
       workers?.addTo(sum)

@@ -1,6 +1,6 @@
 import type { Allocation, Move } from './allocation.ts'
 import type { Counters } from './counters.ts'
-import { type FiveTuple, FiveTupleMap } from './five-tuple.ts'
+import { type ClientTransport, type FiveTuple, FiveTupleMap } from './five-tuple.ts'
 
 /** How long the first packet on a new path may take before the old one counts again. */
 const MOVE_MS = 30_000
@@ -13,6 +13,8 @@ export class AllocationTable implements Iterable<Allocation> {
   readonly #allocations = new FiveTupleMap<Allocation>()
   /** By the 5-tuple that the client is moving to. */
   readonly #moves = new FiveTupleMap<Move>()
+  /** Those that are open, by the client's transport. */
+  readonly open: Record<ClientTransport, number> = { udp: 0, dtls: 0, tcp: 0, tls: 0 }
   readonly #counters: Counters
 
   constructor(counters: Counters) {
@@ -102,13 +104,13 @@ export class AllocationTable implements Iterable<Allocation> {
 
   /** Hands every allocation whose time is over to `end`, and lets the others drop what has expired inside them. */
   sweep(now: number, end: (allocation: Allocation, now: number) => void): void {
-    for (const allocation of this.#allocations) {
+    this.#allocations.forEach((allocation) => {
       if (allocation.expiresAt <= now) end(allocation, now)
       else {
         if (allocation.move !== null && allocation.move.expiresAt <= now) this.abandon(allocation)
         allocation.sweep(now)
       }
-    }
+    })
   }
 
   #moveTo(client: FiveTuple, now: number): Move | undefined {
@@ -121,6 +123,8 @@ export class AllocationTable implements Iterable<Allocation> {
   #complete({ allocation, client }: Move): void {
     this.#forgetMove(allocation)
     this.#allocations.delete(allocation.client)
+    this.open[allocation.client.transport]--
+    this.open[client.transport]++
     allocation.client = client
     allocation.isClientGone = false
     // There is room: as long as a move exists, no allocation is added that shares its key.

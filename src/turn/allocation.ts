@@ -92,6 +92,8 @@ export class Allocation {
   readonly channels = new Map<number, Channel>()
   readonly #permissions = new Map<number, Permission>()
   readonly #channelsByPeer = new Map<number, Channel>()
+  /** No permission and no channel ends sooner: until then a sweep finds nothing here. */
+  #firstEnd = Infinity
   toPeerPackets = 0
   toPeerBytes = 0
   toClientPackets = 0
@@ -148,6 +150,7 @@ export class Allocation {
   permit(peer: Address, expiresAt: number): Permission | null {
     const key = peer.ipKey
     const found = this.#permissions.get(key)
+    if (expiresAt < this.#firstEnd) this.#firstEnd = expiresAt
     if (found?.peer.sameIp(peer)) {
       // Never shorter: a channel keeps its permission for as long as itself (TURN-CHAN-05 in the tests).
       if (found.expiresAt < expiresAt) found.expiresAt = expiresAt
@@ -168,9 +171,18 @@ export class Allocation {
   bind(channel: Channel): boolean {
     const key = channel.peer.key
     if (this.#channelsByPeer.has(key)) return false
+    if (channel.expiresAt < this.#firstEnd) this.#firstEnd = channel.expiresAt
     this.channels.set(channel.number, channel)
     this.#channelsByPeer.set(key, channel)
     return true
+  }
+
+  /** Gives a binding and its permission new ends; the permission never an earlier one. */
+  renew(channel: Channel, expiresAt: number, permissionExpiresAt: number): void {
+    channel.expiresAt = expiresAt
+    if (expiresAt < this.#firstEnd) this.#firstEnd = expiresAt
+    const { permission } = channel
+    permission.expiresAt = Math.max(permission.expiresAt, permissionExpiresAt)
   }
 
   unbind(channel: Channel): void {
@@ -189,7 +201,15 @@ export class Allocation {
 
   /** Gives back the memory of what has expired. */
   sweep(now: number): void {
-    for (const channel of this.channels.values()) if (channel.expiresAt <= now) this.unbind(channel)
-    for (const [key, { expiresAt }] of this.#permissions) if (expiresAt <= now) this.#permissions.delete(key)
+    if (this.#firstEnd > now) return
+    this.#firstEnd = Infinity
+    for (const channel of this.channels.values()) {
+      if (channel.expiresAt <= now) this.unbind(channel)
+      else this.#firstEnd = Math.min(this.#firstEnd, channel.expiresAt)
+    }
+    for (const [key, { expiresAt }] of this.#permissions) {
+      if (expiresAt <= now) this.#permissions.delete(key)
+      else this.#firstEnd = Math.min(this.#firstEnd, expiresAt)
+    }
   }
 }

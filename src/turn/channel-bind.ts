@@ -36,9 +36,8 @@ export function channelBind(request: StunMessage, allocation: Allocation, turn: 
 
   const expiresAt = now + options.channelLifetimeSeconds * 1000
   if (bound === null) return bindAnew(number, peer, allocation, turn, now, expiresAt)
-  bound.expiresAt = expiresAt
+  allocation.renew(bound, expiresAt, permissionEnd(turn, now, expiresAt))
   bound.allowedUnder = turn.policyVersion
-  bound.permission.expiresAt = Math.max(bound.permission.expiresAt, permissionEnd(turn, now, expiresAt))
   return {}
 }
 

@@ -227,6 +227,7 @@ export class RequestLane {
     if (allocation.state !== 'opening' || allocation.relays.some((relay) => relay.state === 'opening')) return
     if (allocation.relays.length > 0) {
       allocation.state = 'open'
+      this.#allocations.open[allocation.client.transport]++
       // The other place, if any, is the reservation's from now on.
       allocation.quotaPlaces = 1
       allocation.expiresAt = now + allocation.request.lifetimeSeconds * 1000

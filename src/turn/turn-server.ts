@@ -4,7 +4,7 @@ import type { Allocation } from './allocation.ts'
 import { AllocationTable } from './allocation-table.ts'
 import { Counters } from './counters.ts'
 import type { Effects } from './effects.ts'
-import type { FiveTuple } from './five-tuple.ts'
+import type { ClientTransport, FiveTuple } from './five-tuple.ts'
 import { Tickets } from './mobility.ts'
 import type { TurnOptions, TurnSettings } from './options.ts'
 import { type IcmpError, PeerErrors } from './peer-errors.ts'
@@ -132,6 +132,11 @@ export class TurnServer {
     return this.#allocations
   }
 
+  /** Those that have been granted and not ended, by the client's transport. */
+  get openAllocations(): Readonly<Record<ClientTransport, number>> {
+    return this.#allocations.open
+  }
+
   get allocationCount(): number {
     return this.#allocations.size
   }
@@ -144,8 +149,10 @@ export class TurnServer {
   /** Ends an allocation now: sockets, ports, quota, table entry. Also for an operator who disconnects somebody. */
   release(allocation: Allocation, now: number): void {
     if (allocation.state === 'ended') return
-    if (allocation.state === 'open') this.counters.allocationsEnded++
-    else cancelReservation(allocation, this)
+    if (allocation.state === 'open') {
+      this.counters.allocationsEnded++
+      this.#allocations.open[allocation.client.transport]--
+    } else cancelReservation(allocation, this)
     allocation.state = 'ended'
     for (const relay of allocation.relays) this.closeRelay(relay, now)
     this.options.quota.give(allocation.user.quotaName, allocation.quotaPlaces)

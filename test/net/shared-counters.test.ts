@@ -12,6 +12,6 @@ test('RES-04 an allocation that still opens, and may yet be refused, is not amon
   late.ask(Method.ALLOCATE, udp)
   expect(world.server.allocationCount).toBe(2)
   const readings = new TurnReadings()
-  readings.update(world.server.allocations, 1)
+  readings.update(world.server.openAllocations, 1)
   expect(readings.allocations.udp).toBe(1)
 })

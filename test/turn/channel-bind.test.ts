@@ -187,3 +187,15 @@ test('a success has no attributes but its integrity', () => {
   expect(answer.attributes).toEqual([Attribute.MESSAGE_INTEGRITY])
   expect(alice.isSigned(answer)).toBe(true)
 })
+
+test('TURN-CHAN-05 a binding that is renewed for less time than it had is gone with the first sweep behind its new end', () => {
+  const { world, alice } = allocated()
+  alice.bind(0x4000, PEER)
+  world.server.reload({ channelLifetimeSeconds: 60 })
+  alice.bind(0x4000, PEER)
+  const [allocation] = world.server.allocations
+  world.pass(59)
+  expect(allocation!.channels.size).toBe(1)
+  world.pass(1)
+  expect(allocation!.channels.size).toBe(0)
+})

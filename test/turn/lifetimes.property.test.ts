@@ -108,7 +108,12 @@ const pass = fc.tuple(fc.constantFrom(1, 100, 299, 300, 301, 599, 600), fc.boole
   command(`pass ${seconds}${swept ? ' with sweep' : ''}`, (model, { world }) => {
     model.now += seconds
     world.clock.advanceSeconds(seconds)
-    if (swept) world.server.sweep(world.now)
+    if (!swept) return
+    world.server.sweep(world.now)
+    for (const allocation of world.server.allocations) {
+      const kept = [allocation, ...allocation.permissions, ...allocation.channels.values()]
+      expect(kept.filter(({ expiresAt }) => expiresAt <= world.now)).toEqual([])
+    }
   }),
 )
 
@@ -125,6 +130,7 @@ test('TURN-GEN-08 lifetimes of allocations, permissions and channels are those o
       world.clock.advanceSeconds(1200)
       world.server.sweep(world.now)
       expect(world.server.allocationCount).toBe(0)
+      expect(world.server.openAllocations.udp).toBe(0)
       expect(world.effects.open.size).toBe(0)
       expect(world.options.quota.total).toBe(0)
     }),

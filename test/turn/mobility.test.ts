@@ -49,10 +49,12 @@ describe('moving', () => {
     expect(world.server.hasAllocation(client.fiveTuple)).toBe(false)
     expect(world.server.hasAllocation(moved.fiveTuple)).toBe(true)
     expect(world.server.counters.moves).toEqual({ begun: 1, completed: 1, abandoned: 0 })
+    expect(world.server.openAllocations).toEqual({ udp: 0, dtls: 0, tcp: 0, tls: 0, [to]: 1 })
     world.pass(899)
     expect(world.server.allocationCount).toBe(1)
     world.pass(1)
     nothingIsLeft(world)
+    expect(world.server.openAllocations[to]).toBe(0)
   })
 
   test('TURN-MOB-04 until it is heard on the new path, a client is served on the old one', () => {
