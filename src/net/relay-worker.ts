@@ -5,6 +5,7 @@ import type { Log } from '../log.ts'
 import { type DtlsPlan, dtlsOf } from '../start/dtls.ts'
 import { peerPolicy, turnOptions } from '../start/turn-options.ts'
 import type { PeerPlan, TurnPlan } from '../start/turn-plan.ts'
+import { replaceHmac } from '../stun/hmac.ts'
 import type { Allocation } from '../turn/allocation.ts'
 import type { Relay } from '../turn/relay-address.ts'
 import { RelayPorts } from '../turn/relay-ports.ts'
@@ -12,6 +13,7 @@ import { SourceCount } from '../turn/source-count.ts'
 import { SourceTable } from '../turn/source-table.ts'
 import { TurnServer } from '../turn/turn-server.ts'
 import type { DtlsIdentity } from './dtls-identity.ts'
+import { opensslHmac } from './openssl-hmac.ts'
 import { RelayGate } from './relay-gate.ts'
 import { RelayLoop } from './relay-loop.ts'
 import type { FromWorker, RelayWorkerData, Session, ToWorker } from './relay-messages.ts'
@@ -19,6 +21,9 @@ import { SharedCounters, TurnReadings } from './shared-counters.ts'
 import { isAboutPorts, SharedRelayPorts } from './shared-ports.ts'
 
 // The entry of a thread that relays (`net/relay-worker` in dist). It never returns to its event loop for long.
+
+const fastHmac = opensslHmac()
+if (fastHmac !== null) replaceHmac(fastHmac)
 
 // Written by relay-workers.ts, from the same plan that the main thread uses itself.
 const data = workerData as RelayWorkerData & { readonly plan: TurnPlan; readonly dtls: DtlsPlan | null }
