@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
-import { type Log, OncePerMinute } from '../log.ts'
+import type { Log } from '../log.ts'
 import type { Address } from '../stun/address.ts'
 import type { Effects, Refusal } from '../turn/effects.ts'
 import type { FiveTuple } from '../turn/five-tuple.ts'
@@ -14,6 +15,7 @@ import { RelaySockets } from './relay-sockets.ts'
 import { SocketErrors } from './socket-errors.ts'
 import { StreamServer } from './stream.ts'
 import { DEFAULT_STREAM_LIMITS, type StreamEndpoint, type StreamLimits } from './stream-connection.ts'
+import { StreamPlaces, sharedPlaces } from './stream-places.ts'
 import type { TlsOptions } from './tls-context.ts'
 import { TurnLog } from './turn-log.ts'
 import { type OpenUdpSocket, openUdpSocket } from './udp.ts'
@@ -79,7 +81,6 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
   readonly #datagrams: ClientDatagrams
   readonly #streamAddresses: Address[] = []
   readonly #turnLog: TurnLog
-  readonly #limits = new OncePerMinute()
   #connections = 0
   #timer: NodeJS.Timeout | undefined
   #opening: Promise<void> = Promise.resolve()
@@ -118,6 +119,7 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
     })
     this.#streams = new StreamServer({
       limits: options.limits,
+      places: new StreamPlaces(options.limits, sharedPlaces(1, randomBytes), 0),
       http: options.http,
       tls: options.tls,
       counters,
@@ -126,7 +128,7 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
       nextConnection,
       hasAllocation: (client) => turn.hasAllocation(client),
       receive: (bytes, start, end, client, now) => turn.receive(bytes, start, end, client, now),
-      limited: (reason, host) => this.#limited(reason, host),
+      limited: (reason, host) => this.#turnLog.limited(reason, host),
       closed: (client) => turn.clientClosed(client, clock()),
     })
     this.#datagrams = new ClientDatagrams(options.dtls, turn, counters, {
@@ -215,11 +217,6 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
 
   refused(client: FiveTuple, refusal: Refusal): void {
     this.#turnLog.refused(client, refusal)
-  }
-
-  #limited(reason: string, host: string): void {
-    const held = this.#limits.pass(reason, this.#clock())
-    if (held !== null) this.#log.warn({ reason, client: host, held }, 'connection refused')
   }
 
   #relayOpened(relay: Relay): void {

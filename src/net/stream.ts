@@ -1,14 +1,16 @@
-import { createServer, type Server } from 'node:net'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import { Address } from '../stun/address.ts'
 import type { FiveTuple } from '../turn/five-tuple.ts'
 import type { NetCounters } from './counters.ts'
 import type { HttpOptions } from './http-answer.ts'
 import type { SocketErrors } from './socket-errors.ts'
 import { StreamConnection, type StreamEndpoint, type StreamHost, type StreamLimits } from './stream-connection.ts'
+import type { StreamPlaces } from './stream-places.ts'
 import { TlsContext, type TlsOptions } from './tls-context.ts'
 
 export interface StreamServerOptions {
   readonly limits: StreamLimits
+  readonly places: StreamPlaces
   readonly http: HttpOptions
   /** Null: connections that begin with a TLS handshake are closed. */
   readonly tls: TlsOptions | null
@@ -24,6 +26,9 @@ export interface StreamServerOptions {
   readonly closed: (client: FiveTuple) => void
 }
 
+/** Connections that wait to be accepted, for each listening socket. */
+export const BACKLOG = 1024
+
 /** TCP listeners and their connections: plain and TLS on the same ports, with or without a PROXY header. */
 export class StreamServer {
   readonly #options: StreamServerOptions
@@ -31,7 +36,6 @@ export class StreamServer {
   readonly #connections = new Set<StreamConnection>()
   // Only those that the core knows, by FiveTuple.connection.
   readonly #clients = new Map<number, StreamConnection>()
-  readonly #perSource = new Map<number, number>()
   readonly #host: StreamHost
   #tls: TlsContext | null = null
   #whenEmpty: (() => void) | null = null
@@ -54,29 +58,29 @@ export class StreamServer {
     if (Address.parse(endpoint.host) === null) {
       return Promise.reject(Object.assign(new Error('not a numeric address'), { code: 'EINVAL' }))
     }
-    const server = createServer({ noDelay: true }, (socket) => {
-      if (this.#connections.size >= this.#options.limits.total) {
-        this.#options.counters.closedConnections['too-many']++
-        this.#options.limited('too-many', socket.remoteAddress ?? 'unknown')
-        socket.destroy()
-        return
-      }
-      this.#connections.add(new StreamConnection(socket, endpoint, this.#host))
-    })
+    const server = this.#server(endpoint)
     return new Promise((resolve, reject) => {
       server.once('error', reject)
-      server.listen(
-        { host: endpoint.host, port: endpoint.port, ipv6Only: true, exclusive: true, backlog: 1024 },
-        () => {
-          server.off('error', reject)
-          // Accepting fails now and then (no descriptors left); the listener goes on.
-          server.on('error', (error) => this.#options.errors.count('listener', error))
-          this.#servers.push(server)
-          const { address, port } = server.address() as { address: string; port: number }
-          resolve(Address.parse(address, port)!)
-        },
-      )
+      const { host, port } = endpoint
+      server.listen({ host, port, ipv6Only: true, exclusive: true, backlog: BACKLOG }, () => {
+        server.off('error', reject)
+        this.#goOn(server)
+        const bound = server.address() as AddressInfo
+        resolve(Address.parse(bound.address, bound.port)!)
+      })
     })
+  }
+
+  /** Serves a bound descriptor, which is closed with the rest. */
+  serve(fd: number, endpoint: StreamEndpoint): void {
+    const server = this.#server(endpoint)
+    this.#goOn(server)
+    server.listen({ fd, backlog: BACKLOG })
+  }
+
+  /** Connections now open. */
+  get size(): number {
+    return this.#connections.size
   }
 
   /** New handshakes use the new certificates; live connections keep what they have. Throws and changes nothing if they are bad. */
@@ -108,33 +112,37 @@ export class StreamServer {
     if (this.#connections.size > 0) await new Promise<void>((resolve) => (this.#whenEmpty = resolve))
   }
 
+  #server(endpoint: StreamEndpoint): Server {
+    const { places, counters, limited } = this.#options
+    return createServer({ noDelay: true }, (socket) => {
+      if (places.take()) {
+        this.#connections.add(new StreamConnection(socket, endpoint, this.#host))
+        return
+      }
+      counters.closedConnections['too-many']++
+      limited('too-many', socket.remoteAddress ?? 'unknown')
+      socket.destroy()
+    })
+  }
+
+  // Accepting fails now and then (no descriptors left); the listener goes on.
+  #goOn(server: Server): void {
+    server.on('error', (error) => this.#options.errors.count('listener', error))
+    this.#servers.push(server)
+  }
+
   #admits(source: Address): boolean {
-    const key = sourceKey(source)
-    const others = this.#perSource.get(key) ?? 0
-    if (others >= this.#options.limits.perSource) {
-      this.#options.limited('too-many-from-source', source.host)
-      return false
-    }
-    this.#perSource.set(key, others + 1)
-    return true
+    if (this.#options.places.takeOf(source)) return true
+    this.#options.limited('too-many-from-source', source.host)
+    return false
   }
 
   #closed(connection: StreamConnection): void {
     this.#connections.delete(connection)
-    if (connection.source !== null) {
-      const key = sourceKey(connection.source)
-      const others = this.#perSource.get(key)! - 1
-      if (others > 0) this.#perSource.set(key, others)
-      else this.#perSource.delete(key)
-    }
+    this.#options.places.give(connection.source)
     if (connection.client !== null && this.#clients.delete(connection.client.connection)) {
       this.#options.closed(connection.client)
     }
     if (this.#connections.size === 0) this.#whenEmpty?.()
   }
-}
-
-/** Who shares a count: an IPv4 address, or an IPv6 /64, which one host has to itself. */
-function sourceKey(source: Address): number {
-  return source.family === 4 ? source.ipKey : Address.ipv6(source.w0, source.w1, 0, 0, 0).ipKey
 }

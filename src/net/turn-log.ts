@@ -8,6 +8,7 @@ export class TurnLog {
   readonly #log: Log
   readonly #clock: () => number
   readonly #refusals = new OncePerMinute()
+  readonly #limits = new OncePerMinute()
 
   constructor(log: Log, clock: () => number) {
     this.#log = log
@@ -23,6 +24,12 @@ export class TurnLog {
     if (held === null) return
     const { transport } = client
     this.#log[level]({ client: host, transport, method, code, reason, username, realm, held }, 'request refused')
+  }
+
+  /** A connection was one too many. */
+  limited(reason: string, host: string): void {
+    const held = this.#limits.pass(reason, this.#clock())
+    if (held !== null) this.#log.warn({ reason, client: host, held }, 'connection refused')
   }
 
   opened(relay: Relay): void {
