@@ -8,7 +8,11 @@ import { ClientDatagrams } from './client-datagrams.ts'
 import { NetCounters } from './counters.ts'
 import type { OpenDtls } from './dtls-endpoint.ts'
 import { closeDescriptor, keepErrors, localAddress, mergeDatagrams, openUdpDescriptor } from './linux/descriptors.ts'
+import { LoopStreams } from './loop-streams.ts'
 import { SocketErrors } from './socket-errors.ts'
+import type { StreamServerOptions } from './stream.ts'
+import type { StreamListener } from './stream-listeners.ts'
+import type { TlsOptions } from './tls-context.ts'
 import { TurnLog } from './turn-log.ts'
 import { BatchSocket, UdpBatch } from './udp-batch.ts'
 
@@ -17,6 +21,8 @@ export interface RelayLoopOptions {
   readonly wakeUp: number
   readonly onWake: () => void
   readonly dtls: OpenDtls | null
+  /** TCP and TLS; null for none. */
+  readonly streams: RelayStreams | null
   /** For each relay socket. */
   readonly bufferSize: number
   /** Whether a new relay may be opened: at once, or by calling `admit` later. */
@@ -27,6 +33,11 @@ export interface RelayLoopOptions {
   readonly onDescriptor: (place: number, fd: number | null) => void
   readonly log: Log
   readonly clock: () => number
+}
+
+/** What TCP and TLS clients are served with. */
+export type RelayStreams = Pick<StreamServerOptions, 'limits' | 'places' | 'http' | 'tls'> & {
+  readonly listeners: readonly StreamListener[]
 }
 
 /** How long the thread sleeps when nothing arrives: then it looks after time and its event loop. */
@@ -48,6 +59,7 @@ export class RelayLoop implements Effects {
   readonly #clock: () => number
   readonly #batch: UdpBatch
   readonly #datagrams: ClientDatagrams
+  readonly #streams: LoopStreams | null
   /** By FiveTuple.listener. */
   readonly #listeners: BatchSocket[] = []
   #opening: Relay[] = []
@@ -79,11 +91,27 @@ export class RelayLoop implements Effects {
     })
     // The first place is the wake-up's, which is not ours to close.
     options.onDescriptor(0, this.#batch.descriptor)
+    const nextConnection = () => ++this.#connections
     this.#datagrams = new ClientDatagrams(options.dtls, turn, this.counters, {
       clock,
-      nextConnection: () => ++this.#connections,
+      nextConnection,
       sendDatagram: (to, bytes, start, end) => this.#sendUdp(to, bytes, start, end),
     })
+    this.#streams =
+      options.streams &&
+      new LoopStreams({
+        ...options.streams,
+        counters: this.counters,
+        errors: this.errors,
+        log,
+        clock,
+        nextConnection,
+        hasAllocation: (client) => turn.hasAllocation(client),
+        receive: (bytes, start, end, client, now) => turn.receive(bytes, start, end, client, now),
+        limited: (reason, host) => this.#log.limited(reason, host),
+        closed: (client) => turn.clientClosed(client, clock()),
+        watch: (poller) => this.#batch.watch(poller, () => this.#streams!.wanted()),
+      })
   }
 
   /** Relay sockets now open. */
@@ -102,21 +130,20 @@ export class RelayLoop implements Effects {
     this.#listeners.push(socket)
   }
 
-  /** Relays for a while, then comes back. */
+  /** Relays for a while, then comes back; at once when the event loop has something to do. To be called in each pass of that. */
   run(): void {
+    const streams = this.#streams
+    // What clients have sent by streams since.
+    this.flush()
+    const wait = streams === null ? MAX_WAIT_MS : streams.rest(MAX_WAIT_MS)
     const began = this.#clock()
     let now = began
     do {
-      this.#batch.poll(MAX_WAIT_MS)
+      this.#batch.poll(wait)
       this.#openRelays()
       now = this.#clock()
-      if (now - this.#sweptAt >= SWEEP_MS) {
-        this.#sweptAt = now
-        this.turn.sweep(now)
-        this.#datagrams.sweep(now)
-        this.#batch.flush()
-      }
-    } while (now - began < MAX_BUSY_MS)
+      if (now - this.#sweptAt >= SWEEP_MS) this.#sweep(now)
+    } while (now - began < MAX_BUSY_MS && wait > 0 && streams?.isWanted !== true)
   }
 
   /** Sends what an operator's command has led to. */
@@ -130,8 +157,14 @@ export class RelayLoop implements Effects {
     this.#opening.push(relay)
   }
 
-  /** Closes everything that was opened here; says close_notify to DTLS clients. */
-  close(): void {
+  /** New TLS handshakes get these certificates; throws, and keeps the old, if they are bad. */
+  reload(tls: TlsOptions | null): void {
+    this.#streams?.reload(tls)
+  }
+
+  /** Closes everything that was opened here; says close_notify to clients. */
+  async close(): Promise<void> {
+    await this.#streams?.close()
     this.#datagrams.close()
     this.#batch.flush()
     this.#opening = []
@@ -143,6 +176,7 @@ export class RelayLoop implements Effects {
 
   sendToClient(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
     if (client.connection === 0) this.#sendUdp(client, bytes, start, end)
+    else if (client.isStream) this.#streams?.send(client, bytes, start, end)
     else this.#datagrams.sendByDtls(client, bytes, start, end)
   }
 
@@ -171,11 +205,20 @@ export class RelayLoop implements Effects {
   }
 
   closeClient(client: FiveTuple): void {
-    this.#datagrams.closeClient(client)
+    if (client.isStream) this.#streams?.closeClient(client)
+    else this.#datagrams.closeClient(client)
   }
 
   refused(client: FiveTuple, refusal: Refusal): void {
     this.#log.refused(client, refusal)
+  }
+
+  #sweep(now: number): void {
+    this.#sweptAt = now
+    this.turn.sweep(now)
+    this.#datagrams.sweep(now)
+    this.#streams?.sweep(now)
+    this.#batch.flush()
   }
 
   #sendUdp(client: FiveTuple, bytes: Buffer, start: number, end: number): void {

@@ -1,7 +1,12 @@
 import type { MessagePort } from 'node:worker_threads'
-import type { ClientTransport } from '../turn/five-tuple.ts'
+import type { HttpOptions } from './http-answer.ts'
+import type { Session } from './session.ts'
 import type { PortMessage } from './shared-ports.ts'
 import type { SocketKind } from './socket-errors.ts'
+import type { StreamLimits } from './stream-connection.ts'
+import type { StreamListener } from './stream-listeners.ts'
+import type { SharedPlaces } from './stream-places.ts'
+import type { TlsOptions } from './tls-context.ts'
 
 /** Everything that a relay worker is told when it begins; values that can be copied to another thread. */
 export interface RelayWorkerData {
@@ -13,8 +18,10 @@ export interface RelayWorkerData {
   readonly thread: number
   /** Whether a quota has to be asked for each allocation. */
   readonly hasQuota: boolean
-  /** Bound descriptors, which stay the main thread's. */
+  /** Bound UDP descriptors, which stay the main thread's. */
   readonly listeners: readonly number[]
+  /** Its TCP and TLS; null for none. */
+  readonly streams: WorkerStreams | null
   readonly wakeUp: number
   readonly bufferSize: number
   readonly draining: boolean
@@ -25,20 +32,18 @@ export interface RelayWorkerData {
   readonly control: MessagePort
 }
 
-/** One line per allocation. */
-export interface Session {
-  readonly transport: ClientTransport
-  readonly client: string
-  readonly username: string
-  readonly relays: readonly string[]
-  readonly ageSeconds: number
-  readonly expiresInSeconds: number
-  readonly permissions: number
-  readonly channels: number
-  readonly toPeerPackets: number
-  readonly toPeerBytes: number
-  readonly toClientPackets: number
-  readonly toClientBytes: number
+/** What one thread serves TCP and TLS clients with; the descriptors stay the main thread's. */
+export interface WorkerStreams extends StreamsPlan {
+  readonly listeners: readonly StreamListener[]
+  /** Of all threads. */
+  readonly places: SharedPlaces
+}
+
+/** What all threads serve TCP and TLS clients with, in values that can be copied to them. */
+export interface StreamsPlan {
+  readonly limits: StreamLimits
+  readonly http: HttpOptions
+  readonly tls: TlsOptions | null
 }
 
 export type ToWorker =
@@ -47,6 +52,7 @@ export type ToWorker =
   | { readonly kind: 'verdict'; readonly id: number; readonly granted: boolean }
   | { readonly kind: 'peers'; readonly peers: unknown }
   | { readonly kind: 'dtls'; readonly identity: unknown }
+  | { readonly kind: 'tls'; readonly tls: TlsOptions | null }
   | { readonly kind: 'drain'; readonly on: boolean }
   | { readonly kind: 'sessions'; readonly id: number }
   | { readonly kind: 'close' }

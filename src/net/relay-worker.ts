@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
-import type { Log } from '../log.ts'
 import { type DtlsPlan, dtlsOf } from '../start/dtls.ts'
 import { peerPolicy, turnOptions } from '../start/turn-options.ts'
 import type { PeerPlan, TurnPlan } from '../start/turn-plan.ts'
 import { replaceHmac } from '../stun/hmac.ts'
-import type { Allocation } from '../turn/allocation.ts'
 import type { Relay } from '../turn/relay-address.ts'
 import { RelayPorts } from '../turn/relay-ports.ts'
 import { SourceCount } from '../turn/source-count.ts'
@@ -16,11 +14,17 @@ import type { DtlsIdentity } from './dtls-identity.ts'
 import { opensslHmac } from './openssl-hmac.ts'
 import { RelayGate } from './relay-gate.ts'
 import { RelayLoop } from './relay-loop.ts'
-import type { FromWorker, RelayWorkerData, Session, ToWorker } from './relay-messages.ts'
+import type { FromWorker, RelayWorkerData, ToWorker } from './relay-messages.ts'
+import { type Session, sessionOf } from './session.ts'
 import { SharedCounters, TurnReadings } from './shared-counters.ts'
 import { isAboutPorts, SharedRelayPorts } from './shared-ports.ts'
+import { StreamPlaces } from './stream-places.ts'
+import { forwardingLog } from './worker-log.ts'
 
 // The entry of a thread that relays (`net/relay-worker` in dist). It never returns to its event loop for long.
+
+/** How old what the main thread reads may be. */
+const SHOW_MS = 50
 
 const fastHmac = opensslHmac()
 if (fastHmac !== null) replaceHmac(fastHmac)
@@ -30,7 +34,7 @@ const data = workerData as RelayWorkerData & { readonly plan: TurnPlan; readonly
 const { control, wakeUp, thread, plan, hasQuota, bufferSize } = data
 const clock = () => performance.now()
 const tell = (message: FromWorker) => control.postMessage(message)
-const log = forwardingLog(data.logLevel)
+const log = forwardingLog(data.logLevel, tell)
 
 const gate = new RelayGate({
   hasQuota,
@@ -52,6 +56,10 @@ const loop = new RelayLoop(
     log,
     clock,
     dtls: dtls?.open ?? null,
+    streams: data.streams && {
+      ...data.streams,
+      places: new StreamPlaces(data.streams.limits, data.streams.places, thread - 1),
+    },
     onWake: hear,
     mayOpen: (relay) => gate.mayOpen(relay),
     abandoned: (relay) => gate.abandon(relay),
@@ -65,6 +73,7 @@ const loop = new RelayLoop(
 const readings = new TurnReadings(loop.turn.counters, loop.counters)
 const publish = new SharedCounters(data.counters).publisher(readings)
 let told = ''
+let shownAt = clock()
 let isClosing = false
 
 loop.turn.drain(data.draining)
@@ -77,8 +86,9 @@ relayOn()
 function relayOn(): void {
   loop.run()
   hear()
-  show()
-  if (isClosing) end()
+  // The event loop may come by thousands of times a second.
+  if (clock() - shownAt >= SHOW_MS) show()
+  if (isClosing) void end()
   else setImmediate(relayOn)
 }
 
@@ -114,12 +124,15 @@ function obey(message: ToWorker): void {
     case 'dtls':
       dtls?.reload(message.identity as DtlsIdentity)
       break
+    case 'tls':
+      loop.reload(message.tls)
+      break
     case 'drain':
       loop.turn.drain(message.on)
       break
     case 'sessions':
       show()
-      tell({ kind: 'sessions', id: message.id, sessions: Array.from(loop.turn.allocations, sessionOf) })
+      tell({ kind: 'sessions', id: message.id, sessions: sessionsNow() })
       break
     case 'close':
       isClosing = true
@@ -134,6 +147,7 @@ function refuse(relay: Relay): void {
 }
 
 function show(): void {
+  shownAt = clock()
   readings.update(loop.turn.openAllocations, loop.openRelays)
   publish()
   const { counts } = loop.errors
@@ -145,41 +159,13 @@ function show(): void {
   tell({ kind: 'errors', counts: all.map(([kind, code, count]) => [kind, code, count]) })
 }
 
-function end(): void {
-  loop.close()
+function sessionsNow(): Session[] {
+  const now = clock()
+  return Array.from(loop.turn.allocations, (allocation) => sessionOf(allocation, now))
+}
+
+async function end(): Promise<void> {
+  await loop.close()
   show()
   control.close()
-}
-
-function sessionOf(allocation: Allocation): Session {
-  const { client, username, createdAt, expiresAt, permissionCount, channels } = allocation
-  const { toPeerPackets, toPeerBytes, toClientPackets, toClientBytes } = allocation
-  const now = clock()
-  return {
-    transport: client.transport,
-    client: client.client.toString(),
-    username,
-    relays: allocation.relays.map(({ advertised }) => advertised.toString()),
-    ageSeconds: Math.floor((now - createdAt) / 1000),
-    expiresInSeconds: Math.ceil((expiresAt - now) / 1000),
-    permissions: permissionCount,
-    channels: channels.size,
-    toPeerPackets,
-    toPeerBytes,
-    toClientPackets,
-    toClientBytes,
-  }
-}
-
-/** The main thread writes the lines: one place knows where they go. */
-function forwardingLog(least: string): Log {
-  const levels = ['debug', 'info', 'warn', 'error'] as const
-  const from = levels.indexOf(least as (typeof levels)[number])
-  const line = (level: (typeof levels)[number]) => (fields: object, message: string) => {
-    if (from >= 0 && levels.indexOf(level) >= from) tell({ kind: 'log', level, fields, message })
-  }
-  const isLevelEnabled = (level: string) => from >= 0 && levels.indexOf(level as (typeof levels)[number]) >= from
-  const made = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error'), isLevelEnabled }
-  // Only what the drivers call; the type has pino's many overloads.
-  return made as unknown as Log
 }

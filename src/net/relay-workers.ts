@@ -1,22 +1,30 @@
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { MessageChannel, type MessagePort, Worker, type WorkerOptions } from 'node:worker_threads'
 import type { Log } from '../log.ts'
-import type { Address } from '../stun/address.ts'
 import type { Quota, QuotaLimits } from '../turn/quota.ts'
+import type { BoundAddress } from './driver.ts'
 import { closeDescriptor } from './linux/descriptors.ts'
 import { linuxSupport } from './linux/system-calls.ts'
 import { openWakeUp, wake } from './linux/wake-up.ts'
-import type { FromWorker, RelayWorkerData, Session, ToWorker } from './relay-messages.ts'
+import type { FromWorker, RelayWorkerData, StreamsPlan, ToWorker, WorkerStreams } from './relay-messages.ts'
 import { ReuseListeners } from './reuse-listeners.ts'
+import type { Session } from './session.ts'
 import { SharedCounters, type TurnReadings } from './shared-counters.ts'
 import type { PortMessage } from './shared-ports.ts'
 import type { SocketErrors, SocketKind } from './socket-errors.ts'
+import type { StreamEndpoint } from './stream-connection.ts'
+import { StreamListeners } from './stream-listeners.ts'
+import { type SharedPlaces, sharedPlaces, takeBackPlaces } from './stream-places.ts'
+import { TlsContext, type TlsOptions } from './tls-context.ts'
 import type { UdpEndpoint } from './udp-listeners.ts'
 
 export interface RelayWorkersOptions {
   readonly threads: number
   readonly endpoints: readonly UdpEndpoint[]
+  /** TCP and TLS. */
+  readonly streams: StreamsPlan & { readonly endpoints: readonly StreamEndpoint[] }
   readonly bufferSize: number
   /** Handed to the workers as they are: `TurnPlan` and `DtlsPlan`. */
   readonly plan: unknown
@@ -62,25 +70,32 @@ const RESCAN_MS = 10_000
 const PLACES = 65_536
 
 /**
- * The threads that relay UDP and DTLS, seen from the main thread: starts them, shares out listening descriptors, and knows
- * what is common to all (quotas, reservations). A packet never comes here. One that dies takes its own allocations with it
+ * The threads that relay, seen from the main thread: starts them, shares out listening descriptors, and knows what is common
+ * to all (quotas, reservations, the number of connections). A packet never comes here. One that dies takes its own allocations with it
  * and is replaced.
  */
 export class RelayWorkers {
   readonly deaths = { total: 0 }
   readonly #options: RelayWorkersOptions
   readonly #listeners: ReuseListeners
+  readonly #streams: StreamListeners
+  readonly #places: SharedPlaces
   readonly #members: Member[] = []
   #peers: ToWorker | null = null
   #dtls: unknown
+  #tls: TlsOptions | null
   #isDraining = false
   #timer: NodeJS.Timeout | undefined
   #closing: Promise<void> | null = null
   #lastQuestion = 0
 
+  /** Throws when TLS cannot be served like that. */
   constructor(options: RelayWorkersOptions) {
     this.#options = options
     this.#dtls = options.dtls
+    this.#tls = proven(options.streams)
+    this.#streams = new StreamListeners(options.threads)
+    this.#places = sharedPlaces(options.threads, randomBytes)
     this.#listeners = new ReuseListeners({
       threads: options.threads,
       bufferSize: options.bufferSize,
@@ -92,6 +107,7 @@ export class RelayWorkers {
   async start(): Promise<void> {
     try {
       for (const endpoint of this.#options.endpoints) this.#listeners.listen(endpoint)
+      for (const endpoint of this.#options.streams.endpoints) this.#streams.listen(endpoint)
       for (let thread = 0; thread < this.#options.threads; thread++) this.#members.push(this.#enlist(thread))
       await Promise.all(this.#members.map(({ ready }) => ready))
     } catch (error) {
@@ -100,13 +116,17 @@ export class RelayWorkers {
     }
     this.#timer = setInterval(() => this.#rescan(), RESCAN_MS)
     this.#timer.unref()
-    for (const address of this.addresses) {
-      this.#options.log.info({ transport: 'udp', address: address.toString(), threads: this.size }, 'listening')
+    for (const { transport, address } of this.addresses) {
+      this.#options.log.info({ transport, address: address.toString(), threads: this.size }, 'listening')
     }
   }
 
-  get addresses(): readonly Address[] {
-    return this.#listeners.addresses
+  /** UDP first. */
+  get addresses(): BoundAddress[] {
+    return [
+      ...this.#listeners.addresses.map((address) => ({ transport: 'udp' as const, address })),
+      ...this.#streams.addresses.map((address) => ({ transport: 'tcp' as const, address })),
+    ]
   }
 
   get #hasQuota(): boolean {
@@ -132,7 +152,9 @@ export class RelayWorkers {
   }
 
   async sessions(): Promise<Session[]> {
-    const answers = this.#members.map(
+    // One that has died has none, and nobody there to answer.
+    const living = this.#members.filter(({ control }) => control !== null)
+    const answers = living.map(
       (member) =>
         new Promise<readonly Session[]>((resolve) => {
           const id = ++this.#lastQuestion
@@ -157,6 +179,12 @@ export class RelayWorkers {
   reloadDtls(identity: unknown, dtls: unknown): void {
     this.#dtls = dtls
     this.#tellAll({ kind: 'dtls', identity })
+  }
+
+  /** New TLS handshakes get these certificates; throws, and keeps the old, if they are bad. */
+  reloadTls(tls: TlsOptions | null): void {
+    this.#tls = proven({ ...this.#options.streams, tls })
+    this.#tellAll({ kind: 'tls', tls })
   }
 
   /** What the main thread's own TURN server has to tell about ports and reservations. */
@@ -197,6 +225,7 @@ export class RelayWorkers {
       thread: member.thread + 1,
       hasQuota: this.#hasQuota,
       listeners: this.#listeners.descriptorsOf(member.thread),
+      streams: this.#streamsOf(member.thread),
       wakeUp: member.wakeUp,
       bufferSize,
       draining: this.#isDraining,
@@ -222,6 +251,13 @@ export class RelayWorkers {
     if (this.#peers !== null) this.#tell(member, this.#peers)
     worker.on('error', (error) => log.error({ thread: member.thread, err: error }, 'relay worker failed'))
     worker.once('exit', () => this.#ended(member, startedAt))
+  }
+
+  #streamsOf(thread: number): WorkerStreams | null {
+    const { limits, http } = this.#options.streams
+    const listeners = this.#streams.of(thread)
+    if (listeners.length === 0) return null
+    return { limits, http, tls: this.#tls, listeners, places: this.#places }
   }
 
   #hear(member: Member, message: FromWorker): void {
@@ -291,6 +327,7 @@ export class RelayWorkers {
     member.descriptors.fill(0)
     // Not before its sockets are closed: another thread may bind the ports at once.
     this.#options.forgetThread(member.thread + 1)
+    takeBackPlaces(this.#places, member.thread)
     for (const answer of member.questions.values()) answer([])
     member.questions.clear()
     if (this.#closing !== null) return
@@ -321,6 +358,7 @@ export class RelayWorkers {
     await Promise.all(this.#members.map((member) => this.#dismiss(member)))
     for (const { wakeUp } of this.#members) closeDescriptor(wakeUp)
     this.#listeners.close()
+    this.#streams.close()
   }
 
   async #dismiss(member: Member): Promise<void> {
@@ -332,6 +370,12 @@ export class RelayWorkers {
     await ended
     clearTimeout(late)
   }
+}
+
+/** Found out here, a bad certificate is a mistake that stops nothing which already runs. */
+function proven({ tls, limits }: StreamsPlan): TlsOptions | null {
+  if (tls !== null) new TlsContext(tls, limits.handshakeMs)
+  return tls
 }
 
 /** One thread and what the main thread keeps for it, through all its lives. */

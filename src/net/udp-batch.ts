@@ -61,6 +61,8 @@ const NOTHING_THERE = new Set(['EAGAIN', 'EINTR', 'ECONNREFUSED', 'EHOSTUNREACH'
 /** ICMP messages taken from one socket before the others have their turn. */
 const MOST_ERRORS = 16
 const WAKE_UP = 0
+/** No socket's place. */
+const WATCHED = 0xffffffff
 
 /** UDP sockets in batches: recvmmsg from whoever is ready, sendmmsg for all that one look at them has led to. */
 export class UdpBatch {
@@ -74,6 +76,7 @@ export class UdpBatch {
   readonly #sockets: (BatchSocket | null)[] = [null]
   readonly #free: number[] = []
   readonly #waiting: BatchSocket[] = []
+  #onWatched = () => {}
 
   constructor(options: UdpBatchOptions) {
     this.#options = options
@@ -106,6 +109,12 @@ export class UdpBatch {
     this.#sockets[token] = socket
   }
 
+  /** Calls `onReady` whenever `fd`, which is somebody else's, has something to read. Throws SystemCallError. */
+  watch(fd: number, onReady: () => void): void {
+    this.#onWatched = onReady
+    this.#poll.add(fd, WATCHED)
+  }
+
   /** Sends what waits in it and forgets it; the caller closes the descriptor at once, which also ends the polling. */
   remove(socket: BatchSocket): void {
     if (socket.token < 0) return
@@ -123,6 +132,10 @@ export class UdpBatch {
       if (token === WAKE_UP) {
         calm(this.#options.wakeUp)
         this.#options.onWake()
+        continue
+      }
+      if (token === WATCHED) {
+        this.#onWatched()
         continue
       }
       const socket = this.#sockets[token]

@@ -57,8 +57,8 @@ export async function startTurn(
   const plan = turnPlan(config, addresses, threads + 1)
   const quota = new Quota(plan.quota)
 
-  // Streams stay on this thread; UDP and DTLS go to the workers where there are any.
-  const options = threads === 0 ? wanted : { ...wanted, udp: [], dtls: null }
+  // All goes to the workers where there are any.
+  const options = threads === 0 ? wanted : { ...wanted, udp: [], streams: [], dtls: null, tls: null }
   let workers: RelayWorkers | null = null
   const ownPorts = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: plan.portClaims })
   const relayPorts = new SharedRelayPorts(ownPorts, (message) => workers?.tellPorts(message))
@@ -73,6 +73,7 @@ export async function startTurn(
     workers = new RelayWorkers({
       threads,
       endpoints: wanted.udp,
+      streams: { endpoints: wanted.streams, limits: wanted.limits, http: wanted.http, tls: wanted.tls },
       bufferSize: wanted.socketBufferBytes,
       plan,
       dtls: secure === null ? null : shareOf(secure, threads),
@@ -101,21 +102,24 @@ export async function startTurn(
     throw error
   }
 
-  const udp = (workers?.addresses ?? []).map((address) => ({ transport: 'udp' as const, address }))
-  const bound = [...udp, ...driver.addresses]
+  const bound = [...(workers?.addresses ?? []), ...driver.addresses]
   const own = new TurnReadings(driver.turn.counters, driver.counters)
   return {
     driver,
     workers,
     bound,
-    ports: portsOf(config, bound, { tls: options.tls !== null, dtls: dtls !== null }),
+    ports: portsOf(config, bound, { tls: wanted.tls !== null, dtls: dtls !== null }),
     protect: (ports) => {
       const peers = peerPlan(config, addresses, ports)
       driver.turn.setPeerPolicy(peerPolicy(peers))
       workers?.setPeerPolicy(peers)
     },
     reload: (renewed) => {
-      if (options.tls !== null) driver.reload(turnTls(config, renewed))
+      if (wanted.tls !== null) {
+        const tls = turnTls(config, renewed)
+        if (workers === null) driver.reload(tls)
+        else workers.reloadTls(tls)
+      }
       if (secure === null) return
       const identity = dtlsIdentity(renewed)
       if (workers === null) dtls?.reload(identity)
@@ -148,7 +152,7 @@ function relayThreads(config: Config, options: NetOptions, log: Log): number {
     return 0
   }
   const threads = config['relay-threads'] ?? availableParallelism()
-  if (options.udp.length === 0) return 0
+  if (options.udp.length + options.streams.length === 0) return 0
   if (config['udp-io'] === 'dgram' || threads === 0) return alone(null)
   // Its allocation is in one thread, and there is no way to another.
   if (config.mobility) return alone('with mobility a client may come back to another thread')

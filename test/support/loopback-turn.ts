@@ -16,7 +16,17 @@ import { SourceCount } from '../../src/turn/source-count.ts'
 import { TurnServer } from '../../src/turn/turn-server.ts'
 import { StaticUsers } from '../../src/turn/user-store.ts'
 import { localhostEc } from './certificates.ts'
-import { connectTcp, connectTls, Inbox, localStream, localUdp, portOf, startDriver, UdpClient } from './sockets.ts'
+import {
+  connectTcp,
+  connectTls,
+  Inbox,
+  localStream,
+  localUdp,
+  portOf,
+  type StreamClient,
+  startDriver,
+  UdpClient,
+} from './sockets.ts'
 import { Answer, type Login, TurnClient, type Write } from './turn-client.ts'
 
 export const REALM = 'example.org'
@@ -80,7 +90,11 @@ export class LoopbackClient extends TurnClient {
 
   static async connect(driver: TurnDriver<TurnServer>, transport: 'udp' | 'tcp' | 'tls'): Promise<LoopbackClient> {
     if (transport === 'udp') return LoopbackClient.overUdp(portOf(driver, 'udp'))
-    const stream = await (transport === 'tcp' ? connectTcp : connectTls)(portOf(driver, 'tcp'))
+    return LoopbackClient.over(await (transport === 'tcp' ? connectTcp : connectTls)(portOf(driver, 'tcp')))
+  }
+
+  /** On a connection that is there already. */
+  static over(stream: StreamClient): LoopbackClient {
     return new LoopbackClient((inbox) => {
       const pump = async () => {
         for (;;) {

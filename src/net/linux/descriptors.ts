@@ -15,6 +15,7 @@ import {
 } from './structures.ts'
 import { lastError, linux, SystemCallError } from './system-calls.ts'
 
+const SOCK_STREAM = 1
 const SOCK_DGRAM = 2
 const SOCK_NONBLOCK = 0o4000
 const SOCK_CLOEXEC = 0o2000000
@@ -31,6 +32,7 @@ const IPV6_V6ONLY = 26
 /** Values of (IP|IPV6)_MTU_DISCOVER: fragment what is too long; never fragment. */
 const PMTUDISC_DONT = 0
 const PMTUDISC_DO = 2
+const F_DUPFD_CLOEXEC = 1030
 
 const scratch = { option: Buffer.alloc(8), address: Buffer.alloc(32), length: Buffer.alloc(8) }
 
@@ -42,11 +44,7 @@ export interface UdpDescriptorOptions {
 
 /** A bound, non-blocking UDP socket that sets DF only when told to; the caller closes it. Throws SystemCallError. */
 export function openUdpDescriptor(local: Address, { bufferSize, reusePort }: UdpDescriptorOptions): number {
-  const linked = linux()
-  const { native } = linked
-  const fd = native.socket(local.family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
-  if (fd < 0) throw new SystemCallError('socket', lastError(linked))
-  if (local.family === 6) setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)
+  const fd = openSocket(SOCK_DGRAM, local.family)
   if (reusePort) setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1)
   // Best effort: the system caps the size at net.core.rmem_max unless we may exceed it. Below 1 its own size stays.
   if (bufferSize > 0) {
@@ -55,13 +53,49 @@ export function openUdpDescriptor(local: Address, { bufferSize, reusePort }: Udp
   }
   // RFC 8656 §14: Linux would set DF wherever a datagram fits the path; unasked it stays clear.
   allowFragments(fd, local.family, true)
-  const length = writeSocketAddress(scratch.address, 0, local)
-  if (native.bind(fd, scratch.address, length) < 0) {
-    const code = lastError(linked)
-    native.close(fd)
-    throw new SystemCallError('bind', code)
-  }
+  bindSocket(fd, local)
   return fd
+}
+
+/** A bound TCP socket that nobody listens on yet; the caller closes it. Throws SystemCallError. */
+export function openTcpDescriptor(local: Address, reusePort: boolean): number {
+  const fd = openSocket(SOCK_STREAM, local.family)
+  // Connections of before may still be ending on this port.
+  setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1)
+  if (reusePort) setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1)
+  bindSocket(fd, local)
+  return fd
+}
+
+/** Clients may connect from now on, whoever accepts them and when. Throws SystemCallError. */
+export function listenOn(fd: number, backlog: number): void {
+  const linked = linux()
+  if (linked.native.listen(fd, backlog) < 0) throw new SystemCallError('listen', lastError(linked))
+}
+
+/** A second descriptor of the same socket, to be closed on its own. Throws SystemCallError. */
+export function duplicate(fd: number): number {
+  const linked = linux()
+  const copy = linked.native.fcntl(fd, F_DUPFD_CLOEXEC, 0)
+  if (copy < 0) throw new SystemCallError('fcntl', lastError(linked))
+  return copy
+}
+
+function openSocket(type: number, family: 4 | 6): number {
+  const linked = linux()
+  const fd = linked.native.socket(family === 4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+  if (fd < 0) throw new SystemCallError('socket', lastError(linked))
+  if (family === 6) setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)
+  return fd
+}
+
+function bindSocket(fd: number, local: Address): void {
+  const linked = linux()
+  const length = writeSocketAddress(scratch.address, 0, local)
+  if (linked.native.bind(fd, scratch.address, length) >= 0) return
+  const code = lastError(linked)
+  linked.native.close(fd)
+  throw new SystemCallError('bind', code)
 }
 
 /** ICMP messages about what was sent wait in an ErrorQueue from now on. */

@@ -18,6 +18,9 @@ const DEFINITIONS = {
   bind: 'int bind(int fd, void *address, uint length)',
   getsockname: 'int getsockname(int fd, void *address, void *length)',
   sendto: 'long sendto(int fd, void *bytes, size_t length, int flags, void *address, uint addressLength)',
+  listen: 'int listen(int fd, int backlog)',
+  // Variadic in C; these machines pass its third argument like any other.
+  fcntl: 'int fcntl(int fd, int command, int value)',
   close: 'int close(int fd)',
   recvmsg: 'long recvmsg(int fd, void *message, int flags)',
   recvmmsg: 'int recvmmsg(int fd, void *messages, uint count, int flags, void *timeout)',

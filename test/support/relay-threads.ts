@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto'
+import { performance } from 'node:perf_hooks'
+import type { Worker } from 'node:worker_threads'
+import { onTestFinished } from 'vitest'
+import { RelayWorkers, type RelayWorkersOptions, spawnRelayWorker } from '../../src/net/relay-workers.ts'
+import { TurnReadings } from '../../src/net/shared-counters.ts'
+import { SocketErrors } from '../../src/net/socket-errors.ts'
+import { DEFAULT_STREAM_LIMITS, type StreamEndpoint, type StreamLimits } from '../../src/net/stream-connection.ts'
+import type { TlsOptions } from '../../src/net/tls-context.ts'
+import type { TurnPlan } from '../../src/start/turn-plan.ts'
+import { budgetMemory } from '../../src/turn/challenge-limit.ts'
+import { DEFAULT_SETTINGS } from '../../src/turn/options.ts'
+import { claimMemory } from '../../src/turn/port-claims.ts'
+import { Quota, type QuotaLimits } from '../../src/turn/quota.ts'
+import { RelayPorts } from '../../src/turn/relay-ports.ts'
+import { sourceMemory } from '../../src/turn/source-table.ts'
+import { ALICE, LoopbackClient, REALM } from './loopback-turn.ts'
+import { localUdp, silentLog } from './sockets.ts'
+
+const RELAY_PORTS = { minPort: 49_152, maxPort: 65_535 }
+// Other tests have ports of 127.0.0.1, and a reserved port must be free when its client comes for it.
+const RELAY_HOST = `127.${randomBytes(2)
+  .map((byte) => byte % 200)
+  .join('.')}.9`
+
+function planFor(quota: QuotaLimits): TurnPlan {
+  const peers = {
+    allowed: [],
+    denied: [],
+    allowLoopback: true,
+    ownAddresses: [],
+    ownPorts: [],
+    relayAddresses: [RELAY_HOST],
+  }
+  return {
+    settings: { ...DEFAULT_SETTINGS, dontFragment: true },
+    auth: { realm: REALM, anonymous: false, secrets: [], separator: ':', strictExpiry: false, sha256: 'off' },
+    users: [{ name: ALICE.username, password: ALICE.password }],
+    nonces: { lifetimeSeconds: 600, key: randomBytes(32).toString('hex'), bitOrder: 'msb' },
+    quota,
+    challengesPerSecond: 0,
+    guessesPerMinute: 0,
+    challengesUsed: budgetMemory(randomBytes),
+    guessesUsed: budgetMemory(randomBytes),
+    relayAddresses: [RELAY_HOST],
+    relayWhereReached: false,
+    ports: RELAY_PORTS,
+    portClaims: new Map([[RELAY_HOST, claimMemory(RELAY_PORTS)]]),
+    sourceCounts: sourceMemory(3, randomBytes),
+    externalIp: [],
+    peers: { ...peers, ...RELAY_PORTS },
+  }
+}
+
+export interface ThreadOptions {
+  readonly workers?: Partial<RelayWorkersOptions>
+  readonly quota?: QuotaLimits
+  readonly streams?: readonly StreamEndpoint[]
+  readonly limits?: Partial<StreamLimits>
+  readonly tls?: TlsOptions | null
+}
+
+/** Two threads that relay on 127.0.0.1. */
+export async function startThreads(options: ThreadOptions = {}) {
+  const { quota: quotaLimits = { user: 0, total: 0 }, streams = [], limits = {}, tls = null } = options
+  const plan = planFor(quotaLimits)
+  const ownPorts = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: plan.portClaims })
+  const spawned: Worker[] = []
+  const quota = new Quota(quotaLimits)
+  const workers = new RelayWorkers({
+    threads: 2,
+    endpoints: [localUdp],
+    streams: {
+      endpoints: streams,
+      limits: { ...DEFAULT_STREAM_LIMITS, ...limits },
+      http: { respondUnsupported: false, acmeRedirect: null },
+      tls,
+    },
+    bufferSize: 1 << 20,
+    plan,
+    dtls: null,
+    quota,
+    quotaLimits,
+    hearPorts: () => {},
+    forgetThread: (thread) => ownPorts.forgetThread(thread),
+    errors: new SocketErrors(silentLog, () => 0),
+    log: silentLog,
+    clock: () => performance.now(),
+    spawn: (workerOptions) => {
+      const worker = spawnRelayWorker(workerOptions)
+      spawned.push(worker)
+      return worker
+    },
+    ...options.workers,
+  })
+  onTestFinished(() => workers.close())
+  await workers.start()
+  const readings = async () => {
+    await workers.sessions()
+    const sum = new TurnReadings()
+    workers.addTo(sum)
+    return sum
+  }
+  const portOf = (transport: 'udp' | 'tcp') =>
+    workers.addresses.find((bound) => bound.transport === transport)?.address.port ?? 0
+  const port = portOf('udp')
+  return {
+    workers,
+    spawned,
+    quota,
+    port,
+    streamPort: portOf('tcp'),
+    readings,
+    client: () => LoopbackClient.overUdp(port),
+  }
+}
