@@ -55,6 +55,8 @@ export const SMALLEST_PAYLOAD = 20
 
 const PEERS = 16
 const AT_ONCE = 32
+/** Of a client, to get an allocation from a server that has given one to the first. */
+const ATTEMPTS = 4
 /** Packets in one turn; what is due beyond waits for the next. */
 const MOST_IN_A_TURN = 1024
 /** Permissions last for 300 s unless the server is set up otherwise (RFC 8656 §9). */
@@ -142,10 +144,15 @@ export class Load {
     const indexes = Array.from({ length: this.#options.allocations - 1 }, (_, i) => i + 1)
     await forEach(indexes, async (index) => {
       if (this.#stop.aborted) return
-      try {
-        this.#flows.push(await this.#openFlow(peers[index % peers.length]!))
-      } catch (error) {
-        this.#failed(error)
+      for (let attempt = 1; ; attempt++) {
+        try {
+          this.#flows.push(await this.#openFlow(peers[index % peers.length]!))
+          return
+        } catch (error) {
+          // Servers answer only so many newcomers of one address a second, and some client always meets a second that is spent.
+          if (error instanceof NoAnswer && attempt < ATTEMPTS && !this.#stop.aborted) continue
+          return this.#failed(error)
+        }
       }
     })
   }

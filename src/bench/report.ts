@@ -26,7 +26,7 @@ export function remarks(options: LoadOptions, result: LoadResult, maxPps: number
   const each = Math.round(rate / directions.length / Math.max(1, result.allocations))
   if (maxPps > 0 && each > maxPps)
     notes.push(
-      `each allocation sends ${each} packets/s one way, above max-pps (${maxPps} here): the server drops the rest; more --allocations or another max-pps`,
+      `each allocation sends ${each} packets/s one way, above max-pps (${maxPps} here): a server with that limit drops the rest; more --allocations or another max-pps`,
     )
   if (sent < result.planned * 0.99)
     notes.push(

@@ -121,12 +121,11 @@ function readServer({ server, transport, iOwnThisServer }: BenchWords, { config 
       server ?? `127.0.0.1:${config['listening-port']}`,
     ) ?? []
   const host = bracketed ?? bare
-  if (host === undefined || (transport !== undefined && !/^(udp|tcp|tls)$/.test(transport)))
-    throw new UsageError(
-      host === undefined
-        ? '--server takes turn:HOST:PORT?transport=udp, turns:HOST or HOST:PORT'
-        : '--transport is udp, tcp or tls',
-    )
+  if (host === undefined) throw new UsageError('--server takes turn:HOST:PORT?transport=udp, turns:HOST or HOST:PORT')
+  if (port !== undefined && !(Number(port) >= 1 && Number(port) <= 65_535))
+    throw new UsageError(`--server names port ${port}; ports are 1 to 65535`)
+  if (transport !== undefined && !/^(udp|tcp|tls)$/.test(transport))
+    throw new UsageError('--transport is udp, tcp or tls')
   const named = (transport as ClientTransport | undefined) ?? (scheme === 'turns' ? 'tls' : (query as 'udp' | 'tcp'))
   const isOurs = host === 'localhost' || (Address.parse(host)?.isLoopback ?? false)
   if (!isOurs && !iOwnThisServer)
@@ -199,11 +198,13 @@ function explanation(error: unknown, { server, peerAddress, transport }: LoadOpt
     return `${error.message}: the server does not relay to ${peerAddress.host}; set allow-loopback-peers there while you test, or --peer-address to another address of this machine`
   if (error instanceof TurnRefusal && error.code === ErrorCode.UNAUTHENTICATED)
     return `${error.message}: user name, password or secret are not the server's`
-  if (error instanceof NoAnswer) return `${error.message} from ${server} over ${transport}`
+  if (error instanceof NoAnswer)
+    return `${error.message} from ${server} over ${transport}: does a TURN server run there, and do firewalls let this through?`
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   if (code === 'EMFILE' || code === 'ENFILE')
     return `no descriptors left (${code}): raise ulimit -n or lower --allocations`
   if (code === 'EADDRNOTAVAIL') return `${peerAddress.host} is no address of this machine; --peer-address takes one`
+  if (code === 'ECONNREFUSED') return `nobody listens on ${server} over ${transport} (${code})`
   if (/^E[A-Z]+$/.test(code)) return `${server} over ${transport}: ${code}`
   throw error
 }
