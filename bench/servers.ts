@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -10,6 +11,8 @@ export const CONTENDERS = ['ours', 'coturn', 'floor', 'floor with segments'] as 
 export type Contender = (typeof CONTENDERS)[number]
 
 export type Family = 4 | 6
+
+const LOWEST_RELAY_PORT = 10_000
 
 /** A server under test: on loopback, pinned to processor 1, one relay thread. */
 export class Server {
@@ -67,14 +70,24 @@ export class Server {
   }
 }
 
-/** Two benchmarks on one machine spoil each other's figures, but never measure each other's servers. */
+/**
+ * Two benchmarks on one machine spoil each other's figures, but never measure each other's servers. The port is none that
+ * the system gives to a peer: our server relays to no loopback address with a port of its own.
+ */
 async function freePort(host: string): Promise<number> {
-  const socket = createSocket(host === '127.0.0.1' ? 'udp4' : 'udp6')
-  socket.bind(0, host)
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  await new Promise<void>((closed) => socket.close(closed))
-  return port
+  for (;;) {
+    const port = randomInt(4000, LOWEST_RELAY_PORT)
+    const socket = createSocket(host === '127.0.0.1' ? 'udp4' : 'udp6')
+    try {
+      socket.bind(port, host)
+      await once(socket, 'listening')
+      return port
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    } finally {
+      socket.close()
+    }
+  }
 }
 
 function command(contender: Contender, host: string, port: number, tools: Tools): string[] {
@@ -84,7 +97,14 @@ function command(contender: Contender, host: string, port: number, tools: Tools)
     case 'ours':
       return [
         ...[process.execPath, 'bin/webrtc-stack.js', 'serve', ...login, ...common, '--relay-threads=1', '--max-pps=0'],
-        ...['--min-port=10000', '--max-port=39999', '--no-rooms', '--no-signaling', '--no-tcp', '--no-tls'],
+        ...[
+          `--min-port=${LOWEST_RELAY_PORT}`,
+          '--max-port=39999',
+          '--no-rooms',
+          '--no-signaling',
+          '--no-tcp',
+          '--no-tls',
+        ],
         ...['--log-min-level=error', '--unauthorized-ratelimit=off', '--user-quota=0'],
         '--max-allocations-per-address=0',
       ]

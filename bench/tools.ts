@@ -67,10 +67,12 @@ export class Tools {
     cc('-o', this.udpfloor, 'bench/udpfloor.c')
   }
 
-  relay(target: Target, traffic: Traffic): Promise<RelayRun | Failure> {
+  async relay(target: Target, traffic: Traffic): Promise<RelayRun | Failure> {
     const { allocations, payload, burst, direction, rate, seconds, warmUpSeconds } = traffic
     const words = { k: allocations, s: payload, b: burst, d: direction, r: rate, t: seconds, W: warmUpSeconds }
-    return this.#blast(target, words, warmUpSeconds + seconds + 60)
+    const run = await this.#blast<RelayRun>(target, words, warmUpSeconds + seconds + 60)
+    // Processor time is counted in hundredths of a second.
+    return 'us_per_pkt' in run && run.us_per_pkt === 0 ? { failed: 'too little relayed to measure' } : run
   }
 
   allocate(target: Target, allocations: number, idleSeconds = 0): Promise<AllocationRun | Failure> {
