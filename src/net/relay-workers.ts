@@ -325,12 +325,13 @@ export class RelayWorkers {
       if (fd >= 0) closeDescriptor(fd)
     }
     member.descriptors.fill(0)
-    // Not before its sockets are closed: another thread may bind the ports at once.
-    this.#options.forgetThread(member.thread + 1)
     takeBackPlaces(this.#places, member.thread)
     for (const answer of member.questions.values()) answer([])
     member.questions.clear()
     if (this.#closing !== null) return
+    // Not before its sockets are closed: another thread may bind the ports at once.
+    this.#options.forgetThread(member.thread + 1)
+    this.#passOn(member, { kind: 'lost', thread: member.thread + 1 })
     this.deaths.total++
     for (const [user, places] of member.held) if (places > 0) quota.give(user, places)
     member.held.clear()

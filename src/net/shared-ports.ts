@@ -15,9 +15,11 @@ export type PortMessage =
       readonly milliseconds: number
     }
   | { readonly kind: 'unreserved'; readonly token: string }
+  /** A thread has died with all that it had reserved. */
+  | { readonly kind: 'lost'; readonly thread: number }
   | { readonly kind: 'taken'; readonly token: string; readonly user: string; readonly thread: number }
 
-const KINDS: ReadonlySet<string> = new Set(['reserved', 'unreserved', 'taken'] satisfies PortMessage['kind'][])
+const KINDS: ReadonlySet<string> = new Set(['reserved', 'unreserved', 'taken', 'lost'] satisfies PortMessage['kind'][])
 
 export function isAboutPorts(message: { readonly kind: string }): message is PortMessage {
   return KINDS.has(message.kind)
@@ -107,6 +109,9 @@ export class SharedRelayPorts implements PortSource {
       case 'taken':
         this.#own.forgetReservation(Buffer.from(message.token, 'hex'))
         this.#elsewhere.delete(message.token)
+        break
+      case 'lost':
+        for (const [token, { thread }] of this.#elsewhere) if (thread === message.thread) this.#elsewhere.delete(token)
     }
   }
 }

@@ -11,7 +11,7 @@ export class PortPool {
   }
 
   take(wanted: 'any' | 'even' | 'pair', now: number): number | null {
-    this.#wake(now)
+    this.wake(now)
     let port = this.#claims.take(wanted)
     // Better a port that has rested too little than none: ours that has rested longest, then one of another thread.
     while (port === null && (this.#wakeOldest() || this.#claims.wakeAny(wanted))) port = this.#claims.take(wanted)
@@ -38,7 +38,8 @@ export class PortPool {
     if (this.#claims.idle(port, false)) this.#avoided.push(port, until)
   }
 
-  #wake(now: number): void {
+  /** Frees what has been kept for long enough: threads that take no port of their own may wait for it. */
+  wake(now: number): void {
     for (const queue of [this.#resting, this.#avoided]) {
       while (queue.length > 0 && queue.firstUntil <= now) this.#claims.wake(queue.shift())
     }

@@ -80,8 +80,9 @@ export class RelayPorts {
     return this.#pool(reservation.local).unreserve(reservation.local.port)
   }
 
-  /** Frees reservations that nobody came for; `expired` hears of each user whose quota gets a place back. */
+  /** Frees what has rested enough, and reservations that nobody came for; `expired` hears of each user whose place is free. */
   sweep(now: number, expired: (user: string) => void): void {
+    for (const pool of this.#pools.values()) pool.wake(now)
     for (const [key, { local, user, expiresAt }] of this.#reservations) {
       if (expiresAt > now) return
       this.#reservations.delete(key)
