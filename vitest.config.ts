@@ -1,24 +1,64 @@
 import { defineConfig } from 'vitest/config'
 import { defines, pageAssets } from './tsup.config.ts'
 
-export default defineConfig({
-  define: defines,
+/**
+ * Suites that judge a running server. They run once for each way in which it can move packets (`udp-io`), and
+ * test/support/server.ts sees to it that it does. A file that only one of the two can pass is named after it
+ * (`*.dgram.test.ts`) and says why.
+ */
+const SERVER_SUITES = [
+  'test/{bench,server}/*.test.ts',
+  'test/e2e/!(package).test.ts',
+  'test/security/!(process).test.ts',
+  'test/commands/bench.test.ts',
+  'test/server.test.ts',
+]
+
+/** Fresh for each project: vitest takes the definitions out of what it is given. */
+const source = () => ({
+  define: { ...defines },
   plugins: [
     {
       name: 'embed-page',
-      resolveId: (id) => (id === 'virtual:page-assets' ? '\0page-assets' : null),
-      load: (id) => (id === '\0page-assets' ? pageAssets(false) : null),
+      resolveId: (id: string) => (id === 'virtual:page-assets' ? '\0page-assets' : null),
+      load: (id: string) => (id === '\0page-assets' ? pageAssets(false) : null),
     },
   ],
+})
+
+const patience = {
+  pool: 'forks',
+  // Real sockets, browsers and peers on a machine that does other things too: one more try, and the summary names who needed it.
+  retry: 1,
+  testTimeout: 20_000,
+  hookTimeout: 60_000,
+} as const
+
+export default defineConfig({
   test: {
-    pool: 'forks',
-    include: ['test/**/*.test.{ts,tsx}'],
     globalSetup: ['test/support/peers-setup.ts'],
     reporters: ['default', './test/support/summary-reporter.ts'],
     maxWorkers: 2,
-    // Real sockets, browsers and peers on a machine that does other things too: one more try, and the summary names who needed it.
-    retry: 1,
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    projects: [
+      {
+        ...source(),
+        test: { ...patience, name: 'parts', include: ['test/**/*.test.{ts,tsx}'], exclude: SERVER_SUITES },
+      },
+      serverProject('batch', 'dgram'),
+      serverProject('dgram', 'batch'),
+    ],
   },
 })
+
+function serverProject(udpIo: 'batch' | 'dgram', other: 'batch' | 'dgram') {
+  return {
+    ...source(),
+    test: {
+      ...patience,
+      name: `udp-io=${udpIo}`,
+      include: SERVER_SUITES,
+      exclude: [`**/*.${other}.test.ts`],
+      provide: { udpIo },
+    },
+  }
+}

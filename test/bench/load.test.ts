@@ -9,7 +9,7 @@ import { startTestServer, type TestServer, testUser } from '../support/server.ts
 let server: TestServer
 
 beforeAll(async () => {
-  server = await startTestServer({ rooms: false, signaling: false, 'relay-threads': '0', 'user-quota': '4' })
+  server = await startTestServer({ rooms: false, signaling: false, 'user-quota': '4' })
 })
 afterAll(() => server.close())
 
@@ -35,14 +35,14 @@ describe.each(io)('a load over %s', (_name, support) => {
   test('counts each packet once at either end, and closes its sockets', async () => {
     const descriptors = readdirSync('/dev/fd').length
     const wire = openWire(support)
-    const before = { ...server.counters }
+    const before = { ...(await server.counters()) }
     const result = await new Load(wire, optionsOf(2), new AbortController().signal).run()
     await wire.close()
     const { up, down } = result.directions
     expect([result.planned, up!.sent, down!.sent]).toEqual([401, 201, 200])
     expect([up!.received, down!.received]).toEqual([201, 200])
-    expect(server.counters.toPeerBytes - before.toPeerBytes).toBe(201 * 20)
-    expect(server.counters.toClientBytes - before.toClientBytes).toBe(200 * 20)
+    expect((await server.counters()).toPeerBytes - before.toPeerBytes).toBe(201 * 20)
+    expect((await server.counters()).toClientBytes - before.toClientBytes).toBe(200 * 20)
     await server.expectNoAllocations()
     await expect.poll(() => readdirSync('/dev/fd').length).toBe(descriptors)
   })

@@ -52,30 +52,26 @@ describeWith(['chromium'], 'a call between two Chromiums', () => {
       expect([local, remote]).not.toContain('relay')
       await person.sees('Direct')
     }
-    await server.refresh()
     // Connectivity checks went there, pictures did not.
-    expect(server.counters.toPeerPackets).toBeLessThan(50)
+    expect((await server.counters()).toPeerPackets).toBeLessThan(50)
   })
 
   for (const transport of ['udp', 'tcp', 'tls'] as const) {
     test(`goes through our relay over ${transport}`, async () => {
-      await server.refresh()
-      const before = server.turn.readings()
+      const before = await server.readings()
       const { alice, bob } = await meet(`?it=relay&tt=${transport}`, transport === 'tls' ? server.httpsUrl : server.url)
       for (const person of [alice, bob]) {
         expect(await person.watch()).toMatchObject({ local: 'relay', relayProtocol: transport })
         await person.sees(`Via relay (${transport})`)
       }
-      await server.refresh()
-      const during = server.turn.readings()
+      const during = await server.readings()
       expect(during.turn.toPeerPackets).toBeGreaterThan(before.turn.toPeerPackets + 100)
       expect(during.net.clients[transport].receivedPackets).toBeGreaterThan(100)
       expect(during.allocations[transport]).toBeGreaterThan(before.allocations[transport])
 
       await Promise.all([alice.hangUp(), bob.hangUp()])
       await vi.waitFor(async () => {
-        await server.refresh()
-        expect(server.turn.readings().allocations[transport]).toBe(before.allocations[transport])
+        expect((await server.readings()).allocations[transport]).toBe(before.allocations[transport])
       }, 10_000)
     })
   }

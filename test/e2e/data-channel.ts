@@ -50,15 +50,14 @@ export async function expectRelayed(
   candidates: readonly string[],
   transport: RelayTransport,
 ): Promise<void> {
-  await server.refresh()
   expect(candidates.length).toBeGreaterThan(1)
   for (const candidate of candidates) expect(candidate).toContain('typ relay')
-  const { counters } = server
+  const counters = await server.counters()
   // libwebrtc makes one for each network of the machine.
   expect(counters.allocationsCreated).toBeGreaterThanOrEqual(2)
   // A side may also answer the other one's relay directly, if that path is found sooner.
   expect(counters.toPeerPackets + counters.toClientPackets).toBeGreaterThan(4)
-  const { clients } = server.net
+  const { clients } = await server.net()
   for (const each of ['udp', 'tcp', 'tls', 'dtls'] as const) {
     if (each === transport) expect(clients[each].receivedPackets).toBeGreaterThan(4)
     else expect(clients[each].receivedPackets).toBe(0)

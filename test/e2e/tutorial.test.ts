@@ -5,7 +5,7 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { launchChromium } from '../support/browsers.ts'
 import { describeWith } from '../support/peers.ts'
-import { testCertificate } from '../support/server.ts'
+import { testCertificate, udpIo } from '../support/server.ts'
 import { tutorial } from '../support/tutorial.ts'
 import { CallPage } from './call-page.ts'
 import { Command, ourCommand } from './command.ts'
@@ -26,7 +26,7 @@ describeWith(['chromium'], "the tutorial's turnserver.conf", () => {
     // Ports that are free, relays on the only network of this test; and AppRTC's constant for its ICE servers, which the
     // tutorial points at its own script.
     const ports = ['listening-port', 'tls-listening-port', 'http-port', 'https-port', 'port'].map((key) => `--${key}=0`)
-    const flags = [...ports, '--host=127.0.0.1', '--allow-loopback-peers']
+    const flags = [...ports, '--host=127.0.0.1', '--allow-loopback-peers', `--udp-io=${udpIo}`]
     const constant = '--ice-server-url-template=%s/turn.php?username=diveinedu&key=%s'
     server = new Command([process.execPath, ourCommand, 'serve', '-c', file, ...flags, constant], folder)
     browsers = await Promise.all([launchChromium(), launchChromium()])

@@ -34,16 +34,16 @@ describe('the server itself as a peer', () => {
       const permitted = (await client.permit(at(host))).code === 200
       for (const port of ports) {
         expect([host, port, (await client.bind(channel, at(host, port))).code]).toEqual([host, port, 403])
-        const dropped = server.counters.dropped['peer-denied']
+        const dropped = (await server.counters()).dropped['peer-denied']
         client.sendTo(at(host, port), 'GET / HTTP/1.1\r\n\r\n')
         await client.settled()
-        if (permitted) expect(server.counters.dropped['peer-denied']).toBe(dropped + 1)
+        if (permitted) expect((await server.counters()).dropped['peer-denied']).toBe(dropped + 1)
       }
       if (permitted && LOOPBACK.includes(host)) {
         expect([host, (await client.bind(channel++, at(host, 9))).code]).toEqual([host, 200])
       }
     }
-    expect(server.turn.driver.counters.relay.sentPackets).toBe(0)
+    expect((await server.net()).relay.sentPackets).toBe(0)
   })
 
   test('SEC-05 its relays are open to each other, on relay ports alone', async () => {
@@ -84,6 +84,6 @@ describe('the server itself as a peer', () => {
     client.sendOn(0x4000, 'to a service of this machine')
     client.sendTo(`8.8.4.4:${port}`, 'to a service of this machine')
     await client.settled()
-    expect(server.turn.driver.counters.relay.sentPackets).toBe(0)
+    expect((await server.net()).relay.sentPackets).toBe(0)
   })
 })

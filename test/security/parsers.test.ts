@@ -91,9 +91,8 @@ const MARKED = `
 
 describe('SEC-35 memory', () => {
   const over = isInstalled('openssl') ? ([...TRANSPORTS, 'dtls'] as const) : TRANSPORTS
-  const cases = ['auto', 'dgram'].flatMap((io) => over.map((transport) => [io, transport] as const))
-  test.each(cases)('SEC-35 (udp-io %s) nothing that lay in memory before leaves over %s', async (io, transport) => {
-    const running = start({ 'udp-io': io, 'unauthorized-ratelimit': false }, MARKED)
+  test.each(over)('SEC-35 nothing that lay in memory before leaves over %s', async (transport) => {
+    const running = start({ 'unauthorized-ratelimit': false }, MARKED)
     const ports = await running.listening()
     await stainBuffers(ports)
 

@@ -5,7 +5,6 @@ import { loadConfig } from '../../src/config/load.ts'
 import { deniesPrivatePeers, turnAddresses } from '../../src/start/addresses.ts'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute, Method } from '../../src/stun/constants.ts'
-import { PeerPolicy, type PeerRules, parsePeerRange } from '../../src/turn/peer-policy.ts'
 import { NetworkClient } from '../support/network-client.ts'
 import { commandLine, startTestServer, type TestOptions, type TestServer, testUser } from '../support/server.ts'
 import { UdpClient } from '../support/sockets.ts'
@@ -16,11 +15,11 @@ import { allocated, at } from './peer-client.ts'
 const ALICE: Login = { username: testUser.name, password: testUser.password }
 const BOTH_FAMILIES = { 'relay-ip': ['127.0.0.1', '::1'] }
 
-/** A server for all tests of a block; one thread, so that what it counts is seen at once. */
+/** A server for all tests of a block; one thread, whose limits are those of the whole server. */
 function serverWith(options: TestOptions): { readonly server: TestServer } {
   const holder: { server: TestServer } = { server: undefined as never }
   beforeAll(async () => {
-    holder.server = await startTestServer({ 'relay-threads': '0', ...options })
+    holder.server = await startTestServer({ 'relay-threads': '1', ...options })
   })
   afterAll(() => holder.server.close())
   return holder
@@ -76,8 +75,8 @@ describe('peers that nobody may reach', () => {
         client.sendOn(0x4000, 'let me in')
       }
       await client.settled()
-      expect(server.counters.toPeerPackets).toBe(0)
-      expect(server.turn.driver.counters.relay.sentPackets).toBe(0)
+      expect((await server.counters()).toPeerPackets).toBe(0)
+      expect((await server.net()).relay.sentPackets).toBe(0)
       // The list says 100 ms, for an idle machine; a look-up or a connection attempt would take seconds.
       expect(slowest).toBeLessThan(3000)
     })
@@ -118,7 +117,7 @@ describe('private and special networks', () => {
         expect([host, (await client.bind(0x4000, at(host))).code]).toEqual([host, 403])
       }
       for (const host of NEIGHBOURS) expect([host, (await client.permit(at(host))).code]).toEqual([host, 200])
-      expect(running.server.turn.driver.counters.relay.sentPackets).toBe(0)
+      expect((await running.server.net()).relay.sentPackets).toBe(0)
     })
   })
 
@@ -223,20 +222,6 @@ describe('addresses inside addresses', () => {
 describe('relayed packets', () => {
   const running = serverWith(BOTH_FAMILIES)
 
-  /** The rules of the running server, with more that is denied. */
-  const denying = (range: string): PeerPolicy => {
-    const denied = parsePeerRange(range)
-    if (typeof denied === 'string') throw new Error(denied)
-    const none: Pick<PeerRules, 'allowed' | 'ownAddresses' | 'ownPorts' | 'services' | 'relayAddresses'> = {
-      allowed: [],
-      ownAddresses: [],
-      ownPorts: [],
-      services: [],
-      relayAddresses: [],
-    }
-    return new PeerPolicy({ ...none, denied, allowLoopback: true, minPort: 49_152, maxPort: 65_535 })
-  }
-
   test('SEC-04 the next packet to and from a peer that has come to be denied is dropped', async () => {
     const { server } = running
     const client = await NetworkClient.udp({ port: server.ports.udp, login: ALICE })
@@ -257,13 +242,14 @@ describe('relayed packets', () => {
       await client.data.next()
     }
 
-    server.turn.driver.turn.setPeerPolicy(denying('127.0.0.3-127.0.0.4'))
+    // Both have become services of this machine.
+    server.turn.protect([bound!.port, permitted!.port])
     round('after')
     expect(String((await open!.inbox.next()).bytes)).toBe('after')
     for (const peer of [bound, permitted, open]) peer!.send(Buffer.from('hello again'), relay.port)
     const indication = await client.data.next()
     expect(indication.readUInt16BE(0)).toBe(0x0017)
-    await vi.waitFor(() => expect(server.counters.dropped['peer-denied']).toBe(4))
+    await vi.waitFor(async () => expect((await server.counters()).dropped['peer-denied']).toBe(4))
     expect([bound!.inbox.length, permitted!.inbox.length, client.data.length]).toEqual([0, 0, 0])
   })
 
@@ -286,14 +272,14 @@ describe('relayed packets', () => {
       })
       expect(answer.code).toBe(code)
 
-      const dropped = server.counters.dropped['no-permission']
+      const dropped = (await server.counters()).dropped['no-permission']
       const toAll = (data: string) => {
         client.sendTo(at('127.0.0.5', first!.port), data)
         client.sendTo(at('127.0.0.6', last!.port), data)
       }
       toAll('too early')
       for (const peer of [first, last]) peer!.send(Buffer.from('too early'), relay.port)
-      await vi.waitFor(() => expect(server.counters.dropped['no-permission']).toBe(dropped + 4))
+      await vi.waitFor(async () => expect((await server.counters()).dropped['no-permission']).toBe(dropped + 4))
       expect((await client.permit('127.0.0.5:1', '127.0.0.6:1')).code).toBe(200)
       toAll('now')
       for (const peer of [first, last]) expect(String((await peer!.inbox.next()).bytes)).toBe('now')
@@ -319,12 +305,12 @@ describe('relayed packets', () => {
     expect((await client.permit('127.0.0.7:0')).code).toBe(200)
     expect((await client.bind(0x4000, '127.0.0.7:0')).code).toBe(400)
     expect((await connect(client, '127.0.0.7:0')).code).toBe(403)
-    const sent = server.turn.driver.counters.relay.sentPackets
+    const sent = (await server.net()).relay.sentPackets
     client.sendTo('127.0.0.7:0', 'nowhere')
     client.sendOn(0x4000, 'nowhere')
     await client.settled()
-    expect(server.counters.dropped['bad-indication']).toBe(1)
-    expect(server.turn.driver.counters.relay.sentPackets).toBe(sent)
+    expect((await server.counters()).dropped['bad-indication']).toBe(1)
+    expect((await server.net()).relay.sentPackets).toBe(sent)
   })
 
   test('SEC-08 the relay never resolves a name', async () => {

@@ -59,7 +59,7 @@ pkey=${testCertificate.key.replace('localhost-rsa', 'localhost-ec')}`,
   })
 
   test('SEC-56 a right one opens them', async () => {
-    const running = program.start(commandLine(), { preload: TELLS_OF_SOCKETS })
+    const running = program.start(commandLine({ 'udp-io': 'auto' }), { preload: TELLS_OF_SOCKETS })
     await running.listening()
     expect(running.err).toContain('A SOCKET OPENS')
   })
@@ -80,7 +80,7 @@ describe('SEC-58 a bug', () => {
     ['a promise that nobody handles', "Promise.reject(new Error('a bug of the test'))"],
     ['two of them', "setTimeout(() => { throw new Error('another') }, 0); throw new Error('a bug of the test')"],
   ])('SEC-58 %s is logged, closes everything, and ends the program with 70', async (_name, how) => {
-    const running = program.start(commandLine(), { preload: failing(how) })
+    const running = program.start(commandLine({ 'udp-io': 'auto' }), { preload: failing(how) })
     const ports = await running.listening()
     const client = await NetworkClient.tcp({
       port: ports.tcp,
@@ -162,7 +162,7 @@ describe('SEC-59 rights', () => {
   test('SEC-59 it serves without root', async () => {
     // Root takes the rights of nobody; everybody else is without root already.
     const user = process.getuid?.() === 0 ? { user: 65_534 } : {}
-    const running = program.start(commandLine(), { ...user, directory: '/' })
+    const running = program.start(commandLine({ 'udp-io': 'auto' }), { ...user, directory: '/' })
     const ports = await running.listening()
     const status = readFileSync(`/proc/${running.pid}/status`, 'utf8')
     expect(status).not.toMatch(/^Uid:\t0/m)
@@ -176,7 +176,7 @@ describe('SEC-59 rights', () => {
 
 describe('SEC-60 what we are built on', () => {
   test('SEC-60 Node 20 is warned of at the start, and later lines are not', async () => {
-    const running = program.start(commandLine())
+    const running = program.start(commandLine({ 'udp-io': 'auto' }))
     await running.listening()
     const warnings = running.log.filter(({ level, msg }) => level === 'warn' && String(msg).includes('2026-04-30'))
     expect(warnings).toHaveLength(process.versions.node.startsWith('20.') ? 1 : 0)
@@ -184,7 +184,7 @@ describe('SEC-60 what we are built on', () => {
 
   test('SEC-60 a Node that is too old is refused with a sentence before anything is loaded', async () => {
     const preload = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.1' } })"
-    const { exitCode, err, out } = await program.run(commandLine(), { preload })
+    const { exitCode, err, out } = await program.run(commandLine({ 'udp-io': 'auto' }), { preload })
     expect(exitCode).toBe(1)
     expect(err).toMatch(/^webrtc-stack: needs Node 20\.20\.2 or later, and this is 20\.20\.1.*\n$/)
     expect(out).toBe('')

@@ -23,6 +23,7 @@ import {
   testCertificate,
   testSecret,
   testUser,
+  udpIo,
 } from '../support/server.ts'
 import type { Login } from '../support/turn-client.ts'
 
@@ -33,10 +34,13 @@ const OLD_SECRET = 'south-of-the-bridge'
 const NONCE_SECRET = 'west-of-the-mill'
 const keyOf = ({ username, password }: Login) => longTermKey(username, REALM, password)
 
+/** With mobility one thread relays everything. */
+const hasTickets = udpIo === 'dgram'
+
 const OPTIONS: TestOptions = {
   dtls: true,
   sha256: 'on',
-  mobility: true,
+  mobility: hasTickets,
   'static-auth-secret': [testSecret, OLD_SECRET],
   'stateless-nonce-secret': NONCE_SECRET,
   user: [`${ALICE.username}:${ALICE.password}`, `${KEYED.username}:0x${keyOf(KEYED).toString('hex')}`],
@@ -112,18 +116,9 @@ test('SEC-25 nothing that a full run writes holds a secret, a password, a key or
       codes.push(...(await session(await NetworkClient[transport]({ port, login }))))
     }
   }
-  expect(new Set(codes)).toEqual(new Set([200, 400, 401, 403, 437, 438]))
+  expect(new Set(codes)).toEqual(new Set([200, 400, 401, 403, ...(hasTickets ? [437] : []), 438]))
 
-  const mobile = await NetworkClient.udp({ port: server.ports.udp, login: ALICE })
-  const allocated = await mobile.allocate((writer) => writer.empty(Attribute.MOBILITY_TICKET))
-  const ticket = allocated.message.text(Attribute.MOBILITY_TICKET)!
-  secrets.add('ticket', ticket)
-  for (const login of [KEYED, ALICE]) {
-    const other = await (await NetworkClient.udp({ port: server.ports.udp, login })).greet()
-    const moved = await other.ask(Method.REFRESH, (writer) => writer.text(Attribute.MOBILITY_TICKET, ticket))
-    expect(moved.code).toBe(login === ALICE ? 200 : 441)
-    secrets.add('next ticket', moved.message.text(Attribute.MOBILITY_TICKET) ?? ticket)
-  }
+  if (hasTickets) for (const ticket of await tickets(server.ports.udp)) secrets.add('ticket', ticket)
 
   for (const [name, text] of await roomsAndPages(server)) written.set(name, text)
   await server.running.reload()
@@ -145,7 +140,7 @@ test('SEC-25 nothing that a full run writes holds a secret, a password, a key or
   const loaded = await loadConfig(readFlags(commandLine(OPTIONS), new Set()))
   written.set('the configuration', inspect(loaded, { depth: 10, showHidden: true }) + JSON.stringify(loaded.config))
 
-  const log = server.log()
+  const log = await server.log()
   expect(log.filter(({ level }) => level === 'debug').length).toBeGreaterThan(0)
   expect(log.filter(({ msg }) => msg === 'request refused').length).toBeGreaterThan(3)
   isOpen = false
@@ -156,6 +151,21 @@ test('SEC-25 nothing that a full run writes holds a secret, a password, a key or
   const found = [...written].flatMap(([name, text]) => secrets.in(text).map((secret) => `${name}: ${secret}`))
   expect(found).toEqual([])
 })
+
+/** Of an allocation that another user is not given, and that moves once. */
+async function tickets(port: number): Promise<string[]> {
+  const mobile = await NetworkClient.udp({ port, login: ALICE })
+  const allocated = await mobile.allocate((writer) => writer.empty(Attribute.MOBILITY_TICKET))
+  const ticket = allocated.message.text(Attribute.MOBILITY_TICKET)!
+  const move = async (login: Login) => {
+    const other = await (await NetworkClient.udp({ port, login })).greet()
+    return other.ask(Method.REFRESH, (writer) => writer.text(Attribute.MOBILITY_TICKET, ticket))
+  }
+  expect((await move(KEYED)).code).toBe(441)
+  const moved = await move(ALICE)
+  expect(moved.code).toBe(200)
+  return [ticket, moved.message.text(Attribute.MOBILITY_TICKET)!]
+}
 
 /** What a client does with a login: all requests, right and wrong ones; answers with the codes it got. */
 async function session(client: NetworkClient): Promise<number[]> {
@@ -248,7 +258,7 @@ test('SEC-25 no secret is in a digest that could be tried offline', async () => 
   onTestFinished(() => server.close())
   const client = await (await NetworkClient.udp({ port: server.ports.udp, login: ALICE })).greet()
   await client.allocate()
-  const text = JSON.stringify(server.log()) + server.running.summary
+  const text = JSON.stringify(await server.log()) + server.running.summary
   for (const algorithm of ['md5', 'sha1', 'sha256']) {
     for (const secret of [testSecret, ALICE.password]) {
       expect(text).not.toContain(createHash(algorithm).update(secret).digest('hex'))

@@ -11,7 +11,7 @@ afterEach(async () => {
   server = null
 })
 
-const choices = () => server!.log().filter(({ msg }) => String(msg).startsWith('UDP packets are moved'))
+const choices = async () => (await server!.log()).filter(({ msg }) => String(msg).startsWith('UDP packets are moved'))
 const threadsInMetrics = async () =>
   /webrtc_stack_relay_threads\{io="(\w+)"\} (\d+)/.exec(await (await fetch(`${server!.url}/metrics`)).text())?.slice(1)
 
@@ -19,20 +19,20 @@ describe('how UDP packets are moved', () => {
   test.runIf(relayWorkersSupport().available)(
     'in batches where that works, by as many threads as asked for',
     async () => {
-      server = await startTestServer({ 'relay-threads': '3' })
+      server = await startTestServer({ 'udp-io': 'auto', 'relay-threads': '3' })
       expect(server.turn.workers?.size).toBe(3)
-      expect(choices()).toMatchObject([{ level: 'info', threads: 3 }])
+      expect(await choices()).toMatchObject([{ level: 'info', threads: 3 }])
       expect(await threadsInMetrics()).toEqual(['batch', '3'])
     },
   )
 
   test.each([
     ['udp-io=dgram', { 'udp-io': 'dgram' }],
-    ['relay-threads=0', { 'relay-threads': '0' }],
+    ['relay-threads=0', { 'udp-io': 'auto', 'relay-threads': '0' }],
   ])('one by one with %s', async (_name, options) => {
     server = await startTestServer(options)
     expect(server.turn.workers).toBeNull()
-    expect(choices()).toMatchObject([{ level: 'info', reason: 'as configured' }])
+    expect(await choices()).toMatchObject([{ level: 'info', reason: 'as configured' }])
     expect(await threadsInMetrics()).toEqual(['dgram', '1'])
   })
 
@@ -42,11 +42,13 @@ describe('how UDP packets are moved', () => {
   ])('one by one when batches cannot be had, with the reason in one line (udp-io=%s)', async (io, level) => {
     server = await startTestServer({ 'udp-io': io, mobility: true })
     expect(server.turn.workers).toBeNull()
-    expect(choices()).toMatchObject([{ level, reason: expect.stringMatching(/mobility|koffi|Linux|x86-64|worker/) }])
+    expect(await choices()).toMatchObject([
+      { level, reason: expect.stringMatching(/mobility|koffi|Linux|x86-64|worker/) },
+    ])
   })
 
   test('RES-04 the quota of a user counts what he has in every thread', async () => {
-    server = await startTestServer({ 'user-quota': '2', 'relay-threads': '2' })
+    server = await startTestServer({ 'udp-io': 'auto', 'user-quota': '2', 'relay-threads': '2' })
     const login = { username: testUser.name, password: testUser.password }
     const { ports } = server
     const allocate = async (transport: 'udp' | 'tcp') => {

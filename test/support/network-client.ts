@@ -20,6 +20,7 @@ export interface Connection {
 
 interface Wire {
   readonly send: (bytes: Buffer) => void
+  readonly close: () => void
   readonly closed: Promise<void>
 }
 
@@ -31,13 +32,16 @@ export class NetworkClient extends TurnClient {
   /** All bytes that have come. */
   receivedBytes = 0
   readonly send: (bytes: Buffer) => void
+  /** Breaks the connection off; over UDP there is none. */
+  readonly close: () => void
   /** Resolves when the connection is over; never over UDP. */
   readonly closed: Promise<void>
 
   private constructor(login: Login | null | undefined, connect: (arrived: (bytes: Buffer) => void) => Wire) {
     super(login ?? null)
-    const { send, closed } = connect((bytes) => this.#arrived(bytes))
+    const { send, close, closed } = connect((bytes) => this.#arrived(bytes))
     this.send = send
+    this.close = close
     this.closed = closed
   }
 
@@ -45,7 +49,7 @@ export class NetworkClient extends TurnClient {
     const { socket } = await UdpClient.open(from)
     return new NetworkClient(login, (arrived) => {
       socket.on('message', arrived)
-      return { send: (bytes) => socket.send(bytes, port, '127.0.0.1'), closed: new Promise(() => {}) }
+      return { send: (bytes) => socket.send(bytes, port, '127.0.0.1'), close: () => {}, closed: new Promise(() => {}) }
     })
   }
 
@@ -64,7 +68,7 @@ export class NetworkClient extends TurnClient {
     const session = await connectDtls(port)
     return new NetworkClient(login, (arrived) => {
       session.onDatagram = arrived
-      return { send: (bytes) => session.send(bytes), closed: session.closed }
+      return { send: (bytes) => session.send(bytes), close: () => session.close(), closed: session.closed }
     })
   }
 
@@ -81,7 +85,11 @@ export class NetworkClient extends TurnClient {
           rest = rest.subarray(length)
         }
       })
-      return { send: (bytes) => socket.write(bytes), closed: new StreamClient(socket).closed }
+      return {
+        send: (bytes) => socket.write(bytes),
+        close: () => socket.destroy(),
+        closed: new StreamClient(socket).closed,
+      }
     })
   }
 

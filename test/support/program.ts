@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, vi } from 'vitest'
+import { udpIo } from './server.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const binary = join(root, 'bin/webrtc-stack.js')
@@ -46,6 +47,9 @@ export interface ProgramOptions {
   /** Whom it runs as, for tests that are root. */
   readonly user?: number
 }
+
+/** How it says what became of `udp-io`. */
+const UDP_IO = { batch: 'UDP packets are moved in batches', dgram: 'UDP packets are moved one by one' } as const
 
 export class RunningProgram {
   readonly pid: number
@@ -91,6 +95,11 @@ export class RunningProgram {
   async listening(): Promise<{ readonly udp: number; readonly tcp: number; readonly http: number }> {
     await Promise.race([vi.waitFor(() => expect(this.out).toMatch(/\n/), { timeout: 15_000 }), this.ended])
     expect(this.isRunning, this.err).toBe(true)
+    if (udpIo !== null)
+      expect(
+        this.log.some(({ msg }) => String(msg).startsWith(UDP_IO[udpIo!])),
+        this.err,
+      ).toBe(true)
     const lines = this.log.filter(({ msg }) => msg === 'listening')
     const turnPort = (wanted: string) => {
       const { address } = lines.find(({ transport }) => transport === wanted) as { address: string }

@@ -2,16 +2,29 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, onTestFinished, vi } from 'vitest'
+import { expect, inject, onTestFinished, vi } from 'vitest'
 import { readFlags } from '../../src/config/flags.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { createLog } from '../../src/log.ts'
 import type { NetCounters } from '../../src/net/counters.ts'
+import type { TurnReadings } from '../../src/net/shared-counters.ts'
 import { type RunningServer, startServer } from '../../src/server.ts'
 import type { Counters } from '../../src/turn/counters.ts'
 
 /** Options by key; a list repeats its key. */
 export type TestOptions = Readonly<Record<string, string | readonly string[] | boolean>>
+
+declare module 'vitest' {
+  /** Given to the suites of a running server by vitest.config.ts, which runs them once for each. */
+  export interface ProvidedContext {
+    readonly udpIo?: UdpIo
+  }
+}
+
+export type UdpIo = 'batch' | 'dgram'
+
+/** How the servers of this run move packets; null in a suite that is not run for each way. */
+export const udpIo: UdpIo | null = inject('udpIo') ?? null
 
 export const testSecret = 'north-of-the-river'
 export const testUser = { name: 'alice', password: 'under-the-mountain' } as const
@@ -54,19 +67,23 @@ export async function startTestServer(options: TestOptions = {}): Promise<TestSe
   })
   const logFile = join(folder, 'log')
   const log = createLog({ level: 'debug', pretty: false, destination: logFile })
-  return new TestServer(await startServer(loaded, { log }), folder, logFile)
+  const server = new TestServer(await startServer(loaded, { log }), folder, logFile)
+  if (udpIo !== null) expect(server.udpIo, 'how packets are moved').toBe(udpIo)
+  return server
 }
 
-/** One for a single test, which closes it; with one thread, so that what it counts is seen at once. */
+/** One for a single test, which closes it; with one thread, whose limits are those of the whole server. */
 export async function startForTest(options: TestOptions = {}): Promise<TestServer> {
-  const server = await startTestServer({ 'relay-threads': '0', ...options })
+  const server = await startTestServer({ 'relay-threads': '1', ...options })
   onTestFinished(() => server.close())
   return server
 }
 
 /** The same server's flags, for tests of the program itself. */
 export function commandLine(options: TestOptions = {}): string[] {
-  return ['-n', ...words({ ...ON_LOOPBACK, ...options })]
+  if (udpIo === null && !('udp-io' in options))
+    throw new Error('vitest.config.ts lists the suites that run for each udp-io; elsewhere a test has to name one')
+  return ['-n', ...words({ ...ON_LOOPBACK, ...(udpIo === null ? {} : { 'udp-io': udpIo }), ...options })]
 }
 
 export class TestServer {
@@ -84,18 +101,29 @@ export class TestServer {
     return this.running.turn!
   }
 
-  /** Of all threads together; threads show theirs now and then, and when asked to by `refresh`. */
-  get counters(): Counters {
-    return this.turn.readings().turn
+  /** How it really moves packets. */
+  get udpIo(): UdpIo {
+    return this.turn.workers === null ? 'dgram' : 'batch'
   }
 
-  get net(): NetCounters {
-    return this.turn.readings().net
-  }
-
-  /** Makes what is counted so far visible. */
-  async refresh(): Promise<void> {
+  /** What all threads together relay now and have counted so far: each is asked. */
+  async readings(): Promise<TurnReadings> {
     await this.turn.workers?.sessions()
+    return this.turn.readings()
+  }
+
+  async counters(): Promise<Counters> {
+    return (await this.readings()).turn
+  }
+
+  async net(): Promise<NetCounters> {
+    return (await this.readings()).net
+  }
+
+  /** Allocations and relay sockets there are now. */
+  async holds(): Promise<{ readonly allocations: number; readonly relays: number }> {
+    const { allocations, relays } = await this.readings()
+    return { allocations: Object.values(allocations).reduce((sum, count) => sum + count), relays: relays.open }
   }
 
   /** Where TURN answers over each transport. */
@@ -117,33 +145,30 @@ export class TestServer {
     return `https://127.0.0.1:${this.running.web!.https!.port}`
   }
 
-  /** Everything logged so far, one object a line. */
-  log(): Record<string, unknown>[] {
-    return this.#logText()
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as Record<string, unknown>)
+  /** Everything that all threads have logged so far. */
+  async log(): Promise<Line[]> {
+    await this.readings()
+    return linesOf(this.#logText())
   }
 
   /** Waits until each client has given its allocation back, and each relay socket is closed. */
   async expectNoAllocations(): Promise<void> {
     await vi.waitFor(
       async () => {
-        await this.refresh()
-        const { allocations, relays } = this.turn.readings()
+        const { allocations, relays, turn } = await this.readings()
         expect(allocations, 'allocations that nobody gave back').toEqual({ udp: 0, dtls: 0, tcp: 0, tls: 0 })
         expect(relays.open, 'relay sockets without an allocation').toBe(0)
+        expect(turn.allocationsEnded).toBe(turn.allocationsCreated)
       },
       { timeout: 10_000 },
     )
-    expect(this.counters.allocationsEnded).toBe(this.counters.allocationsCreated)
   }
 
   /** Stops the server, which must have had nothing to complain about and kept its secrets. */
   async close(): Promise<void> {
     await this.running.close()
     const text = this.#logText()
-    const complaints = this.log().filter(({ level }) => level === 'error' || level === 'fatal')
+    const complaints = linesOf(text).filter(({ level }) => level === 'error' || level === 'fatal')
     rmSync(this.#folder, { recursive: true })
     expect(complaints).toEqual([])
     for (const secret of [testSecret, testUser.password]) expect(text).not.toContain(secret)
@@ -152,6 +177,14 @@ export class TestServer {
   #logText(): string {
     return readFileSync(this.#logFile, 'utf8')
   }
+}
+
+type Line = Readonly<Record<string, unknown>>
+
+/** One object a line. */
+function linesOf(text: string): Line[] {
+  const lines = text.split('\n').filter((line) => line !== '')
+  return lines.map((line) => JSON.parse(line) as Line)
 }
 
 function words(options: TestOptions): string[] {

@@ -7,6 +7,7 @@ import { startTestServer, testUser } from '../support/server.ts'
 import { UdpClient } from '../support/sockets.ts'
 import { udp } from '../support/turn-world.ts'
 
+// Node's functions are replaced for this thread alone, so the server must serve on it. What it calls is the same on all.
 vi.mock('node:crypto', async (original) => {
   const real = await original<typeof import('node:crypto')>()
   return { ...real, timingSafeEqual: vi.fn(real.timingSafeEqual) }
@@ -24,7 +25,7 @@ function comparisonsOf(value: Buffer): { readonly count: number; readonly whole:
 }
 
 async function start() {
-  const server = await startTestServer({ 'relay-threads': '0', dtls: true })
+  const server = await startTestServer({ dtls: true })
   onTestFinished(() => server.close())
   return server
 }
