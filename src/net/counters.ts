@@ -72,5 +72,7 @@ export class NetCounters {
     'client-gone': 0,
     /** The same for a relayed address. */
     'relay-gone': 0,
+    /** A datagram that was to be relayed and has come too far already: its TTL or Hop Limit would be 0. */
+    'ttl-expired': 0,
   }
 }

@@ -7,7 +7,14 @@ import type { TurnServer } from '../turn/turn-server.ts'
 import { ClientDatagrams } from './client-datagrams.ts'
 import { NetCounters } from './counters.ts'
 import type { OpenDtls } from './dtls-endpoint.ts'
-import { closeDescriptor, keepErrors, localAddress, mergeDatagrams, openUdpDescriptor } from './linux/descriptors.ts'
+import {
+  closeDescriptor,
+  keepErrors,
+  localAddress,
+  mergeDatagrams,
+  openUdpDescriptor,
+  reportHeaders,
+} from './linux/descriptors.ts'
 import { LoopStreams } from './loop-streams.ts'
 import { SocketErrors } from './socket-errors.ts'
 import type { StreamServerOptions } from './stream.ts'
@@ -81,6 +88,7 @@ export class RelayLoop implements Effects {
         if (relay !== null) turn.peerError(relay, error.peer, error, now)
       },
       errors: this.errors,
+      onExpired: () => this.counters.dropped['ttl-expired']++,
       clock,
       wakeUp: options.wakeUp,
       onWake: options.onWake,
@@ -124,6 +132,7 @@ export class RelayLoop implements Effects {
     // Not for relayed addresses: a payload needs free room before it, which merged datagrams have not.
     mergeDatagrams(fd)
     const local = localAddress(fd)
+    reportHeaders(fd, local.family)
     const client = new FiveTuple('udp', local.copy(), local, this.#listeners.length, 0)
     const socket = new BatchSocket(fd, local, this.counters.clients.udp, client, null)
     this.#batch.add(socket)
@@ -243,6 +252,7 @@ export class RelayLoop implements Effects {
     try {
       fd = openUdpDescriptor(relay.local, { bufferSize: this.#options.bufferSize, reusePort: false })
       keepErrors(fd, relay.local.family)
+      reportHeaders(fd, relay.local.family)
       const socket = new BatchSocket(fd, relay.local, this.counters.relay, null, relay)
       this.#batch.add(socket)
       relay.handle = socket.token

@@ -5,11 +5,13 @@ import type { Relay } from '../turn/relay-address.ts'
 import type { Traffic } from './counters.ts'
 import { sendUnfragmented } from './linux/descriptors.ts'
 import { ErrorQueue } from './linux/error-queue.ts'
+import { SocketHopLimit } from './linux/hop-limit.ts'
 import { Poll } from './linux/poll.ts'
 import { ReceiveSlab } from './linux/receive-slab.ts'
 import { SendBatch } from './linux/send-batch.ts'
 import { SystemCallError } from './linux/system-calls.ts'
 import { calm } from './linux/wake-up.ts'
+import { EXPIRED, OWN_HEADER, relayedHeader } from './relayed-header.ts'
 import type { SocketErrors } from './socket-errors.ts'
 
 /** One UDP descriptor among those that a thread polls: either clients talk to it, or it is a relayed address. */
@@ -22,6 +24,7 @@ export class BatchSocket {
   /** Refilled for every datagram: who sent it. */
   readonly from: Address
   readonly traffic: Traffic
+  readonly hopLimit: SocketHopLimit
   /** Its place in UdpBatch, and -1 outside. */
   token = -1
   /** The chain of datagrams that wait to be sent. */
@@ -32,6 +35,7 @@ export class BatchSocket {
     this.fd = fd
     this.local = local
     this.traffic = traffic
+    this.hopLimit = new SocketHopLimit(fd, local.family)
     this.client = client
     this.relay = relay
     this.from = client === null ? new Address() : client.client
@@ -45,6 +49,8 @@ export interface UdpBatchOptions {
   readonly onDatagram: (socket: BatchSocket, bytes: Buffer, start: number, end: number, now: number) => void
   /** An ICMP message about a datagram from `socket`; only for sockets that `keepErrors` was called for. */
   readonly onPeerError?: (socket: BatchSocket, error: ErrorQueue, now: number) => void
+  /** A datagram was to be relayed that must not go any further, and was dropped. */
+  readonly onExpired?: () => void
   /** Somebody called `wake` on `wakeUp`. */
   readonly wakeUp: number
   readonly onWake: () => void
@@ -77,6 +83,9 @@ export class UdpBatch {
   readonly #free: number[] = []
   readonly #waiting: BatchSocket[] = []
   #onWatched = () => {}
+  /** While a datagram is handed out: where it came in, and the header that it is relayed with. */
+  #source: BatchSocket | null = null
+  #header = OWN_HEADER
 
   constructor(options: UdpBatchOptions) {
     this.#options = options
@@ -151,7 +160,10 @@ export class UdpBatch {
     // Nobody can be reached at port 0, and not through a socket of the other family.
     if (to.port === 0 || to.family !== socket.local.family) return
     if (!this.#batch.hasRoom(bytes, start, end)) this.#sendAll()
-    const i = this.#batch.add(bytes, start, end, to)
+    const header = this.#headerThrough(socket)
+    if (header === EXPIRED) return
+    const i = this.#batch.add(bytes, start, end, to, header)
+    socket.hopLimit.expect(header & 0xff)
     this.#next[i] = -1
     if (socket.first < 0) {
       socket.first = i
@@ -165,10 +177,13 @@ export class UdpBatch {
   /** Sends one datagram with DF, behind what waits in the same socket. */
   sendUnfragmented(socket: BatchSocket, bytes: Buffer, start: number, end: number, to: Address): void {
     if (to.port === 0 || to.family !== socket.local.family) return
+    const header = this.#headerThrough(socket)
+    if (header === EXPIRED) return
     if (socket.first >= 0) this.#sendAll()
     socket.traffic.sentPackets++
     socket.traffic.sentBytes += end - start
-    const code = sendUnfragmented(socket.fd, bytes, start, end, to)
+    socket.hopLimit.set(header & 0xff)
+    const code = sendUnfragmented(socket.fd, bytes, start, end, to, header >> 8)
     if (code === 'EAGAIN' || code === 'ENOBUFS') socket.traffic.overflowPackets++
     else if (code !== null) this.#failed(socket, 'sendto', code)
   }
@@ -192,11 +207,14 @@ export class UdpBatch {
     const { onDatagram, clock } = this.#options
     const now = clock()
     traffic.receivedPackets += count
+    this.#source = socket
     // A relayed address may be closed by what one of its own datagrams leads to.
     for (const last = slot + count; slot < last; slot++) {
       const start = slab.start(slot)
       const end = start + slab.length(slot)
-      const segment = slab.segment(slot)
+      slab.readControl(slot)
+      const { segment } = slab
+      this.#header = relayedHeader(slab.trafficClass, slab.hopLimit)
       slab.source(slot, from)
       traffic.receivedBytes += end - start
       if (from.port === 0) continue
@@ -209,6 +227,15 @@ export class UdpBatch {
         if (socket.token >= 0) onDatagram(socket, slab.bytes, at, Math.min(at + segment, end), now)
       }
     }
+    this.#source = null
+  }
+
+  /** From a client to a peer or back it is the datagram at hand that goes on; everything else is an answer of our own. */
+  #headerThrough(socket: BatchSocket): number {
+    const source = this.#source
+    if (source === null || (source.relay === null) === (socket.relay === null)) return OWN_HEADER
+    if (this.#header === EXPIRED) this.#options.onExpired?.()
+    return this.#header
   }
 
   #takeErrors(socket: BatchSocket): void {
@@ -224,7 +251,9 @@ export class UdpBatch {
     const waiting = this.#waiting
     for (let i = 0; i < waiting.length; i++) {
       const socket = waiting[i]!
-      const { refused, failed, error } = this.#batch.send(socket.fd, socket.first, this.#next, socket.local.family)
+      const { fd, first, local, hopLimit } = socket
+      hopLimit.settle()
+      const { refused, failed, error } = this.#batch.send(fd, first, this.#next, local.family, hopLimit.value)
       socket.first = -1
       socket.last = -1
       if (refused > 0) socket.traffic.overflowPackets += refused

@@ -111,7 +111,7 @@ class DgramSocket implements UdpSocket {
     this.#traffic.sentPackets++
     this.#traffic.sentBytes += end - start
     if (dontFragment && this.#fd !== null) {
-      const code = sendUnfragmented(this.#fd, bytes, start, end, to)
+      const code = sendUnfragmented(this.#fd, bytes, start, end, to, 0)
       if (code !== null) this.#sent(new SystemCallError('sendto', code))
       return
     }

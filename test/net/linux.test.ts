@@ -1,9 +1,16 @@
 import { expect, test } from 'vitest'
 import { Traffic } from '../../src/net/counters.ts'
-import { closeDescriptor, localAddress, mergeDatagrams, openUdpDescriptor } from '../../src/net/linux/descriptors.ts'
+import {
+  closeDescriptor,
+  localAddress,
+  mergeDatagrams,
+  openUdpDescriptor,
+  reportHeaders,
+} from '../../src/net/linux/descriptors.ts'
 import { ReceiveSlab } from '../../src/net/linux/receive-slab.ts'
 import { SendBatch } from '../../src/net/linux/send-batch.ts'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
+import { OWN_HEADER } from '../../src/net/relayed-header.ts'
 import { openUdpSocket } from '../../src/net/udp.ts'
 import { Address } from '../../src/stun/address.ts'
 import { UdpClient } from '../support/sockets.ts'
@@ -91,21 +98,48 @@ test.runIf(linuxSupport().available)('a run that was sent as one arrives as one 
   const next = new Int32Array(16).fill(-1)
   const words = ['aaaa', 'bbbb', 'cccc', 'dd', 'eeee']
   for (const [i, word] of words.entries()) {
-    batch.add(Buffer.from(word), 0, word.length, localAddress(to))
+    batch.add(Buffer.from(word), 0, word.length, localAddress(to), OWN_HEADER)
     if (i > 0) next[i - 1] = i
   }
-  expect(batch.send(from, 0, next, 4)).toMatchObject({ refused: 0, failed: 0 })
+  expect(batch.send(from, 0, next, 4, 0)).toMatchObject({ refused: 0, failed: 0 })
   const source = new Address()
   const seen: (string | number)[] = []
   const slots = received.receive(to, 8) as number
   for (let slot = 0; slot < slots; slot++) {
     const start = received.start(slot)
-    seen.push(received.bytes.toString('latin1', start, start + received.length(slot)), received.segment(slot))
+    received.readControl(slot)
+    seen.push(received.bytes.toString('latin1', start, start + received.length(slot)), received.segment)
     received.source(slot, source)
     expect(source.equals(localAddress(from))).toBe(true)
   }
   // Two messages, as sent: the run with its shorter end, and what came after it. A kernel without UDP_GRO keeps them apart.
   expect([['aaaabbbbccccdd', 4, 'eeee', 0], words.flatMap((word) => [word, 0])]).toContainEqual(seen)
+  for (const fd of [from, to]) closeDescriptor(fd)
+})
+
+test.runIf(linuxSupport().available)('TURN-IP-01 a run ends where the IP header changes', () => {
+  const open = () => openUdpDescriptor(here, { bufferSize: 1 << 20, reusePort: false })
+  const [from, to] = [open(), open()]
+  mergeDatagrams(to)
+  reportHeaders(to, 4)
+  const [received, unused] = [new ReceiveSlab(8, 48, 12), new ReceiveSlab(1, 0, 0)]
+  const batch = new SendBatch(unused, 16)
+  const header = (trafficClass: number, hopLimit: number) => (trafficClass << 8) | hopLimit
+  const headers = [header(0, 63), header(0, 63), header(0xb8, 63), header(0xb8, 63), header(0xb8, 62), OWN_HEADER]
+  for (const each of headers) batch.add(Buffer.from('same'), 0, 4, localAddress(to), each)
+  const next = Int32Array.from(headers, (_, i) => (i + 1 < headers.length ? i + 1 : -1))
+  expect(batch.send(from, 0, next, 4, 0)).toMatchObject({ refused: 0, failed: 0 })
+  const seen: number[][] = []
+  const slots = received.receive(to, 8) as number
+  for (let slot = 0; slot < slots; slot++) {
+    received.readControl(slot)
+    for (let at = 0; at < received.length(slot); at += 4) seen.push([received.trafficClass, received.hopLimit])
+    received.source(slot, new Address())
+  }
+  expect(seen.slice(0, 5)).toEqual([...[63, 63].map((hops) => [0, hops]), ...[63, 63, 62].map((hops) => [0xb8, hops])])
+  expect(seen[5]).toEqual([0, expect.any(Number)])
+  // Without UDP_GRO each datagram has a slot of its own.
+  expect([4, 6]).toContain(slots)
   for (const fd of [from, to]) closeDescriptor(fd)
 })
 

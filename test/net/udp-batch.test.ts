@@ -2,13 +2,20 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Traffic } from '../../src/net/counters.ts'
-import { closeDescriptor, localAddress, mergeDatagrams, openUdpDescriptor } from '../../src/net/linux/descriptors.ts'
+import {
+  closeDescriptor,
+  localAddress,
+  mergeDatagrams,
+  openUdpDescriptor,
+  reportHeaders,
+} from '../../src/net/linux/descriptors.ts'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { openWakeUp, wake } from '../../src/net/linux/wake-up.ts'
 import { SocketErrors } from '../../src/net/socket-errors.ts'
 import { BatchSocket, UdpBatch } from '../../src/net/udp-batch.ts'
 import { Address } from '../../src/stun/address.ts'
 import { FiveTuple } from '../../src/turn/five-tuple.ts'
+import type { Relay } from '../../src/turn/relay-address.ts'
 import { silentLog, UdpClient } from '../support/sockets.ts'
 
 type OnDatagram = (socket: BatchSocket, bytes: Buffer, start: number, end: number) => void
@@ -17,7 +24,9 @@ type OnDatagram = (socket: BatchSocket, bytes: Buffer, start: number, end: numbe
 function openBatch(hosts: readonly string[], onDatagram: OnDatagram, onWake = () => {}) {
   const errors = new SocketErrors(silentLog, () => 0)
   const wakeUp = openWakeUp()
-  const batch = new UdpBatch({ errors, clock: () => 0, wakeUp, onWake, onDatagram })
+  let expired = 0
+  const onExpired = () => expired++
+  const batch = new UdpBatch({ errors, clock: () => 0, wakeUp, onWake, onDatagram, onExpired })
   const traffic = new Traffic()
   const sockets = hosts.map((host, listener) => {
     const fd = openUdpDescriptor(Address.parse(host)!, { bufferSize: 4 << 20, reusePort: false })
@@ -43,7 +52,7 @@ function openBatch(hosts: readonly string[], onDatagram: OnDatagram, onWake = ()
     closeDescriptor(batch.descriptor)
     closeDescriptor(wakeUp)
   })
-  return { batch, sockets, first: sockets[0]!, traffic, errors, wakeUp }
+  return { batch, sockets, first: sockets[0]!, traffic, errors, wakeUp, expired: () => expired }
 }
 
 function addressOf(client: UdpClient, host = '127.0.0.1'): Address {
@@ -186,6 +195,28 @@ describe.runIf(linuxSupport().available)('UDP in batches', () => {
     batch.send(first, Buffer.from('after'), 0, 5, addressOf(client))
     batch.flush()
     expect(await texts(client, 3)).toEqual(['before', 'whole', 'after'])
+  })
+
+  test('RES-08 a ring of relays ends when the hop limit does', async () => {
+    let hops = 0
+    const { batch, first, traffic, expired } = openBatch(['127.0.0.1'], (socket, bytes, start, end) => {
+      hops++
+      // What a client's socket gets goes through the relay's to the relay's own, and back in the same way.
+      const through = socket === first ? relay : first
+      if (hops < 1000) batch.send(through, bytes, start, end, through.local)
+    })
+    const fd = openUdpDescriptor(Address.parse('127.0.0.1')!, { bufferSize: 1 << 20, reusePort: false })
+    // All that a batch asks of a relay is whether there is one.
+    const relay = new BatchSocket(fd, localAddress(fd), traffic, null, {} as Relay)
+    batch.add(relay)
+    for (const socket of [first, relay]) reportHeaders(socket.fd, 4)
+    const client = await UdpClient.open()
+    client.socket.setTTL(20)
+    client.send(Buffer.from('round'), first.local.port)
+    await expect.poll(expired).toBe(1)
+    expect(hops).toBe(20)
+    batch.remove(relay)
+    closeDescriptor(fd)
   })
 
   test('a message for the thread wakes it', async () => {

@@ -3,9 +3,12 @@ import {
   AF_INET,
   AF_INET6,
   IP_RECVERR,
+  IP_TOS,
+  IP_TTL,
   IPPROTO_IP,
   IPPROTO_IPV6,
   IPV6_RECVERR,
+  IPV6_TCLASS,
   MSG_DONTWAIT,
   readSocketAddress,
   SOCKADDR_IN6_LENGTH,
@@ -27,8 +30,13 @@ const SO_REUSEPORT = 15
 const SO_SNDBUFFORCE = 32
 const SO_RCVBUFFORCE = 33
 const IP_MTU_DISCOVER = 10
+const IP_RECVTTL = 12
+const IP_RECVTOS = 13
+const IPV6_UNICAST_HOPS = 16
 const IPV6_MTU_DISCOVER = 23
 const IPV6_V6ONLY = 26
+const IPV6_RECVHOPLIMIT = 51
+const IPV6_RECVTCLASS = 66
 /** Values of (IP|IPV6)_MTU_DISCOVER: fragment what is too long; never fragment. */
 const PMTUDISC_DONT = 0
 const PMTUDISC_DO = 2
@@ -104,6 +112,19 @@ export function keepErrors(fd: number, family: 4 | 6): void {
   else setOption(fd, IPPROTO_IPV6, IPV6_RECVERR, 1)
 }
 
+/** Every datagram comes with its TTL, DSCP and ECN from now on: see ReceiveSlab.readControl. */
+export function reportHeaders(fd: number, family: 4 | 6): void {
+  const level = family === 4 ? IPPROTO_IP : IPPROTO_IPV6
+  setOption(fd, level, family === 4 ? IP_RECVTTL : IPV6_RECVHOPLIMIT, 1)
+  setOption(fd, level, family === 4 ? IP_RECVTOS : IPV6_RECVTCLASS, 1)
+}
+
+/** The TTL or Hop Limit of what is sent without a control message that says otherwise; 0 for the system's own. */
+export function setHopLimit(fd: number, family: 4 | 6, value: number): void {
+  if (family === 4) setOption(fd, IPPROTO_IP, IP_TTL, value === 0 ? -1 : value)
+  else setOption(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, value === 0 ? -1 : value)
+}
+
 /** Datagrams of one sender that came together may arrive as one slot of several (UDP_GRO): see ReceiveSlab.segment. */
 export function mergeDatagrams(fd: number): void {
   setOption(fd, SOL_UDP, UDP_GRO, 1)
@@ -128,15 +149,29 @@ export function localAddress(fd: number): Address {
 }
 
 /** Sends one datagram that no router may fragment, at once; the errno's name when that fails. */
-export function sendUnfragmented(fd: number, bytes: Buffer, start: number, end: number, to: Address): string | null {
+export function sendUnfragmented(
+  fd: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  to: Address,
+  trafficClass: number,
+): string | null {
   const linked = linux()
   const length = writeSocketAddress(scratch.address, 0, to)
   const datagram = bytes.subarray(start, end)
   allowFragments(fd, to.family, false)
+  if (trafficClass !== 0) setTrafficClass(fd, to.family, trafficClass)
   const sent = linked.native.sendto(fd, datagram, datagram.length, MSG_DONTWAIT, scratch.address, length)
   const code = sent < 0 ? lastError(linked) : null
   allowFragments(fd, to.family, true)
+  if (trafficClass !== 0) setTrafficClass(fd, to.family, 0)
   return code
+}
+
+function setTrafficClass(fd: number, family: 4 | 6, value: number): void {
+  if (family === 4) setOption(fd, IPPROTO_IP, IP_TOS, value)
+  else setOption(fd, IPPROTO_IPV6, IPV6_TCLASS, value)
 }
 
 function allowFragments(fd: number, family: 4 | 6, allowed: boolean): void {

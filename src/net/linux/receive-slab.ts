@@ -1,12 +1,19 @@
 import type { Address } from '../../stun/address.ts'
 import {
   AF_INET,
+  CMSGHDR,
+  CONTROL_MESSAGE,
   IOVEC,
+  IP_TOS,
+  IP_TTL,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPV6_HOPLIMIT,
+  IPV6_TCLASS,
   MMSGHDR,
   MSG_DONTWAIT,
   NAME,
   Region,
-  SEGMENT_CONTROL,
   SOCKADDR_IN6_LENGTH,
   SOL_UDP,
   UDP_GRO,
@@ -15,7 +22,8 @@ import {
 } from './structures.ts'
 import { type Library, lastError, linux } from './system-calls.ts'
 
-const RECEIVED_CONTROL = 64
+/** UDP_GRO, TTL and TOS. */
+const RECEIVED_CONTROL = 3 * CONTROL_MESSAGE
 
 /** Slots for received datagrams, each with free room before and behind, filled by recvmmsg. */
 export class ReceiveSlab {
@@ -24,6 +32,12 @@ export class ReceiveSlab {
   readonly slots: number
   /** Slots filled since `clear`. */
   used = 0
+  /** The size of each of several datagrams in the slot that was read last, the last one may be shorter; 0 when it is one. */
+  segment = 0
+  /** Its TTL or Hop Limit; -1 where the socket was not told to say (`reportHeaders`). */
+  hopLimit = -1
+  /** Its DSCP and ECN. */
+  trafficClass = 0
   readonly #linked: Library
   readonly #slab: Region
   readonly #messages: Region
@@ -86,12 +100,26 @@ export class ReceiveSlab {
     return this.#headers[slot * 16 + 14]!
   }
 
-  /** The size of each of several datagrams in the slot, of which the last may be shorter; 0 when it is one. */
-  segment(slot: number): number {
-    if (this.#headers[slot * 16 + 10]! < SEGMENT_CONTROL - 4) return 0
+  /** Reads what the kernel says about the slot into `segment`, `hopLimit` and `trafficClass`. */
+  readControl(slot: number): void {
+    this.segment = 0
+    this.hopLimit = -1
+    this.trafficClass = 0
     const words = this.#controlWords
-    const at = (slot * RECEIVED_CONTROL) / 4
-    return words[at + 2] === SOL_UDP && words[at + 3] === UDP_GRO ? words[at + 4]! & 0xffff : 0
+    const first = (slot * RECEIVED_CONTROL) / 4
+    const end = first + this.#headers[slot * 16 + 10]! / 4
+    for (let at = first; at + CMSGHDR / 4 < end; at += CONTROL_MESSAGE / 4) {
+      const level = words[at + 2]!
+      const type = words[at + 3]!
+      const value = words[at + 4]! | 0
+      if (level === IPPROTO_IP) {
+        if (type === IP_TTL) this.hopLimit = value
+        else if (type === IP_TOS) this.trafficClass = value & 0xff
+      } else if (level === IPPROTO_IPV6) {
+        if (type === IPV6_HOPLIMIT) this.hopLimit = value
+        else if (type === IPV6_TCLASS) this.trafficClass = value
+      } else if (level === SOL_UDP && type === UDP_GRO) this.segment = value & 0xffff
+    }
   }
 
   /** Who sent it. To be asked once for each slot, as the last thing: it also makes the slot ready for the next. */

@@ -1,5 +1,6 @@
 import type { Address } from '../../stun/address.ts'
 import type { ReceiveSlab } from './receive-slab.ts'
+import { SendControls } from './send-controls.ts'
 import {
   AF_INET,
   AF_INET6,
@@ -8,16 +9,12 @@ import {
   MSG_DONTWAIT,
   NAME,
   Region,
-  SEGMENT_CONTROL,
   SOCKADDR_IN_LENGTH,
   SOCKADDR_IN6_LENGTH,
-  SOL_UDP,
   viewOf,
   wordsOf,
 } from './structures.ts'
 import { type Library, lastError, linux } from './system-calls.ts'
-
-const UDP_SEGMENT = 103
 
 /** What came of one `SendBatch.send`. */
 export interface SendOutcome {
@@ -30,7 +27,7 @@ export interface SendOutcome {
 
 /**
  * Datagrams on their way out, written down in the order they come and sent socket by socket with sendmmsg. A run of equal
- * size to one destination becomes one message that the kernel cuts (UDP_SEGMENT).
+ * size and IP header to one destination becomes one message that the kernel cuts (UDP_SEGMENT).
  */
 export class SendBatch {
   /** Datagrams written down since `clear`. */
@@ -47,14 +44,16 @@ export class SendBatch {
   readonly #names: Region
   readonly #nameView: DataView
   readonly #lengths: Int32Array
+  readonly #headers: Int32Array
   readonly #addresses: Float64Array
   readonly #messages: Region
   readonly #vectors: Region
-  readonly #controls: Region
+  readonly #controls: Readonly<Record<4 | 6, SendControls>>
   readonly #header: Uint32Array
   readonly #vector: Uint32Array
   /** By message, the datagrams in it. */
   readonly #pieces: Uint8Array
+  /** By message, the place of its first datagram among the vectors. */
   readonly #firsts: Int32Array
 
   constructor(slab: ReceiveSlab, capacity: number) {
@@ -65,20 +64,15 @@ export class SendBatch {
     this.#names = new Region(capacity * NAME)
     this.#nameView = viewOf(this.#names)
     this.#lengths = new Int32Array(capacity)
+    this.#headers = new Int32Array(capacity)
     this.#addresses = new Float64Array(capacity)
     this.#messages = new Region(capacity * MMSGHDR)
     this.#vectors = new Region(capacity * IOVEC)
-    this.#controls = new Region(capacity * SEGMENT_CONTROL)
+    this.#controls = { 4: new SendControls(this.#messages, 4), 6: new SendControls(this.#messages, 6) }
     this.#header = wordsOf(this.#messages)
     this.#vector = wordsOf(this.#vectors)
     this.#pieces = new Uint8Array(capacity)
     this.#firsts = new Int32Array(capacity)
-    for (let i = 0; i < capacity; i++) {
-      this.#messages.pointer(i * MMSGHDR + 32, this.#controls, i * SEGMENT_CONTROL)
-      this.#controls.bytes.writeUInt32LE(18, i * SEGMENT_CONTROL)
-      this.#controls.bytes.writeUInt32LE(SOL_UDP, i * SEGMENT_CONTROL + 8)
-      this.#controls.bytes.writeUInt32LE(UDP_SEGMENT, i * SEGMENT_CONTROL + 12)
-    }
   }
 
   /** Whether `bytes[start…end)` can be written down before the next `clear`. */
@@ -86,10 +80,14 @@ export class SendBatch {
     return this.count < this.capacity && (bytes === this.#slab.bytes || this.#copied + end - start <= COPIES)
   }
 
-  /** Writes one datagram down and returns its number. What lies in the slab stays there; everything else is copied. */
-  add(bytes: Buffer, start: number, end: number, to: Address): number {
+  /**
+   * Writes one datagram down and returns its number. What lies in the slab stays there; everything else is copied.
+   * `header`: see relayedHeader.
+   */
+  add(bytes: Buffer, start: number, end: number, to: Address, header: number): number {
     const i = this.count++
     this.#lengths[i] = end - start
+    this.#headers[i] = header
     if (bytes === this.#slab.bytes) this.#addresses[i] = this.#slabAddress + start
     else {
       bytes.copy(this.#copies.bytes, this.#copied, start, end)
@@ -117,13 +115,16 @@ export class SendBatch {
     this.#copied = 0
   }
 
-  /** Sends the chain of datagrams that begins with `first` through `fd`; `next[i]` follows `i`, -1 ends it. */
-  send(fd: number, first: number, next: Int32Array, family: 4 | 6): SendOutcome {
+  /**
+   * Sends the chain of datagrams that begins with `first` through `fd`; `next[i]` follows `i`, -1 ends it. `hopLimit` is what
+   * the socket sets by itself.
+   */
+  send(fd: number, first: number, next: Int32Array, family: 4 | 6, hopLimit: number): SendOutcome {
     const { outcome } = this
     outcome.refused = 0
     outcome.error = null
     outcome.failed = 0
-    const messages = this.#layOut(first, next, family)
+    const messages = this.#layOut(first, next, family, hopLimit)
     const { native } = this.#linked
     let retried = -1
     for (let done = 0; done < messages; ) {
@@ -143,7 +144,7 @@ export class SendBatch {
         retried = done
         continue
       }
-      if (this.#pieces[done]! > 1) this.#sendSingly(fd, done, code, next)
+      if (this.#pieces[done]! > 1) this.#sendSingly(fd, done, code, this.#controls[family])
       else {
         outcome.failed++
         outcome.error = code
@@ -154,8 +155,9 @@ export class SendBatch {
   }
 
   /** Fills the headers from 0 on and returns how many. */
-  #layOut(first: number, next: Int32Array, family: 4 | 6): number {
+  #layOut(first: number, next: Int32Array, family: 4 | 6, hopLimit: number): number {
     const nameLength = family === 4 ? SOCKADDR_IN_LENGTH : SOCKADDR_IN6_LENGTH
+    const controls = this.#controls[family]
     let messages = 0
     let vectors = 0
     let run = -1
@@ -171,26 +173,20 @@ export class SendBatch {
         const m = messages - 1
         const pieces = ++this.#pieces[m]!
         this.#header[m * 16 + 6] = pieces
-        if (pieces === 2) {
-          this.#header[m * 16 + 10] = SEGMENT_CONTROL
-          this.#controls.bytes.writeUInt16LE(this.#lengths[run]!, m * SEGMENT_CONTROL + 16)
-        }
+        if (pieces === 2) controls.cut(m, this.#lengths[run]!)
         runBytes += length
         // Only the last piece may be shorter.
         if (length < this.#lengths[run]!) run = -1
       } else {
         const h = messages * 16
         const name = this.#names.address + i * NAME
-        const vector = this.#vectors.address + vectors * IOVEC
         this.#header[h] = name % 0x100000000
         this.#header[h + 1] = Math.floor(name / 0x100000000)
         this.#header[h + 2] = nameLength
-        this.#header[h + 4] = vector % 0x100000000
-        this.#header[h + 5] = Math.floor(vector / 0x100000000)
-        this.#header[h + 6] = 1
-        this.#header[h + 10] = 0
+        this.#beginAt(messages, vectors)
+        controls.whole(messages, this.#headers[i]!, hopLimit)
         this.#pieces[messages] = 1
-        this.#firsts[messages] = i
+        this.#firsts[messages] = vectors
         messages++
         run = this.segments && length > 0 && length <= MAX_SEGMENT ? i : -1
         runBytes = length
@@ -200,10 +196,19 @@ export class SendBatch {
     return messages
   }
 
+  /** The message has one datagram, that of this vector. */
+  #beginAt(message: number, vector: number): void {
+    const address = this.#vectors.address + vector * IOVEC
+    const h = message * 16
+    this.#header[h + 4] = address % 0x100000000
+    this.#header[h + 5] = Math.floor(address / 0x100000000)
+    this.#header[h + 6] = 1
+  }
+
   #continues(run: number, i: number, runBytes: number, message: number): boolean {
     const length = this.#lengths[i]!
     if (length === 0 || length > this.#lengths[run]! || runBytes + length > MAX_SEGMENTED) return false
-    if (this.#pieces[message]! >= MAX_SEGMENTS) return false
+    if (this.#pieces[message]! >= MAX_SEGMENTS || this.#headers[i] !== this.#headers[run]) return false
     const view = this.#nameView
     const a = run * NAME
     const b = i * NAME
@@ -219,15 +224,13 @@ export class SendBatch {
   }
 
   // The path takes no pieces of this size, or this kind of interface cannot cut (EIO): the old way, one by one.
-  #sendSingly(fd: number, message: number, code: string, next: Int32Array): void {
+  #sendSingly(fd: number, message: number, code: string, controls: SendControls): void {
     if (code === 'EIO') this.segments = false
     const { native } = this.#linked
-    const h = message * 16
-    const nameLength = this.#header[h + 2]!
-    let i = this.#firsts[message]!
-    for (let piece = 0; piece < this.#pieces[message]!; piece++, i = next[i]!) {
-      const name = this.#names.address + i * NAME
-      const sent = native.sendto(fd, this.#addresses[i]!, this.#lengths[i]!, MSG_DONTWAIT, name, nameLength)
+    controls.uncut(message)
+    for (let piece = 0; piece < this.#pieces[message]!; piece++) {
+      this.#beginAt(message, this.#firsts[message]! + piece)
+      const sent = native.sendmmsg(fd, this.#messages.address + message * MMSGHDR, 1, MSG_DONTWAIT)
       if (sent >= 0) continue
       this.outcome.error = lastError(this.#linked)
       this.outcome.failed++

@@ -7,9 +7,13 @@ export const AF_INET = 2
 export const AF_INET6 = 10
 export const MSG_DONTWAIT = 0x40
 export const IPPROTO_IP = 0
+export const IP_TOS = 1
+export const IP_TTL = 2
 export const IP_RECVERR = 11
 export const IPPROTO_IPV6 = 41
 export const IPV6_RECVERR = 25
+export const IPV6_HOPLIMIT = 52
+export const IPV6_TCLASS = 67
 export const SOL_UDP = 17
 export const UDP_GRO = 104
 
@@ -54,8 +58,9 @@ export function readSocketAddress(bytes: Buffer, at: number, into: Address): Add
 export const MMSGHDR = 64
 export const IOVEC = 16
 export const NAME = 32
-/** A control message that holds 16 bits: how long each piece of a long message is. */
-export const SEGMENT_CONTROL = 24
+export const CMSGHDR = 16
+/** A control message with up to 64 bits of data. */
+export const CONTROL_MESSAGE = 24
 
 /** Native memory that the kernel may be told of: the buffer lives for as long as this does. */
 export class Region {
