@@ -1,16 +1,12 @@
-import { performance } from 'node:perf_hooks'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { closeDescriptor, localAddress, openUdpDescriptor } from '../../src/net/linux/descriptors.ts'
+import { describe, expect, test } from 'vitest'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
-import { openWakeUp } from '../../src/net/linux/wake-up.ts'
-import { RelayLoop } from '../../src/net/relay-loop.ts'
 import { EXPIRED, OWN_HEADER, relayedHeader } from '../../src/net/relayed-header.ts'
-import { Address } from '../../src/stun/address.ts'
+import type { Address } from '../../src/stun/address.ts'
 import { Attribute, Method } from '../../src/stun/constants.ts'
 import { IpEndpoint, type IpFields } from '../support/ip-endpoint.ts'
-import { ALICE, LoopbackClient, loopbackTurn, startTurn } from '../support/loopback-turn.ts'
+import { ALICE, LoopbackClient, startTurn } from '../support/loopback-turn.ts'
 import { describeWith } from '../support/peers.ts'
-import { silentLog } from '../support/sockets.ts'
+import { startRelayLoop } from '../support/relay-loop.ts'
 import { Answer, channelData, dual, TurnClient, type Write } from '../support/turn-client.ts'
 
 const CHANNEL = 0x4000
@@ -22,35 +18,6 @@ const VOICE: IpFields = { ttl: 17, tos: 0xb9 }
 const VIDEO: IpFields = { ttl: 255, tos: 0x8b }
 
 const further = ({ ttl, tos }: IpFields): IpFields => ({ ttl: ttl - 1, tos })
-
-/** A relaying thread's loop, in this one. */
-function startLoop(host: string) {
-  const wakeUp = openWakeUp()
-  const fd = openUdpDescriptor(Address.parse(host)!, { bufferSize: 1 << 20, reusePort: false })
-  const loop = new RelayLoop(
-    {
-      ...{ wakeUp, dtls: null, streams: null, bufferSize: 1 << 20, log: silentLog },
-      ...{ onWake: () => {}, abandoned: () => {}, onDescriptor: () => {} },
-      mayOpen: () => 'now',
-      clock: () => performance.now(),
-    },
-    (effects) => loopbackTurn(effects, { dontFragment: true }),
-  )
-  loop.listen(fd)
-  let isOver = false
-  const turn = () => {
-    if (isOver) return
-    loop.run()
-    setImmediate(turn)
-  }
-  turn()
-  onTestFinished(async () => {
-    isOver = true
-    await loop.close()
-    for (const descriptor of [fd, wakeUp]) closeDescriptor(descriptor)
-  })
-  return { counters: loop.counters, address: localAddress(fd) }
-}
 
 class IpClient extends TurnClient {
   readonly endpoint: IpEndpoint
@@ -79,7 +46,7 @@ class IpClient extends TurnClient {
 
 /** A client with a relayed address of each family and a channel to a peer. */
 async function relaying(clientHost: string, peerHost: string) {
-  const { counters, address } = startLoop(clientHost)
+  const { loop, address } = startRelayLoop(clientHost, { settings: { dontFragment: true } })
   const client = new IpClient(await IpEndpoint.open(clientHost), address)
   const peer = await IpEndpoint.open(peerHost)
   const transport: Write = (writer) => dual(writer.uint32(Attribute.REQUESTED_TRANSPORT, 17 * 0x1000000))
@@ -96,7 +63,7 @@ async function relaying(clientHost: string, peerHost: string) {
         writer.uint32(Attribute.CHANNEL_NUMBER, CHANNEL * 0x10000).xorAddress(Attribute.XOR_PEER_ADDRESS, peer.address),
       fields,
     )
-  return { client, peer, relayed, counters, bind }
+  return { client, peer, relayed, counters: loop.counters, bind }
 }
 
 const toPeer = (text: string) => channelData(CHANNEL, Buffer.from(text))

@@ -21,10 +21,13 @@ export interface Seen extends IpFields {
 export class IpEndpoint {
   readonly inbox = new Inbox<Seen>()
   readonly address: Address
+  /** Of the program. */
+  readonly pid: number
   readonly #order: (line: string) => void
 
-  private constructor(address: Address, order: (line: string) => void) {
+  private constructor(address: Address, pid: number, order: (line: string) => void) {
     this.address = address
+    this.pid = pid
     this.#order = order
   }
 
@@ -39,7 +42,9 @@ export class IpEndpoint {
     })
     const lines = createInterface(child.stdout)
     const [port] = (await once(lines, 'line')) as [string]
-    const endpoint = new IpEndpoint(Address.parse(host, Number(port))!, (line) => child.stdin.write(`${line}\n`))
+    const endpoint = new IpEndpoint(Address.parse(host, Number(port))!, child.pid!, (line) =>
+      child.stdin.write(`${line}\n`),
+    )
     lines.on('line', (line) => {
       const { hex, ttl, tos } = JSON.parse(line) as IpFields & { hex: string }
       endpoint.inbox.push({ bytes: Buffer.from(hex, 'hex'), ttl, tos })

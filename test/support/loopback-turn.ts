@@ -34,8 +34,12 @@ export const ALICE: Login = { username: 'alice', password: 'correct horse' }
 const PORTS = { minPort: 49_152, maxPort: 65_535 }
 
 /** A TurnServer whose clients, relays and peers are all on this machine. */
-export function loopbackTurn(effects: Effects, settings: Partial<TurnSettings> = {}): TurnServer {
-  const relayAddresses = [Address.parse('127.0.0.1')!, Address.parse('::1')!]
+export function loopbackTurn(
+  effects: Effects,
+  settings: Partial<TurnSettings> = {},
+  relayHosts = ['127.0.0.1', '::1'],
+): TurnServer {
+  const relayAddresses = relayHosts.map((host) => Address.parse(host)!)
   const nonces = new Nonces({ lifetimeSeconds: 600, key: randomBytes(32), bitOrder: 'msb', random: randomBytes })
   const users = new StaticUsers([{ name: ALICE.username, password: ALICE.password }], REALM)
   const rules = { realm: REALM, anonymous: false, users, secrets: [], separator: ':', strictExpiry: false } as const

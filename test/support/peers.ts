@@ -8,6 +8,7 @@ export const peers = {
   firefox: { package: 'firefox-esr', path: '/usr/bin/firefox-esr' },
   coturn: { package: 'coturn', path: '/usr/bin/turnutils_uclient' },
   aioice: { package: 'python3-aioice', path: '/usr/lib/python3/dist-packages/aioice/__init__.py' },
+  iproute: { package: 'iproute2', path: '/usr/sbin/ip' },
   python: { package: 'python3-minimal', path: '/usr/bin/python3' },
   stunClient: { package: 'stun-client', path: '/usr/bin/stun' },
   openssl: { package: 'openssl', path: '/usr/bin/openssl' },

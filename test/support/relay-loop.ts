@@ -1,0 +1,43 @@
+import { performance } from 'node:perf_hooks'
+import { onTestFinished } from 'vitest'
+import { closeDescriptor, localAddress, openUdpDescriptor } from '../../src/net/linux/descriptors.ts'
+import { openWakeUp } from '../../src/net/linux/wake-up.ts'
+import { RelayLoop } from '../../src/net/relay-loop.ts'
+import { Address } from '../../src/stun/address.ts'
+import type { TurnSettings } from '../../src/turn/options.ts'
+import { loopbackTurn } from './loopback-turn.ts'
+import { silentLog } from './sockets.ts'
+
+export interface LoopOptions {
+  readonly settings?: Partial<TurnSettings>
+  readonly relayHosts?: string[]
+}
+
+/** The loop of a relaying thread, in this thread, with its turns between those of the event loop; closed when the test ends. */
+export function startRelayLoop(host: string, { settings, relayHosts }: LoopOptions = {}) {
+  const wakeUp = openWakeUp()
+  const fd = openUdpDescriptor(Address.parse(host)!, { bufferSize: 1 << 20, reusePort: false })
+  const loop = new RelayLoop(
+    {
+      ...{ wakeUp, dtls: null, streams: null, bufferSize: 1 << 20, log: silentLog },
+      ...{ onWake: () => {}, abandoned: () => {}, onDescriptor: () => {} },
+      mayOpen: () => 'now',
+      clock: () => performance.now(),
+    },
+    (effects) => loopbackTurn(effects, settings, relayHosts),
+  )
+  loop.listen(fd)
+  let isOver = false
+  const turn = () => {
+    if (isOver) return
+    loop.run()
+    setImmediate(turn)
+  }
+  turn()
+  onTestFinished(async () => {
+    isOver = true
+    await loop.close()
+    for (const descriptor of [fd, wakeUp]) closeDescriptor(descriptor)
+  })
+  return { loop, address: localAddress(fd) }
+}
