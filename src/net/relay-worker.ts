@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { type DtlsPlan, dtlsOf } from '../start/dtls.ts'
@@ -12,6 +11,7 @@ import { SourceTable } from '../turn/source-table.ts'
 import { TurnServer } from '../turn/turn-server.ts'
 import type { DtlsIdentity } from './dtls-identity.ts'
 import { opensslHmac } from './openssl-hmac.ts'
+import { randomBlocks } from './random-blocks.ts'
 import { RelayGate } from './relay-gate.ts'
 import { RelayLoop } from './relay-loop.ts'
 import type { FromWorker, RelayWorkerData, ToWorker } from './relay-messages.ts'
@@ -33,6 +33,7 @@ if (fastHmac !== null) replaceHmac(fastHmac)
 const data = workerData as RelayWorkerData & { readonly plan: TurnPlan; readonly dtls: DtlsPlan | null }
 const { control, wakeUp, thread, plan, hasQuota, bufferSize } = data
 const clock = () => performance.now()
+const random = randomBlocks()
 const tell = (message: FromWorker) => control.postMessage(message)
 const log = forwardingLog(data.logLevel, tell)
 
@@ -41,7 +42,7 @@ const gate = new RelayGate({
   ask: (id, user, places) => tell({ kind: 'ask', id, user, places }),
   give: (user, places) => tell({ kind: 'give', user, places }),
 })
-const ownPorts = new RelayPorts(plan.ports, randomBytes, { thread, claims: plan.portClaims })
+const ownPorts = new RelayPorts(plan.ports, random, { thread, claims: plan.portClaims })
 const relayPorts = new SharedRelayPorts(ownPorts, tell, hearPorts)
 const sources = new SourceCount(new SourceTable(plan.sourceCounts, thread))
 /** Received while the core was at work, which must not be called then. */
@@ -67,8 +68,7 @@ const loop = new RelayLoop(
       if (place < descriptors.length) descriptors[place] = fd === null ? 0 : fd + 1
     },
   },
-  (effects) =>
-    new TurnServer(turnOptions(plan, { quota: gate, relayPorts, sources }), effects, { random: randomBytes }),
+  (effects) => new TurnServer(turnOptions(plan, { quota: gate, relayPorts, sources }), effects, { random }),
 )
 const readings = new TurnReadings(loop.turn.counters, loop.counters)
 const publish = new SharedCounters(data.counters).publisher(readings)

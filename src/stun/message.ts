@@ -139,9 +139,14 @@ export class StunMessage {
 
   /** The value as text; null when it is absent, longer than 763 bytes or not UTF-8. */
   text(attribute: number): string | null {
-    const value = this.value(attribute)
-    if (value === null || value.length > MAX_TEXT_LENGTH || !isUtf8(value)) return null
-    return value.toString()
+    const at = this.find(attribute)
+    if (at < 0) return null
+    const { bytes } = this
+    const end = at + this.lengthAt(at)
+    if (end - at > MAX_TEXT_LENGTH) return null
+    if (isAscii(bytes, at, end)) return bytes.toString('latin1', at, end)
+    const value = bytes.subarray(at, end)
+    return isUtf8(value) ? value.toString() : null
   }
 
   /** Reads an XOR-…-ADDRESS (RFC 8489 §14.2); false, and `into` unchanged, when it is absent or invalid. */
@@ -251,6 +256,12 @@ function uint16(bytes: Buffer, at: number): number {
 
 function uint32(bytes: Buffer, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+}
+
+/** Nearly all text is. Without a view of it the check is several times as quick as node's. */
+function isAscii(bytes: Buffer, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (bytes[i]! > 0x7f) return false
+  return true
 }
 
 function padded(length: number): number {

@@ -44,8 +44,7 @@ export class Nonces {
   /** `stale` was ours but is too old; `foreign` is another client's, tampered with, or made with a key we don't have. */
   verify(nonce: string, client: Address, wallMs: number): 'valid' | 'stale' | 'foreign' {
     if (nonce.length !== NONCE_LENGTH) return 'foreign'
-    const fields = Buffer.from(nonce.slice(COOKIE.length + 4), 'base64')
-    if (fields.length !== TIME_LENGTH + COUNTER_LENGTH + MAC_LENGTH) return 'foreign'
+    if (fields.write(nonce.slice(COOKIE.length + 4), 'base64') !== fields.length) return 'foreign'
     const bits = nonce.slice(COOKIE.length, COOKIE.length + 4)
     const issuedAt = fields.readUIntBE(0, TIME_LENGTH)
     const counter = fields.readUIntBE(TIME_LENGTH, COUNTER_LENGTH)
@@ -96,13 +95,17 @@ const COUNTER_LENGTH = 3
 const MAC_LENGTH = 15
 const NONCE_LENGTH = COOKIE.length + 4 + ((TIME_LENGTH + COUNTER_LENGTH + MAC_LENGTH) / 3) * 4
 
+// Used again for every nonce.
+const fields = Buffer.alloc(TIME_LENGTH + COUNTER_LENGTH + MAC_LENGTH)
+const given = Buffer.alloc(NONCE_LENGTH)
+const expected = Buffer.alloc(NONCE_LENGTH)
+
 function seal(key: Buffer, client: Address, bits: string, issuedAt: number, counter: number): string {
-  const fields = Buffer.alloc(TIME_LENGTH + COUNTER_LENGTH + MAC_LENGTH)
   fields.writeUIntBE(issuedAt, 0, TIME_LENGTH)
   fields.writeUIntBE(counter, TIME_LENGTH, COUNTER_LENGTH)
   const { input } = hmac
   input.write(bits, 0, 'latin1')
-  fields.copy(input, 4, 0, TIME_LENGTH + COUNTER_LENGTH)
+  for (let i = 0; i < TIME_LENGTH + COUNTER_LENGTH; i++) input[4 + i] = fields[i]!
   const { family, w0, w1, w2, w3, port } = client
   input[13] = family
   input.writeUInt32BE(w0, 14)
@@ -110,13 +113,13 @@ function seal(key: Buffer, client: Address, bits: string, issuedAt: number, coun
   input.writeUInt32BE(w2, 22)
   input.writeUInt32BE(w3, 26)
   input.writeUInt16BE(port, 30)
-  hmac.digest('sha256', key, 32).copy(fields, TIME_LENGTH + COUNTER_LENGTH, 0, MAC_LENGTH)
+  const mac = hmac.digest('sha256', key, 32)
+  for (let i = 0; i < MAC_LENGTH; i++) fields[TIME_LENGTH + COUNTER_LENGTH + i] = mac[i]!
   return COOKIE + bits + fields.toString('base64')
 }
 
 // The whole text is compared, because base64 decoders take more than one spelling of the same bytes.
 function equal(a: string, b: string): boolean {
-  const bytes = Buffer.from(a)
-  const expected = Buffer.from(b)
-  return bytes.length === expected.length && timingSafeEqual(bytes, expected)
+  const isWhole = given.write(a) === NONCE_LENGTH && expected.write(b) === NONCE_LENGTH
+  return isWhole && timingSafeEqual(given, expected)
 }

@@ -22,7 +22,11 @@ export function saslprep(text: string): string {
 
 /** Whether `text` has control characters, which no name of ours may hold. */
 export function hasControls(text: string): boolean {
-  return /\p{Cc}/u.test(text)
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code < 0x20 || (code >= 0x7f && code <= 0x9f)) return true
+  }
+  return false
 }
 
 /** RFC 3454 table B.1. */

@@ -5,6 +5,7 @@ import { allocate, allocated, repeatsAllocate } from './allocate.ts'
 import type { Allocation } from './allocation.ts'
 import type { AllocationTable } from './allocation-table.ts'
 import { refuseAttributes } from './attributes.ts'
+import type { Authenticated } from './auth.ts'
 import { binding, classicBinding } from './binding.ts'
 import { channelBind } from './channel-bind.ts'
 import type { Counters } from './counters.ts'
@@ -113,7 +114,7 @@ export class RequestLane {
     const user = this.#authenticate(request, exchange, undefined, now)
     if (user === null) return
     const reply = refuseAttributes(request) ?? binding(request, client, this.#turn.options)
-    this.#responder.respond({ ...exchange, user }, reply)
+    this.#responder.respond(signed(exchange, user), reply)
   }
 
   #turnRequest(request: StunMessage, client: FiveTuple, fingerprint: boolean, now: number): void {
@@ -136,8 +137,8 @@ export class RequestLane {
     const user = this.#authenticate(request, exchange, claimed, now)
     if (user === null) return
     if (fingerprint && allocation !== undefined) allocation.fingerprint = true
-    const reply = refuseAttributes(request) ?? this.#dispatch(request, { ...exchange, user }, allocation, now)
-    if (reply !== null) this.#responder.respond({ ...exchange, user }, reply)
+    const reply = refuseAttributes(request) ?? this.#dispatch(request, signed(exchange, user), allocation, now)
+    if (reply !== null) this.#responder.respond(signed(exchange, user), reply)
   }
 
   /** What every request needs (RFC 8656 §5): its allocation, and to be the owner's. Null: the answer comes later. */
@@ -248,6 +249,10 @@ export class RequestLane {
     const { transactionId } = allocation.request
     this.#responder.respond({ method: Method.ALLOCATE, transactionId, client, user, fingerprint }, reply)
   }
+}
+
+function signed({ method, transactionId, client, fingerprint }: Exchange, user: Authenticated): SignedExchange {
+  return { method, transactionId, client, user, fingerprint }
 }
 
 const REQUESTS: ReadonlySet<number> = new Set([
