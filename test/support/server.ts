@@ -191,6 +191,7 @@ function words(options: TestOptions): string[] {
   return Object.entries(options).flatMap(([key, value]) => [value].flat().map((item) => `--${key}=${item}`))
 }
 
-function certificateFile(name: string): string {
+/** The path of one of the certificates and keys in test/fixtures. */
+export function certificateFile(name: string): string {
   return fileURLToPath(new URL(`../fixtures/certificates/${name}`, import.meta.url))
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createSocket, type Socket as UdpHandle } from 'node:dgram'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls'
@@ -213,6 +214,15 @@ export async function connectTls(port: number, options: ConnectionOptions = {}):
 /** A Binding request; `id` makes its transaction id. */
 export function bindingRequest(id = 1): Buffer {
   return rawMessage(0x0001, [], Buffer.alloc(12, id))
+}
+
+/** Whoever serves at the other end answers a Binding request over IPv4, and this is the next thing that it says. */
+export async function expectBindingAnswer(client: StreamClient): Promise<void> {
+  const request = rawMessage(0x0001, [], randomBytes(12))
+  client.socket.write(request)
+  const answer = await client.read(32)
+  expect(answer.readUInt16BE(0)).toBe(0x0101)
+  expect(answer.subarray(8, 20)).toEqual(request.subarray(8))
 }
 
 /** A ChannelData message, padded as on streams. */
