@@ -7,6 +7,7 @@ import {
   openUdpDescriptor,
   reportHeaders,
 } from '../../src/net/linux/descriptors.ts'
+import { EpollEvents } from '../../src/net/linux/epoll-events.ts'
 import { ReceiveSlab } from '../../src/net/linux/receive-slab.ts'
 import { SendBatch } from '../../src/net/linux/send-batch.ts'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
@@ -87,6 +88,18 @@ test('a port bound for DF is not shared with others', async () => {
   const first = await open(here)
   await expect(open(first.local)).rejects.toMatchObject({ code: 'EADDRINUSE' })
   await first.close()
+})
+
+// What C compilers for both make of { EPOLLIN, 7 } and { EPOLLERR, 0xfffffffe }.
+test.each([
+  ['x64', '01000000 07000000 00000000 08000000 feffffff 00000000'],
+  ['arm64', '01000000 00000000 07000000 00000000 08000000 00000000 feffffff 00000000'],
+])('lays epoll_event out as the kernel of %s does', (arch, hex) => {
+  const written = new EpollEvents(2, arch)
+  written.set(0, 1, 7)
+  written.set(1, 8, 0xfffffffe)
+  expect(Buffer.from(written.words.buffer).toString('hex')).toBe(hex.replaceAll(' ', ''))
+  expect([written.events(0), written.token(0), written.events(1), written.token(1)]).toEqual([1, 7, 8, 0xfffffffe])
 })
 
 test.runIf(linuxSupport().available)('a run that was sent as one arrives as one slot with its segments', () => {

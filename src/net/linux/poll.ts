@@ -1,3 +1,4 @@
+import { EpollEvents } from './epoll-events.ts'
 import { type Library, lastError, linux, SystemCallError } from './system-calls.ts'
 
 const EPOLLIN = 1
@@ -9,10 +10,8 @@ const EPOLL_CLOEXEC = 0o2000000
 export class Poll {
   readonly fd: number
   readonly #linked: Library
-  // The structure is packed on x86-64 alone.
-  readonly #stride = process.arch === 'x64' ? 12 : 16
-  readonly #events = new Uint32Array(EVENTS * 4)
-  readonly #change = Buffer.alloc(16)
+  readonly #events = new EpollEvents(EVENTS)
+  readonly #change = new EpollEvents(1)
 
   constructor() {
     this.#linked = linux()
@@ -22,24 +21,23 @@ export class Poll {
 
   /** Until the descriptor is closed. Throws SystemCallError. */
   add(fd: number, token: number): void {
-    this.#change.writeUInt32LE(EPOLLIN)
-    this.#change.writeUInt32LE(token, this.#stride - 8)
-    if (this.#linked.native.epoll_ctl(this.fd, EPOLL_CTL_ADD, fd, this.#change) < 0)
+    this.#change.set(0, EPOLLIN, token)
+    if (this.#linked.native.epoll_ctl(this.fd, EPOLL_CTL_ADD, fd, this.#change.words) < 0)
       throw new SystemCallError('epoll_ctl', lastError(this.#linked))
   }
 
   /** How many are ready, at most 64; 0 after `timeoutMs` or when a signal came. */
   wait(timeoutMs: number): number {
-    return Math.max(0, this.#linked.native.epoll_wait(this.fd, this.#events, EVENTS, timeoutMs))
+    return Math.max(0, this.#linked.native.epoll_wait(this.fd, this.#events.words, EVENTS, timeoutMs))
   }
 
   /** Its queue of errors holds something: see ErrorQueue. */
   hasErrors(event: number): boolean {
-    return (this.#events[(event * this.#stride) / 4]! & EPOLLERR) !== 0
+    return (this.#events.events(event) & EPOLLERR) !== 0
   }
 
   token(event: number): number {
-    return this.#events[((event + 1) * this.#stride - 8) / 4]!
+    return this.#events.token(event)
   }
 }
 
