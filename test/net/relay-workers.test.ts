@@ -266,6 +266,21 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     expect((await codes()).filter((code) => code === 200)).toHaveLength(8 - left)
   })
 
+  test('TURN-EVEN-07 the place of a reserved port is where the port is when the thread that reserved it dies', async () => {
+    const { onEach, spawned, quota, workers } = await start({}, { user: 100, total: 0 })
+    const [one, other] = await onEach()
+    for (const { client } of [one!, other!]) await release(client)
+    const pair = await one!.client.allocate((writer) => writer.uint8(Attribute.EVEN_PORT, 0x80))
+    const token = pair.message.value(Attribute.RESERVATION_TOKEN)!
+    const reserved = await other!.client.allocate((writer) => writer.bytes(Attribute.RESERVATION_TOKEN, token))
+    expect(reserved.code).toBe(200)
+    await spawned[0]!.terminate()
+    await vi.waitFor(() => expect(spawned).toHaveLength(3), { timeout: 5000 })
+    expect(quota.total).toBe((await workers.sessions()).length)
+    await release(other!.client)
+    await vi.waitFor(async () => expect(quota.total).toBe((await workers.sessions()).length))
+  })
+
   test('TURN-PEER-10 new peer rules and draining reach every thread', async () => {
     const { client, workers, onEach } = await start()
     const each = await onEach()

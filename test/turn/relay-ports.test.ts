@@ -1,9 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { Address } from '../../src/stun/address.ts'
+import { claimMemory } from '../../src/turn/port-claims.ts'
 import { RelayPorts } from '../../src/turn/relay-ports.ts'
 
 const IP = Address.parse('192.0.2.1')!
+
+/** Threads that share the ports of one address. */
+function threads(minPort: number, maxPort: number, count = 2): RelayPorts[] {
+  const range = { minPort, maxPort }
+  const claims = new Map([[IP.host, claimMemory(range)]])
+  return Array.from({ length: count }, (_, thread) => new RelayPorts(range, randomBytes, { thread, claims }))
+}
 
 function ports(minPort: number, maxPort: number): RelayPorts {
   return new RelayPorts({ minPort, maxPort }, randomBytes)
@@ -238,4 +246,63 @@ test('the last free port among 16 384 is found without looking at the others', (
   expect(drawn).toBe(16_384)
   source.free(IP.withPort(60_001), 0)
   expect(source.take(IP, false, 0)).toBe(60_001)
+})
+
+test('TURN-ALLOC-14 a port that rests in another thread is taken when no other is left, and not before', () => {
+  const [one, other] = threads(49_152, 49_153) as [RelayPorts, RelayPorts]
+  const port = one.take(IP, false, 0)!
+  one.free(IP.withPort(port), 0)
+  expect(other.take(IP, false, 1)).not.toBe(port)
+  expect(other.take(IP, false, 1)).toBe(port)
+  expect(one.take(IP, false, 1)).toBeNull()
+})
+
+test('TURN-EVEN-02 a pair is had of a free port and one that rests in another thread', () => {
+  const [one, other] = threads(49_152, 49_153) as [RelayPorts, RelayPorts]
+  const port = one.take(IP, true, 0)!
+  one.free(IP.withPort(port), 0)
+  expect(other.takePair(IP, 'alice', 1)?.port).toBe(port)
+  expect(one.take(IP, false, 1)).toBeNull()
+})
+
+test('a port that others took out of its rest is not freed when the rest would have ended', () => {
+  const [one, other] = threads(49_152, 49_152) as [RelayPorts, RelayPorts]
+  one.free(IP.withPort(one.take(IP, false, 0)!), 0)
+  other.free(IP.withPort(other.take(IP, false, 1000)!), 1000)
+  expect(one.take(IP, false, 2000)).toBe(49_152)
+  one.sweep(60_000, () => {})
+  other.sweep(60_000, () => {})
+  expect([one.take(IP, false, 60_000), other.take(IP, false, 60_000)]).toEqual([null, null])
+})
+
+test('TURN-ALLOC-15 a port that another program holds is left alone by all threads, for no longer than a minute', () => {
+  const [one, other] = threads(49_152, 49_152) as [RelayPorts, RelayPorts]
+  one.skip(IP.withPort(one.take(IP, false, 0)!), 0)
+  one.sweep(59_999, () => {})
+  expect(other.take(IP, false, 59_999)).toBeNull()
+  one.sweep(60_000, () => {})
+  expect(other.take(IP, false, 60_000)).toBe(49_152)
+})
+
+test('TURN-EVEN-04 a reserved port that one thread has taken is lost to all others, also to its own', () => {
+  const [one, other, third] = threads(49_152, 49_153, 3) as [RelayPorts, RelayPorts, RelayPorts]
+  const { port, token } = one.takePair(IP, 'alice', 0)!
+  expect(other.adopt(IP.withPort(port + 1), 0)).toBe(true)
+  expect(third.adopt(IP.withPort(port + 1), 0)).toBe(false)
+  expect(one.takeReserved(token, 'alice', 0)).toBe('unknown')
+  // Nor does its time run out.
+  one.sweep(30_000, () => expect.unreachable())
+  expect(one.take(IP, false, 30_000)).toBeNull()
+})
+
+test('SEC-28 what a thread that died had in use, reserved, at rest or left alone is free', () => {
+  const [one, other] = threads(49_152, 49_157) as [RelayPorts, RelayPorts]
+  one.takePair(IP, 'alice', 0)
+  one.free(IP.withPort(one.take(IP, false, 0)!), 0)
+  one.skip(IP.withPort(one.take(IP, false, 0)!), 0)
+  const kept = other.take(IP, false, 0)!
+  other.forgetThread(0)
+  expect(takeAll(other)).toHaveLength(5)
+  other.free(IP.withPort(kept), 0)
+  expect(takeAll(other)).toEqual([kept])
 })

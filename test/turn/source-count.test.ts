@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto'
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute } from '../../src/stun/constants.ts'
 import { SourceCount } from '../../src/turn/source-count.ts'
+import { SourceTable, sourceMemory } from '../../src/turn/source-table.ts'
 import { ALICE, BOB, TurnWorld } from '../support/turn-world.ts'
 
 const LIMIT = 3
@@ -65,4 +68,55 @@ test('RES-07 sources without allocations are forgotten', () => {
   expect([count.of(address), count.size]).toEqual([1, 1])
   count.remove(address)
   expect([count.of(address), count.size]).toEqual([0, 0])
+})
+
+/** What threads count that share a table, and the tables. */
+function threads(count: number) {
+  const memory = sourceMemory(count, randomBytes)
+  const tables = Array.from({ length: count }, (_, thread) => new SourceTable(memory, thread))
+  return { tables, counts: tables.map((table) => new SourceCount(table)) }
+}
+
+const source = fc.oneof(
+  fc.nat(20).map((host) => Address.ipv4(0xc6336400 + host, 1000)),
+  fc.nat(20).map((net) => Address.ipv6(0x20010db8, net, 0, 1, 1000)),
+)
+
+test('RES-04 every thread sees what all of them have counted, whatever comes and goes', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(2), source, fc.boolean()), { maxLength: 200 }), (steps) => {
+      const { counts } = threads(3)
+      const has = new Map<string, number[]>()
+      for (const [thread, address, isNew] of steps) {
+        const here = has.get(address.host) ?? [0, 0, 0]
+        has.set(address.host, here)
+        if (isNew) counts[thread]!.add(address)
+        else if (here[thread]! > 0) counts[thread]!.remove(address)
+        here[thread] = Math.max(0, here[thread]! + (isNew ? 1 : -1))
+        const sum = here.reduce((all, one) => all + one)
+        expect(counts.map((count) => count.of(address))).toEqual([sum, sum, sum])
+      }
+    }),
+  )
+})
+
+test('RES-04 what a thread that died had counted is forgotten', () => {
+  const { tables, counts } = threads(2)
+  const address = Address.parse('192.0.2.1')!
+  counts[0]!.add(address)
+  counts[1]!.add(address)
+  tables[0]!.forgetThread(1)
+  expect(counts[0]!.of(address)).toBe(1)
+})
+
+test('RES-04 ten thousand sources, and none is taken for another', () => {
+  const { counts } = threads(2)
+  const sources = Array.from({ length: 20_000 }, (_, i) => Address.ipv4(0x0a000000 + i * 7, 1000))
+  for (const address of sources.slice(0, 10_000)) counts[0]!.add(address)
+  const seen = sources.map((address) => counts[1]!.of(address))
+  expect(seen.slice(10_000).filter((count) => count > 0)).toEqual([])
+  // Where there is no room, a thread is alone with what it counts.
+  expect(seen.slice(0, 10_000).filter((count) => count === 1).length).toBeGreaterThan(9_900)
+  for (const address of sources.slice(0, 10_000)) counts[0]!.remove(address)
+  expect(sources.filter((address) => counts[1]!.of(address) > 0)).toEqual([])
 })
