@@ -89,7 +89,7 @@ export class PortClaims {
   forget(thread: number): void {
     const { minPort, maxPort } = this.#range
     for (let port = minPort; port <= maxPort; port++) {
-      const found = Atomics.load(this.#holders, port - this.#base)
+      const found = this.#holders[port - this.#base]!
       if ((found & HOLDER) === thread + 1) this.#free(port, found)
     }
   }

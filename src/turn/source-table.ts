@@ -41,7 +41,7 @@ export class SourceTable {
     Atomics.store(this.#counts, vacant, count)
   }
 
-  /** How many `source` has in all other threads. */
+  /** How many `source` has in all other threads; an Allocate that one of them answers at this moment may be missing. */
   elsewhere(source: Address): number {
     const tag = this.#hash(source)
     let sum = 0
@@ -49,7 +49,7 @@ export class SourceTable {
       if (thread === this.#thread) continue
       const first = firstPlace(tag, thread)
       for (let place = first; place < first + WAYS; place++) {
-        if (Atomics.load(this.#tags, place) === tag) sum += Atomics.load(this.#counts, place)
+        if (this.#tags[place] === tag) sum += this.#counts[place]!
       }
     }
     return sum

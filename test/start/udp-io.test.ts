@@ -26,6 +26,20 @@ describe('how UDP packets are moved', () => {
     },
   )
 
+  test.runIf(relayWorkersSupport().available)('in batches too where there are fewer ports than threads', async () => {
+    // An address of its own: other tests have ports too.
+    const relay = `127.${process.pid & 127}.${(process.pid >> 7) & 255}.8`
+    const range = { 'min-port': '50000', 'max-port': '50001' }
+    server = await startTestServer({ 'udp-io': 'batch', 'relay-threads': '3', 'relay-ip': relay, ...range })
+    expect(server.turn.workers?.size).toBe(3)
+    const login = { username: testUser.name, password: testUser.password }
+    const codes = []
+    for (let i = 0; i < 8; i++) {
+      codes.push((await (await NetworkClient.udp({ port: server.ports.udp, login })).allocate()).code)
+    }
+    expect(codes).toEqual([200, 200, 508, 508, 508, 508, 508, 508])
+  })
+
   test.each([
     ['udp-io=dgram', { 'udp-io': 'dgram' }],
     ['relay-threads=0', { 'udp-io': 'auto', 'relay-threads': '0' }],
