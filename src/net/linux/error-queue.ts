@@ -54,12 +54,13 @@ export class ErrorQueue {
     if (native.recvmsg(fd, this.#message.bytes, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return false
     const { bytes } = this.#control
     const end = this.#message.bytes.readUInt32LE(40)
-    for (let at = 0; at + 16 <= end; at += (bytes.readUInt32LE(at) + 7) & ~7) {
+    for (let at = 0, length = 0; at + 16 <= end; at += (length + 7) & ~7) {
+      length = bytes.readUInt32LE(at)
+      if (length < 16) return null
       const level = bytes.readUInt32LE(at + 8)
       const name = bytes.readUInt32LE(at + 12)
-      if (bytes.readUInt32LE(at) < 32) return null
       const isError = (level === IPPROTO_IP && name === IP_RECVERR) || (level === IPPROTO_IPV6 && name === IPV6_RECVERR)
-      if (isError) return this.#read(bytes, at + 16, level === IPPROTO_IP ? 4 : 6)
+      if (isError && length >= 32) return this.#read(bytes, at + 16, level === IPPROTO_IP ? 4 : 6)
     }
     return null
   }
