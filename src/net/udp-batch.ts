@@ -253,11 +253,13 @@ export class UdpBatch {
       const socket = waiting[i]!
       const { fd, first, local, hopLimit } = socket
       hopLimit.settle()
-      const { refused, failed, error } = this.#batch.send(fd, first, this.#next, local.family, hopLimit.value)
+      const { refused, failed } = this.#batch.send(fd, first, this.#next, local.family, hopLimit.value)
       socket.first = -1
       socket.last = -1
       if (refused > 0) socket.traffic.overflowPackets += refused
-      if (failed > 0) this.#failed(socket, 'sendmmsg', error!, failed)
+      if (failed.size > 0) {
+        for (const [code, times] of failed) this.#failed(socket, 'sendmmsg', code, times)
+      }
     }
     waiting.length = 0
     this.#batch.clear()

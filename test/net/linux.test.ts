@@ -114,7 +114,7 @@ test.runIf(linuxSupport().available)('a run that was sent as one arrives as one 
     batch.add(Buffer.from(word), 0, word.length, localAddress(to), OWN_HEADER)
     if (i > 0) next[i - 1] = i
   }
-  expect(batch.send(from, 0, next, 4, 0)).toMatchObject({ refused: 0, failed: 0 })
+  expect(batch.send(from, 0, next, 4, 0)).toEqual({ refused: 0, failed: new Map() })
   const source = new Address()
   const seen: (string | number)[] = []
   const slots = received.receive(to, 8) as number
@@ -130,6 +130,27 @@ test.runIf(linuxSupport().available)('a run that was sent as one arrives as one 
   for (const fd of [from, to]) closeDescriptor(fd)
 })
 
+test.runIf(linuxSupport().available)(
+  'of datagrams that fail each is counted for what it is, and the others are sent',
+  () => {
+    const fd = openUdpDescriptor(here, { bufferSize: 1 << 20, reusePort: false })
+    const [received, unused] = [new ReceiveSlab(8, 48, 12), new ReceiveSlab(1, 0, 0)]
+    const batch = new SendBatch(unused, 16)
+    const own = localAddress(fd)
+    const nowhere = own.withPort(0)
+    const tooLong = Buffer.alloc(65_530)
+    batch.add(tooLong, 0, tooLong.length, own, OWN_HEADER)
+    batch.add(Buffer.from('to port 0'), 0, 9, nowhere, OWN_HEADER)
+    batch.add(Buffer.from('goes on'), 0, 7, own, OWN_HEADER)
+    batch.add(Buffer.from('to port 0 again'), 0, 15, nowhere, OWN_HEADER)
+    const { refused, failed } = batch.send(fd, 0, Int32Array.from([1, 2, 3, -1]), 4, 0)
+    expect([refused, Object.fromEntries(failed)]).toEqual([0, { EMSGSIZE: 1, EINVAL: 2 }])
+    expect(received.receive(fd, 8)).toBe(1)
+    expect(received.bytes.toString('latin1', received.start(0), received.start(0) + received.length(0))).toBe('goes on')
+    closeDescriptor(fd)
+  },
+)
+
 test.runIf(linuxSupport().available)('TURN-IP-01 a run ends where the IP header changes', () => {
   const open = () => openUdpDescriptor(here, { bufferSize: 1 << 20, reusePort: false })
   const [from, to] = [open(), open()]
@@ -141,7 +162,7 @@ test.runIf(linuxSupport().available)('TURN-IP-01 a run ends where the IP header 
   const headers = [header(0, 63), header(0, 63), header(0xb8, 63), header(0xb8, 63), header(0xb8, 62), OWN_HEADER]
   for (const each of headers) batch.add(Buffer.from('same'), 0, 4, localAddress(to), each)
   const next = Int32Array.from(headers, (_, i) => (i + 1 < headers.length ? i + 1 : -1))
-  expect(batch.send(from, 0, next, 4, 0)).toMatchObject({ refused: 0, failed: 0 })
+  expect(batch.send(from, 0, next, 4, 0)).toEqual({ refused: 0, failed: new Map() })
   const seen: number[][] = []
   const slots = received.receive(to, 8) as number
   for (let slot = 0; slot < slots; slot++) {

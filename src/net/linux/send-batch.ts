@@ -20,9 +20,8 @@ import { type Library, lastError, linux } from './system-calls.ts'
 export interface SendOutcome {
   /** Datagrams that the kernel would not take now. */
   refused: number
-  /** The errno's name of the last one that failed for another reason, and how many did. */
-  error: string | null
-  failed: number
+  /** How many failed for another reason, by the errno's name. */
+  readonly failed: Map<string, number>
 }
 
 /**
@@ -33,7 +32,7 @@ export class SendBatch {
   /** Datagrams written down since `clear`. */
   count = 0
   readonly capacity: number
-  readonly outcome: SendOutcome = { refused: 0, error: null, failed: 0 }
+  readonly outcome: SendOutcome = { refused: 0, failed: new Map() }
   segments = true
   readonly #linked: Library
   readonly #slab: ReceiveSlab
@@ -122,8 +121,7 @@ export class SendBatch {
   send(fd: number, first: number, next: Int32Array, family: 4 | 6, hopLimit: number): SendOutcome {
     const { outcome } = this
     outcome.refused = 0
-    outcome.error = null
-    outcome.failed = 0
+    if (outcome.failed.size > 0) outcome.failed.clear()
     const messages = this.#layOut(first, next, family, hopLimit)
     const { native } = this.#linked
     let retried = -1
@@ -145,10 +143,7 @@ export class SendBatch {
         continue
       }
       if (this.#pieces[done]! > 1) this.#sendSingly(fd, done, code, this.#controls[family])
-      else {
-        outcome.failed++
-        outcome.error = code
-      }
+      else this.#fail(code)
       done++
     }
     return outcome
@@ -232,9 +227,13 @@ export class SendBatch {
       this.#beginAt(message, this.#firsts[message]! + piece)
       const sent = native.sendmmsg(fd, this.#messages.address + message * MMSGHDR, 1, MSG_DONTWAIT)
       if (sent >= 0) continue
-      this.outcome.error = lastError(this.#linked)
-      this.outcome.failed++
+      this.#fail(lastError(this.#linked))
     }
+  }
+
+  #fail(code: string): void {
+    const { failed } = this.outcome
+    failed.set(code, (failed.get(code) ?? 0) + 1)
   }
 }
 
