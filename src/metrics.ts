@@ -94,9 +94,9 @@ export class Metrics {
     this.#gauge(
       'webrtc_stack_draining',
       '1 while no new allocations are taken',
-      running(({ driver }) => Number(driver.turn.draining)),
+      running(({ isDraining }) => Number(isDraining)),
     )
-    this.#gauge('webrtc_stack_relay_threads', 'Threads that relay UDP, by how packets are read and sent', () => {
+    this.#gauge('webrtc_stack_relay_threads', 'Threads that relay, by how datagrams are read and sent', () => {
       if (this.#running === null) return []
       const threads = this.#running.workers?.size ?? 0
       return [[{ io: threads > 0 ? 'batch' : 'dgram' }, Math.max(1, threads)]]

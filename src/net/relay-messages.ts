@@ -14,7 +14,7 @@ export interface RelayWorkerData {
   readonly plan: unknown
   /** Its DTLS (`DtlsPlan`); null for none. */
   readonly dtls: unknown
-  /** Which of all the threads it is; the main thread is 0. */
+  /** Which of all the threads it is, counted from 0. */
   readonly thread: number
   /** Whether a quota has to be asked for each allocation. */
   readonly hasQuota: boolean

@@ -59,7 +59,7 @@ const loop = new RelayLoop(
     dtls: dtls?.open ?? null,
     streams: data.streams && {
       ...data.streams,
-      places: new StreamPlaces(data.streams.limits, data.streams.places, thread - 1),
+      places: new StreamPlaces(data.streams.limits, data.streams.places, thread),
     },
     onWake: hear,
     mayOpen: (relay) => gate.mayOpen(relay),

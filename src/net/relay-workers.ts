@@ -31,9 +31,7 @@ export interface RelayWorkersOptions {
   readonly dtls: unknown
   readonly quota: Quota
   readonly quotaLimits: QuotaLimits
-  /** Also told what a worker tells the others of ports and reservations: the main thread may relay for streams. */
-  readonly hearPorts: (message: PortMessage) => void
-  /** Frees what a thread that died had in memory that all share; it counts from 1, the main thread is 0. */
+  /** Frees what a thread that died had in memory that all share. */
   readonly forgetThread: (thread: number) => void
   readonly errors: SocketErrors
   readonly log: Log
@@ -187,12 +185,6 @@ export class RelayWorkers {
     this.#tellAll({ kind: 'tls', tls })
   }
 
-  /** What the main thread's own TURN server has to tell about ports and reservations. */
-  tellPorts(message: PortMessage): void {
-    if (message.kind === 'taken') this.#movePlace(message, null)
-    this.#tellAll(message)
-  }
-
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -222,7 +214,7 @@ export class RelayWorkers {
     const data: RelayWorkerData = {
       plan,
       dtls: this.#dtls,
-      thread: member.thread + 1,
+      thread: member.thread,
       hasQuota: this.#hasQuota,
       listeners: this.#listeners.descriptorsOf(member.thread),
       streams: this.#streamsOf(member.thread),
@@ -294,15 +286,13 @@ export class RelayWorkers {
   #passOn(from: Member, message: PortMessage): void {
     if (message.kind === 'taken') this.#movePlace(message, from)
     for (const member of this.#members) if (member !== from) this.#tell(member, message)
-    this.#options.hearPorts(message)
   }
 
   /** The place in the quota that a reserved port has goes to whoever has taken it. */
-  #movePlace({ thread, user }: PortMessage & { kind: 'taken' }, taker: Member | null): void {
+  #movePlace({ thread, user }: PortMessage & { kind: 'taken' }, taker: Member): void {
     if (!this.#hasQuota) return
-    const reserver = this.#members[thread - 1]
-    if (reserver !== undefined) hold(reserver, user, -1)
-    if (taker !== null) hold(taker, user, 1)
+    hold(this.#members[thread]!, user, -1)
+    hold(taker, user, 1)
   }
 
   #tellAll(message: ToWorker): void {
@@ -330,8 +320,8 @@ export class RelayWorkers {
     member.questions.clear()
     if (this.#closing !== null) return
     // Not before its sockets are closed: another thread may bind the ports at once.
-    this.#options.forgetThread(member.thread + 1)
-    this.#passOn(member, { kind: 'lost', thread: member.thread + 1 })
+    this.#options.forgetThread(member.thread)
+    this.#passOn(member, { kind: 'lost', thread: member.thread })
     this.deaths.total++
     for (const [user, places] of member.held) if (places > 0) quota.give(user, places)
     member.held.clear()

@@ -54,7 +54,7 @@ export type PeerPlan = Pick<PeerRules, 'allowLoopback' | 'ownPorts' | 'minPort' 
   readonly relayAddresses: readonly string[]
 }
 
-/** For `threads` cores, that of the main thread among them. */
+/** For `threads` cores. */
 export function turnPlan(config: Config, addresses: TurnAddresses, threads: number): TurnPlan {
   const ports = { minPort: config['min-port'], maxPort: config['max-port'] }
   const nonceSecret = config['stateless-nonce-secret']

@@ -85,7 +85,6 @@ async function start(options: Partial<RelayWorkersOptions> = {}, quotaLimits = U
     dtls: null,
     quota,
     quotaLimits,
-    hearPorts: () => {},
     forgetThread: (thread) => {
       ownPorts.forgetThread(thread)
       ownSources.forgetThread(thread)

@@ -103,7 +103,7 @@ describe.runIf(linuxSupport().available)('threads that serve TCP and TLS', () =>
     // One after the other: two threads that meet the limit at one moment may both refuse.
     for (let i = 0; i < 10; i++) clients.push(await greet(await connectTcp(streamPort)))
     for (const surplus of await many(() => connectTcp(streamPort))) await surplus.closed
-    expect((await readings()).net.closedConnections['too-many-from-source']).toBe(MANY)
+    await vi.waitFor(async () => expect((await readings()).net.closedConnections['too-many-from-source']).toBe(MANY))
     clients[0]!.socket.destroy()
     await vi.waitFor(async () => expect((await readings()).net.openConnections.tcp).toBe(9))
     await greet(await connectTcp(streamPort))

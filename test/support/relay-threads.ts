@@ -81,7 +81,6 @@ export async function startThreads(options: ThreadOptions = {}) {
     dtls: null,
     quota,
     quotaLimits,
-    hearPorts: () => {},
     forgetThread: (thread) => ownPorts.forgetThread(thread),
     errors: new SocketErrors(silentLog, () => 0),
     log: silentLog,

@@ -12,7 +12,7 @@ export const processOptions = {
   pidfile: option(path, null, 'File for the process id', { defaultNote: 'none' }),
   'proc-user': option(optionalText, null, 'Become this user once the ports are open', { state: drop }),
   'proc-group': option(optionalText, null, 'Become this group once the ports are open', { state: drop }),
-  'relay-threads': option(optionalInteger('N', 0, 128), null, 'Threads that relay UDP and DTLS; 0 = the main thread', {
+  'relay-threads': option(optionalInteger('N', 0, 128), null, 'Threads that relay; 0 = the main thread', {
     short: 'm',
     defaultNote: 'one per processor',
   }),

@@ -6,7 +6,6 @@ import { type EchoPeer, startEchoPeer, uclient } from '../support/turnutils.ts'
 const CLIENTS = 2
 const MESSAGES = 10
 
-// Relay threads share no allocations: with mobility one thread relays everything.
 // Not over TLS and DTLS: there it frees the old session twice, and fails with coturn's own server as well.
 describeWith(['coturn'], "coturn's client with mobility", () => {
   let echoPeer: EchoPeer

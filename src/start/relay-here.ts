@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto'
+import type { Log } from '../log.ts'
+import { type NetOptions, TurnDriver } from '../net/driver.ts'
+import { addReadings, TurnReadings } from '../net/shared-counters.ts'
+import { Quota } from '../turn/quota.ts'
+import { RelayPorts } from '../turn/relay-ports.ts'
+import { SourceCount } from '../turn/source-count.ts'
+import { TurnServer } from '../turn/turn-server.ts'
+import type { Dtls } from './dtls.ts'
+import type { Relaying } from './relaying.ts'
+import { peerPolicy, turnOptions } from './turn-options.ts'
+import type { TurnPlan } from './turn-plan.ts'
+
+/** Relays on this thread: the portable way. */
+export function relayHere(plan: TurnPlan, options: NetOptions, dtls: Dtls | null, log: Log): Relaying {
+  const shares = {
+    quota: new Quota(plan.quota),
+    relayPorts: new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: plan.portClaims }),
+    sources: new SourceCount(),
+  }
+  const driver = new TurnDriver(
+    options,
+    (effects) => new TurnServer(turnOptions(plan, shares), effects, { random: randomBytes }),
+    log,
+  )
+  const own = new TurnReadings(driver.turn.counters, driver.counters)
+  return {
+    driver,
+    workers: null,
+    get addresses() {
+      return driver.addresses
+    },
+    start: () => driver.start(),
+    setPeerPolicy: (peers) => driver.turn.setPeerPolicy(peerPolicy(peers)),
+    reload: (tls, identity) => {
+      if (tls !== null) driver.reload(tls)
+      if (identity !== null) dtls?.reload(identity)
+    },
+    drain: (on) => driver.turn.drain(on),
+    readings: () => {
+      own.update(driver.turn.openAllocations, driver.openRelays)
+      const copy = new TurnReadings()
+      addReadings(copy, own)
+      return copy
+    },
+    get socketErrors() {
+      return driver.errors.entries
+    },
+    close: () => driver.close(),
+  }
+}

@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto'
+import type { Log } from '../log.ts'
+import type { NetOptions } from '../net/driver.ts'
+import { RelayWorkers, spawnRelayWorker } from '../net/relay-workers.ts'
+import { TurnReadings } from '../net/shared-counters.ts'
+import { SocketErrors } from '../net/socket-errors.ts'
+import { Quota } from '../turn/quota.ts'
+import { RelayPorts } from '../turn/relay-ports.ts'
+import { SourceTable } from '../turn/source-table.ts'
+import type { DtlsPlan } from './dtls.ts'
+import type { Relaying } from './relaying.ts'
+import type { TurnPlan } from './turn-plan.ts'
+
+/** Relays on `threads` threads; this one never sees a packet. */
+export function relayOnThreads(
+  threads: number,
+  plan: TurnPlan,
+  options: NetOptions,
+  dtls: DtlsPlan | null,
+  log: Log,
+): Relaying {
+  const { udp, streams, limits, http, tls, socketBufferBytes: bufferSize, clock } = options
+  const errors = new SocketErrors(log, clock)
+  const ports = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: plan.portClaims })
+  const sources = new SourceTable(plan.sourceCounts, 0)
+  const workers = new RelayWorkers({
+    threads,
+    endpoints: udp,
+    streams: { endpoints: streams, limits, http, tls },
+    bufferSize,
+    plan,
+    dtls: dtls && shareOf(dtls, threads),
+    quota: new Quota(plan.quota),
+    quotaLimits: plan.quota,
+    forgetThread: (thread) => {
+      ports.forgetThread(thread)
+      sources.forgetThread(thread)
+    },
+    errors,
+    log,
+    clock,
+    spawn: spawnRelayWorker,
+  })
+  return {
+    driver: null,
+    workers,
+    get addresses() {
+      return workers.addresses
+    },
+    start: () => workers.start(),
+    setPeerPolicy: (peers) => workers.setPeerPolicy(peers),
+    reload: (renewed, identity) => {
+      if (renewed !== null) workers.reloadTls(renewed)
+      if (identity !== null && dtls !== null) workers.reloadDtls(identity, shareOf({ ...dtls, identity }, threads))
+    },
+    drain: (on) => workers.drain(on),
+    readings: () => {
+      const sum = new TurnReadings()
+      workers.addTo(sum)
+      return sum
+    },
+    get socketErrors() {
+      return [...errors.entries, ...workers.errorCounts]
+    },
+    close: () => workers.close(),
+  }
+}
+
+/** Limits hold for all threads together. */
+function shareOf(plan: DtlsPlan, threads: number): DtlsPlan {
+  const { maxHandshakes, maxSessions, ...rest } = plan.limits
+  return {
+    ...plan,
+    limits: {
+      ...rest,
+      ...(maxHandshakes === undefined ? {} : { maxHandshakes: Math.ceil(maxHandshakes / threads) }),
+      ...(maxSessions === undefined ? {} : { maxSessions: Math.ceil(maxSessions / threads) }),
+    },
+  }
+}
