@@ -87,8 +87,10 @@ export class StunWriter {
   }
 
   text(attribute: number, value: string): this {
-    const at = this.#attribute(attribute, Buffer.byteLength(value))
-    this.buffer.write(value, at)
+    if (!isAscii(value)) return this.bytes(attribute, Buffer.from(value))
+    const at = this.#attribute(attribute, value.length)
+    // Texts are short: two calls of Buffer cost more than this.
+    for (let i = 0; i < value.length; i++) this.buffer[at + i] = value.charCodeAt(i)
     return this
   }
 
@@ -217,4 +219,9 @@ export class StunWriter {
     this.buffer[at + 2] = value >>> 8
     this.buffer[at + 3] = value
   }
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false
+  return true
 }

@@ -120,6 +120,16 @@ function seal(key: Buffer, client: Address, bits: string, issuedAt: number, coun
 
 // The whole text is compared, because base64 decoders take more than one spelling of the same bytes.
 function equal(a: string, b: string): boolean {
-  const isWhole = given.write(a) === NONCE_LENGTH && expected.write(b) === NONCE_LENGTH
-  return isWhole && timingSafeEqual(given, expected)
+  return fill(given, a) && fill(expected, b) && timingSafeEqual(given, expected)
+}
+
+/** False when `text` is not ASCII, or of another length. */
+function fill(bytes: Buffer, text: string): boolean {
+  if (text.length !== bytes.length) return false
+  for (let i = 0; i < bytes.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code > 0x7f) return false
+    bytes[i] = code
+  }
+  return true
 }

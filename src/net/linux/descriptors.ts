@@ -42,6 +42,9 @@ const PMTUDISC_DONT = 0
 const PMTUDISC_DO = 2
 const F_DUPFD_CLOEXEC = 1030
 
+/** Until the system has said no, which it then says each time. */
+let mayExceed = true
+
 const scratch = { option: Buffer.alloc(8), address: Buffer.alloc(32), length: Buffer.alloc(8) }
 
 export interface UdpDescriptorOptions {
@@ -56,8 +59,9 @@ export function openUdpDescriptor(local: Address, { bufferSize, reusePort }: Udp
   if (reusePort) setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1)
   // Best effort: the system caps the size at net.core.rmem_max unless we may exceed it. Below 1 its own size stays.
   if (bufferSize > 0) {
-    if (setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, bufferSize) < 0) setOption(fd, SOL_SOCKET, SO_RCVBUF, bufferSize)
-    if (setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, bufferSize) < 0) setOption(fd, SOL_SOCKET, SO_SNDBUF, bufferSize)
+    mayExceed &&= setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, bufferSize) >= 0
+    setOption(fd, SOL_SOCKET, mayExceed ? SO_SNDBUFFORCE : SO_SNDBUF, bufferSize)
+    if (!mayExceed) setOption(fd, SOL_SOCKET, SO_RCVBUF, bufferSize)
   }
   // RFC 8656 §14: Linux would set DF wherever a datagram fits the path; unasked it stays clear.
   allowFragments(fd, local.family, true)
