@@ -1,12 +1,17 @@
+import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { DtlsServer } from '../../src/net/dtls.ts'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { EXPIRED, OWN_HEADER, relayedHeader } from '../../src/net/relayed-header.ts'
 import type { Address } from '../../src/stun/address.ts'
 import { Attribute, Method } from '../../src/stun/constants.ts'
+import { connectDtls } from '../support/dtls-client.ts'
+import { leaf } from '../support/dtls-host.ts'
 import { IpEndpoint, type IpFields } from '../support/ip-endpoint.ts'
 import { ALICE, LoopbackClient, startTurn } from '../support/loopback-turn.ts'
 import { describeWith } from '../support/peers.ts'
 import { startRelayLoop } from '../support/relay-loop.ts'
+import { Inbox } from '../support/sockets.ts'
 import { Answer, channelData, dual, TurnClient, type Write } from '../support/turn-client.ts'
 
 const CHANNEL = 0x4000
@@ -144,11 +149,14 @@ describe.runIf(linuxSupport().available)('IP header fields of what is relayed', 
     test.each(['127.0.0.1', '::1'])('our own answers have the header that the system gives them (%s)', async (host) => {
       const { client, peer, relayed, bind } = await relaying(host, host)
       expect(await bind(VOICE)).toMatchObject({ fields: SYSTEM })
-      // Enough for the socket to get used to another TTL.
-      const data = Array.from({ length: 100 }, () => [Buffer.from('down'), VIDEO] as const)
-      peer.sendAll(data, relayed)
-      for (let i = 0; i < 100; i++) expect((await received(client.endpoint))[1]).toEqual(further(VIDEO))
-      expect(await bind(VOICE)).toMatchObject({ fields: SYSTEM })
+      for (const fields of [VIDEO, SYSTEM]) {
+        // Enough for the socket to take the TTL over, and then one that nothing else is sent with.
+        peer.sendAll(Array(100).fill([Buffer.from('down'), fields]), relayed)
+        for (let i = 0; i < 100; i++) expect((await received(client.endpoint))[1]).toEqual(further(fields))
+        peer.send(Buffer.from('down'), relayed, fields)
+        expect((await received(client.endpoint))[1]).toEqual(further(fields))
+        expect(await bind(VOICE)).toMatchObject({ fields: SYSTEM })
+      }
       peer.send(Buffer.from('down'), relayed, VOICE)
       expect((await received(client.endpoint))[1]).toEqual(further(VOICE))
     })
@@ -165,6 +173,32 @@ describe.runIf(linuxSupport().available)('IP header fields of what is relayed', 
       client.sendAll(all)
       for (const [i, fields] of order.entries())
         expect(await received(peer)).toEqual([String(1000 + i), further(fields)])
+    })
+
+    describeWith(['openssl'], 'from a client over DTLS', () => {
+      test('TURN-IP-02 it is the header of the datagram that the record came in', async () => {
+        const { address } = startRelayLoop('127.0.0.1', {
+          dtls: (world) => new DtlsServer({ identity: leaf, random: randomBytes }, world),
+        })
+        const session = await connectDtls(address.port)
+        const inbox = new Inbox<Buffer>()
+        session.onDatagram = (bytes) => inbox.push(bytes)
+        const client = new TurnClient(ALICE)
+        const ask = async (method: number, write: Write) => {
+          session.send(client.request(method, write))
+          return new Answer(await inbox.next())
+        }
+        const transport: Write = (writer) => writer.uint32(Attribute.REQUESTED_TRANSPORT, 17 * 0x1000000)
+        client.learn(await ask(Method.ALLOCATE, transport))
+        expect((await ask(Method.ALLOCATE, transport)).code).toBe(200)
+        const peer = await IpEndpoint.open('127.0.0.1')
+        await ask(Method.CREATE_PERMISSION, (writer) => writer.xorAddress(Attribute.XOR_PEER_ADDRESS, peer.address))
+        const data = Buffer.from('from inside')
+        const send: Write = (writer) =>
+          writer.xorAddress(Attribute.XOR_PEER_ADDRESS, peer.address).bytes(Attribute.DATA, data)
+        session.send(client.indication(Method.SEND, send))
+        expect(await received(peer)).toEqual(['from inside', further(SYSTEM)])
+      })
     })
 
     test('TURN-IP-04 what a TCP client sends leaves with the header that the system gives it', async () => {

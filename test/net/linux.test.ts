@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Traffic } from '../../src/net/counters.ts'
 import {
   closeDescriptor,
@@ -14,6 +14,8 @@ import { linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { OWN_HEADER } from '../../src/net/relayed-header.ts'
 import { openUdpSocket } from '../../src/net/udp.ts'
 import { Address } from '../../src/stun/address.ts'
+import { canEnterNetworks, enterNewNetwork, ip } from '../support/network.ts'
+import { describeWith } from '../support/peers.ts'
 import { UdpClient } from '../support/sockets.ts'
 
 const here = Address.parse('127.0.0.1')!
@@ -175,6 +177,31 @@ test.runIf(linuxSupport().available)('TURN-IP-01 a run ends where the IP header 
   // Without UDP_GRO each datagram has a slot of its own.
   expect([4, 6]).toContain(slots)
   for (const fd of [from, to]) closeDescriptor(fd)
+})
+
+describe.runIf(linuxSupport().available && canEnterNetworks())('on a path too narrow for the pieces of a run', () => {
+  describeWith(['iproute'], 'as of loopback with a low MTU', () => {
+    test('TURN-IP-03 they leave one by one in fragments, each with its header, and arrive whole', () => {
+      enterNewNetwork()
+      ip('link set lo mtu 1280')
+      const open = () => openUdpDescriptor(here, { bufferSize: 1 << 20, reusePort: false })
+      const [from, to] = [open(), open()]
+      reportHeaders(to, 4)
+      const [received, unused] = [new ReceiveSlab(8, 48, 12), new ReceiveSlab(1, 0, 0)]
+      const batch = new SendBatch(unused, 16)
+      for (const fill of [1, 2, 3]) batch.add(Buffer.alloc(1400, fill), 0, 1400, localAddress(to), (0xb9 << 8) | 17)
+      expect(batch.send(from, 0, Int32Array.of(1, 2, -1), 4, 0)).toMatchObject({ refused: 0, failed: 0, error: null })
+      expect(received.receive(to, 8)).toBe(3)
+      for (const [slot, fill] of [1, 2, 3].entries()) {
+        received.readControl(slot)
+        expect([received.trafficClass, received.hopLimit]).toEqual([0xb9, 17])
+        const start = received.start(slot)
+        const arrived = received.bytes.subarray(start, start + received.length(slot))
+        expect(arrived.equals(Buffer.alloc(1400, fill))).toBe(true)
+      }
+      for (const fd of [from, to]) closeDescriptor(fd)
+    })
+  })
 })
 
 test.runIf(linuxSupport().available).each([-1, 0])(

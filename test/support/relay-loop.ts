@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { onTestFinished } from 'vitest'
+import type { OpenDtls } from '../../src/net/dtls-endpoint.ts'
 import { closeDescriptor, localAddress, openUdpDescriptor } from '../../src/net/linux/descriptors.ts'
 import { openWakeUp } from '../../src/net/linux/wake-up.ts'
 import { RelayLoop } from '../../src/net/relay-loop.ts'
@@ -11,15 +12,16 @@ import { silentLog } from './sockets.ts'
 export interface LoopOptions {
   readonly settings?: Partial<TurnSettings>
   readonly relayHosts?: string[]
+  readonly dtls?: OpenDtls
 }
 
 /** The loop of a relaying thread, in this thread, with its turns between those of the event loop; closed when the test ends. */
-export function startRelayLoop(host: string, { settings, relayHosts }: LoopOptions = {}) {
+export function startRelayLoop(host: string, { settings, relayHosts, dtls }: LoopOptions = {}) {
   const wakeUp = openWakeUp()
   const fd = openUdpDescriptor(Address.parse(host)!, { bufferSize: 1 << 20, reusePort: false })
   const loop = new RelayLoop(
     {
-      ...{ wakeUp, dtls: null, streams: null, bufferSize: 1 << 20, log: silentLog },
+      ...{ wakeUp, dtls: dtls ?? null, streams: null, bufferSize: 1 << 20, log: silentLog },
       ...{ onWake: () => {}, abandoned: () => {}, onDescriptor: () => {} },
       mayOpen: () => 'now',
       clock: () => performance.now(),
