@@ -205,6 +205,9 @@ function explanation(error: unknown, { server, peerAddress, transport }: LoadOpt
     return `no descriptors left (${code}): raise ulimit -n or lower --allocations`
   if (code === 'EADDRNOTAVAIL') return `${peerAddress.host} is no address of this machine; --peer-address takes one`
   if (code === 'ECONNREFUSED') return `nobody listens on ${server} over ${transport} (${code})`
+  if (code === 'ABORT_ERR') return `no connection to ${server} over ${transport}: it takes too long`
+  if (transport === 'tls' && (code === 'ECONNRESET' || code.startsWith('ERR_SSL_')))
+    return `${server} does not speak TLS (${code}): it is another port, or no certificate is configured there`
   if (/^E[A-Z]+$/.test(code)) return `${server} over ${transport}: ${code}`
   throw error
 }

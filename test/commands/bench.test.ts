@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestServer, type TestOptions, type TestServer, testSecret, testUser } from '../support/server.ts'
 import { command } from './running.ts'
@@ -80,6 +82,25 @@ describe('bench against our own server', () => {
     await closed.expectNoAllocations()
     await closed.close()
   })
+})
+
+test('exits with 1 where the port speaks no TLS', async () => {
+  const plain = createServer((socket) =>
+    socket
+      .on('error', () => {})
+      .resume()
+      .end('HTTP/1.1 400 Bad Request\r\n\r\n'),
+  )
+  await once(plain.listen(0, '127.0.0.1'), 'listening')
+  const { port } = plain.address() as AddressInfo
+  expect(await command(...at(port, ...withSecret, '--transport=tls'))).toMatchObject({
+    exitCode: 1,
+    err: expect.stringContaining(`127.0.0.1:${port} does not speak TLS (`),
+  })
+  plain.close()
+  await once(plain, 'close')
+  const { err } = await command(...at(port, ...withSecret, '--transport=tcp'))
+  expect(err).toContain(`nobody listens on 127.0.0.1:${port} over tcp`)
 })
 
 describe('bench refuses with 2', () => {
