@@ -55,31 +55,6 @@ export interface HttpOptions {
   readonly metricsFrom: readonly string[]
 }
 
-export const HTTP_DEFAULTS: HttpOptions = {
-  publicHost: null,
-  trustedProxies: [],
-  urlOverrides: 'own-hosts',
-  allowedHosts: [],
-  wssHostPortPair: null,
-  wssTls: null,
-  turnBaseUrl: null,
-  turnUrlTemplate: '%s/turn?username=%s&key=%s',
-  ceodKey: '',
-  iceServerBaseUrl: null,
-  iceServerUrlTemplate: '%s/v1alpha/iceconfig?key=%s',
-  iceServerApiKey: '',
-  iceServerUrls: [],
-  iceServerOverride: null,
-  headerMessage: null,
-  bypassJoinConfirmation: false,
-  frameAncestors: "'none'",
-  maxBodyBytes: 256 * 1024,
-  newRoomsPerMinute: 60,
-  newRoomsBurst: 600,
-  iceConfigPerMinute: 60,
-  metricsFrom: ['127.0.0.0/8', '::1'],
-}
-
 /** Limits of one HTTP(S) port. A limit of 0 is no limit, a time of 0 never ends. */
 export interface ListenerOptions {
   /** `max-connections` of one port. */
@@ -94,15 +69,6 @@ export interface ListenerOptions {
   readonly maxHeaderBytes: number
   /** `max-headers` */
   readonly maxHeaders: number
-}
-
-export const LISTENER_DEFAULTS: ListenerOptions = {
-  maxConnections: 20_000,
-  maxConnectionsPerAddress: 2048,
-  headersTimeoutSeconds: 10,
-  requestTimeoutSeconds: 30,
-  maxHeaderBytes: 16 * 1024,
-  maxHeaders: 200,
 }
 
 /** What ICE documents say about our own TURN server; credentials come from the shared secret. */
@@ -121,15 +87,4 @@ export interface IceConfigOptions {
   readonly separator: string
   /** `ice-credential-lifetime-seconds`: at most 86 400. */
   readonly lifetimeSeconds: number
-}
-
-export const ICE_CONFIG_DEFAULTS: IceConfigOptions = {
-  turnHosts: [],
-  loopbackHost: null,
-  turnPort: 3478,
-  turnTcpPort: 3478,
-  turnTlsPort: null,
-  secret: null,
-  separator: ':',
-  lifetimeSeconds: 12 * 3600,
 }

@@ -15,13 +15,3 @@ export interface RoomsOptions {
   /** `max-room-bytes`: undelivered text of one room, as UTF-8. */
   readonly maxBytes: number
 }
-
-export const ROOMS_DEFAULTS: RoomsOptions = {
-  capacity: 2,
-  graceSeconds: 10,
-  registerTimeoutSeconds: 30,
-  expirationSeconds: 86_400,
-  maxRooms: 100_000,
-  maxMessages: 1024,
-  maxBytes: 1024 * 1024,
-}

@@ -19,15 +19,3 @@ export interface SignalingOptions {
   /** `allow-origin`: the only origins that may open a socket; empty lets every one in, and none at all. */
   readonly allowOrigins: readonly string[]
 }
-
-export const SIGNALING_DEFAULTS: SignalingOptions = {
-  maxFrameBytes: 256 * 1024,
-  maxSockets: 10_000,
-  maxSocketsPerAddress: 1024,
-  pingSeconds: 25,
-  registerTimeoutSeconds: 10,
-  messageBurst: 2000,
-  messagesPerSecond: 100,
-  maxUnreadBytes: 1024 * 1024,
-  allowOrigins: [],
-}

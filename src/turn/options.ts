@@ -72,27 +72,3 @@ export interface TurnSettings {
   readonly maxBytesPerSecond: number
   readonly maxPacketsPerSecond: number
 }
-
-export const DEFAULT_SETTINGS: TurnSettings = Object.freeze({
-  stun: 'open',
-  noUdpRelay: false,
-  stunOnly: false,
-  stunBackwardCompatibility: false,
-  rfc3489Compatibility: false,
-  fingerprint: false,
-  software: null,
-  includeReasonString: false,
-  maxAllocateLifetimeSeconds: 3600,
-  channelLifetimeSeconds: 600,
-  permissionLifetimeSeconds: 300,
-  rfc5766ChannelNumbers: false,
-  dontFragment: false,
-  allocationDefaultAddressFamily: 'ipv4',
-  serverRelay: false,
-  maxAllocationsPerAddress: 1024,
-  maxPermissions: 1024,
-  maxChannels: 1024,
-  mobility: false,
-  maxBytesPerSecond: 0,
-  maxPacketsPerSecond: 10_000,
-})

@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { HttpListener } from '../../src/http/listener.ts'
-import { LISTENER_DEFAULTS } from '../../src/http/options.ts'
 import { createLog } from '../../src/log.ts'
+import { defaultListener } from '../support/default-config.ts'
 import { raw, Service, until } from './service.ts'
 
 const WORLD = {
-  options: LISTENER_DEFAULTS,
+  options: defaultListener,
   trustedProxies: [],
   fetch: (_request: Request, { caller }: { caller: { secure: boolean } }) =>
     new Response(caller.secure ? 'secure' : 'plain'),

@@ -6,20 +6,20 @@ import { createApp } from '../../src/http/app.ts'
 import { type ColliderWorld, colliderApp } from '../../src/http/collider.ts'
 import { AddressLimits } from '../../src/http/limits.ts'
 import { HttpListener } from '../../src/http/listener.ts'
-import {
-  HTTP_DEFAULTS,
-  type HttpOptions,
-  ICE_CONFIG_DEFAULTS,
-  type IceConfigOptions,
-  LISTENER_DEFAULTS,
-  type ListenerOptions,
-} from '../../src/http/options.ts'
+import type { HttpOptions, IceConfigOptions, ListenerOptions } from '../../src/http/options.ts'
 import type { CallPages } from '../../src/http/page-parameters.ts'
 import { createLog, type Log } from '../../src/log.ts'
-import { ROOMS_DEFAULTS, type RoomsOptions } from '../../src/rooms/options.ts'
+import type { RoomsOptions } from '../../src/rooms/options.ts'
 import { MemoryRooms } from '../../src/rooms/room-store.ts'
 import { Hub } from '../../src/signaling/hub.ts'
-import { SIGNALING_DEFAULTS, type SignalingOptions } from '../../src/signaling/options.ts'
+import type { SignalingOptions } from '../../src/signaling/options.ts'
+import {
+  defaultHttp,
+  defaultIceConfig,
+  defaultListener,
+  defaultRooms,
+  defaultSignaling,
+} from '../support/default-config.ts'
 
 /** A page that shows what it is given, as the real one does: data as escaped JSON. */
 const PAGES: CallPages = {
@@ -61,11 +61,11 @@ export class Service {
     const skew = { ms: 0 }
     const now = () => performance.now() + skew.ms
     const log = options.log ?? createLog({ level: 'silent', pretty: false })
-    const http = { ...HTTP_DEFAULTS, ...options.http }
+    const http = { ...defaultHttp, ...options.http }
     const limits = new AddressLimits(http)
     const hub = new Hub(
-      { ...SIGNALING_DEFAULTS, ...options.signaling },
-      (effects) => new MemoryRooms({ ...ROOMS_DEFAULTS, ...options.rooms }, effects),
+      { ...defaultSignaling, ...options.signaling },
+      (effects) => new MemoryRooms({ ...defaultRooms, ...options.rooms }, effects),
       {
         log,
         now,
@@ -82,7 +82,7 @@ export class Service {
       log,
       now,
       wallClock: () => Date.now(),
-      iceConfig: () => ({ ...ICE_CONFIG_DEFAULTS, secret: 'a secret of the test', ...options.ice }),
+      iceConfig: () => ({ ...defaultIceConfig, secret: 'a secret of the test', ...options.ice }),
       collider,
       ready: () => true,
       metrics: options.metrics ?? null,
@@ -91,7 +91,7 @@ export class Service {
       HttpListener.open(
         { host: '127.0.0.1', port: 0, tls: null },
         {
-          options: { ...LISTENER_DEFAULTS, ...options.listener },
+          options: { ...defaultListener, ...options.listener },
           trustedProxies: http.trustedProxies,
           fetch,
           upgrade: (request, socket, head, caller) => hub.upgrade(request, socket, head, caller.block),

@@ -14,11 +14,11 @@ import type { TurnPlan } from '../../src/start/turn-plan.ts'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute, MessageClass, Method } from '../../src/stun/constants.ts'
 import { budgetMemory } from '../../src/turn/challenge-limit.ts'
-import { DEFAULT_SETTINGS } from '../../src/turn/options.ts'
 import { claimMemory } from '../../src/turn/port-claims.ts'
 import { Quota, type QuotaLimits } from '../../src/turn/quota.ts'
 import { RelayPorts } from '../../src/turn/relay-ports.ts'
 import { SourceTable, sourceMemory } from '../../src/turn/source-table.ts'
+import { defaultSettings } from '../support/default-settings.ts'
 import { ALICE, LoopbackClient, REALM } from '../support/loopback-turn.ts'
 import { silentLog, UdpClient } from '../support/sockets.ts'
 import { Answer, channelData } from '../support/turn-client.ts'
@@ -46,7 +46,7 @@ function planFor(quota: QuotaLimits, more: Partial<TurnPlan> = {}): TurnPlan {
     relayAddresses: [RELAY_HOST],
   }
   return {
-    settings: { ...DEFAULT_SETTINGS, dontFragment: true },
+    settings: { ...defaultSettings, dontFragment: true },
     auth: { realm: REALM, anonymous: false, secrets: [], separator: ':', strictExpiry: false, sha256: 'off' },
     users: [{ name: ALICE.username, password: ALICE.password }],
     nonces: { lifetimeSeconds: 600, key: randomBytes(32).toString('hex'), bitOrder: 'msb' },
@@ -249,7 +249,7 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
   })
 
   test('RES-04 one address has as many allocations as allowed in all threads together, also when one has died', async () => {
-    const settings = { ...DEFAULT_SETTINGS, maxAllocationsPerAddress: 8 }
+    const settings = { ...defaultSettings, maxAllocationsPerAddress: 8 }
     const { client, spawned, workers } = await start({}, UNLIMITED, { settings })
     const codes = async () => {
       const answers: (number | null)[] = []

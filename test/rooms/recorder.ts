@@ -1,5 +1,6 @@
-import { ROOMS_DEFAULTS, type RoomsOptions } from '../../src/rooms/options.ts'
+import type { RoomsOptions } from '../../src/rooms/options.ts'
 import { MemoryRooms } from '../../src/rooms/room-store.ts'
+import { defaultRooms } from '../support/default-config.ts'
 
 /** Rooms with a record of everything they asked for. */
 export class RecordedRooms extends MemoryRooms {
@@ -12,7 +13,7 @@ export class RecordedRooms extends MemoryRooms {
     const disconnected: string[] = []
     const forgotten: string[] = []
     super(
-      { ...ROOMS_DEFAULTS, ...options },
+      { ...defaultRooms, ...options },
       {
         deliver: (room, client, text) => delivered.push(`${room}/${client}: ${text}`),
         disconnect: (room, client) => disconnected.push(`${room}/${client}`),

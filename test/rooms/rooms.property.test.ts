@@ -1,8 +1,8 @@
 import { fc, test } from '@fast-check/vitest'
 import { expect } from 'vitest'
 import { BYE } from '../../src/rooms/client.ts'
-import { ROOMS_DEFAULTS } from '../../src/rooms/options.ts'
 import { MemoryRooms } from '../../src/rooms/room-store.ts'
+import { defaultRooms } from '../support/default-config.ts'
 
 const client = fc.constantFrom('a', 'b', 'c', 'd', 'LOOPBACK_CLIENT_ID', 'loopback_client_id')
 const text = fc.constantFrom('offer', 'answer', BYE, '{"type": "bye"}')
@@ -20,7 +20,7 @@ test.prop([fc.array(event, { maxLength: 60 })], { numRuns: 2000 })(
     const sockets = new Set<string>()
     const wrong: string[] = []
     const rooms = new MemoryRooms(
-      { ...ROOMS_DEFAULTS, maxMessages: 20 },
+      { ...defaultRooms, maxMessages: 20 },
       {
         deliver: (_room, id) => sockets.has(id) || wrong.push(`text for ${id}, who has no socket`),
         disconnect: (_room, id) => sockets.delete(id) || wrong.push(`no socket of ${id} to close`),

@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from 'vitest'
-import { ROOMS_DEFAULTS } from '../../src/rooms/options.ts'
 import { MemoryRooms } from '../../src/rooms/room-store.ts'
 import { RemoteCollider } from '../../src/signaling/remote-collider.ts'
 import { RoomServer } from '../../src/signaling/room-server.ts'
 import { raw, Service, until } from '../http/service.ts'
+import { defaultRooms } from '../support/default-config.ts'
 
 let service: Service
 afterEach(() => service.close())
@@ -11,7 +11,7 @@ afterEach(() => service.close())
 test('rooms whose Collider is elsewhere store for one and forward for two', async () => {
   service = await Service.start()
   const remote = new RemoteCollider(`${service.colliderUrl}/`)
-  const rooms = new MemoryRooms(ROOMS_DEFAULTS, remote)
+  const rooms = new MemoryRooms(defaultRooms, remote)
   rooms.join('r', 'a', false, 0)
   expect(rooms.message('r', 'a', 'offer', 0)).toBe('SUCCESS')
   expect(rooms.join('r', 'b', false, 0)).toMatchObject({ messages: ['offer'] })
@@ -34,7 +34,7 @@ test('a Collider that is down holds no message up', async () => {
   const { colliderUrl } = service
   await service.collider.close()
   const remote = new RemoteCollider(colliderUrl)
-  const rooms = new MemoryRooms(ROOMS_DEFAULTS, remote)
+  const rooms = new MemoryRooms(defaultRooms, remote)
   rooms.join('r', 'a', false, 0)
   rooms.join('r', 'b', false, 0)
   expect(rooms.message('r', 'a', 'text', 0)).toBe('SUCCESS')

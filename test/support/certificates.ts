@@ -5,12 +5,10 @@ const fixture = (name: string) => readFileSync(new URL(`../fixtures/certificates
 const pair = (name: string): Certificate => ({ cert: fixture(`${name}.crt`), key: fixture(`${name}.key`) })
 
 /** Self-signed for localhost, 127.0.0.1 and ::1. */
-export const localhostRsa = pair('localhost-rsa')
 export const localhostEc = pair('localhost-ec')
 /** The key of localhostEc behind the passphrase `turn-test`. */
 export const encryptedKey = fixture('localhost-ec-encrypted.key')
 /** Self-signed for turn.example.org and *.example.net. */
 export const exampleEc = pair('example-ec')
-/** A client certificate and the authority that signed it. */
+/** Signed by the authority client-ca.crt. */
 export const client = pair('client')
-export const clientCa = fixture('client-ca.crt')

@@ -8,7 +8,7 @@ import { ChallengeLimit } from '../../src/turn/challenge-limit.ts'
 import type { Effects } from '../../src/turn/effects.ts'
 import { ExternalIp } from '../../src/turn/external-ip.ts'
 import { Nonces } from '../../src/turn/nonce.ts'
-import { DEFAULT_SETTINGS, type TurnSettings } from '../../src/turn/options.ts'
+import type { TurnSettings } from '../../src/turn/options.ts'
 import { PeerPolicy } from '../../src/turn/peer-policy.ts'
 import { Quota } from '../../src/turn/quota.ts'
 import { RelayPorts } from '../../src/turn/relay-ports.ts'
@@ -16,6 +16,7 @@ import { SourceCount } from '../../src/turn/source-count.ts'
 import { TurnServer } from '../../src/turn/turn-server.ts'
 import { StaticUsers } from '../../src/turn/user-store.ts'
 import { localhostEc } from './certificates.ts'
+import { defaultSettings } from './default-settings.ts'
 import {
   connectTcp,
   connectTls,
@@ -44,7 +45,7 @@ export function loopbackTurn(
   const users = new StaticUsers([{ name: ALICE.username, password: ALICE.password }], REALM)
   const rules = { realm: REALM, anonymous: false, users, secrets: [], separator: ':', strictExpiry: false } as const
   const options = {
-    ...DEFAULT_SETTINGS,
+    ...defaultSettings,
     maxPacketsPerSecond: 0,
     ...settings,
     authenticator: new Authenticator({ ...rules, sha256: 'off' }, nonces, Date.now),

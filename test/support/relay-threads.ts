@@ -9,11 +9,11 @@ import { DEFAULT_STREAM_LIMITS, type StreamEndpoint, type StreamLimits } from '.
 import type { TlsOptions } from '../../src/net/tls-context.ts'
 import type { TurnPlan } from '../../src/start/turn-plan.ts'
 import { budgetMemory } from '../../src/turn/challenge-limit.ts'
-import { DEFAULT_SETTINGS } from '../../src/turn/options.ts'
 import { claimMemory } from '../../src/turn/port-claims.ts'
 import { Quota, type QuotaLimits } from '../../src/turn/quota.ts'
 import { RelayPorts } from '../../src/turn/relay-ports.ts'
 import { sourceMemory } from '../../src/turn/source-table.ts'
+import { defaultSettings } from './default-settings.ts'
 import { ALICE, LoopbackClient, REALM } from './loopback-turn.ts'
 import { localUdp, silentLog } from './sockets.ts'
 
@@ -33,7 +33,7 @@ function planFor(quota: QuotaLimits): TurnPlan {
     relayAddresses: [RELAY_HOST],
   }
   return {
-    settings: { ...DEFAULT_SETTINGS, dontFragment: true },
+    settings: { ...defaultSettings, dontFragment: true },
     auth: { realm: REALM, anonymous: false, secrets: [], separator: ':', strictExpiry: false, sha256: 'off' },
     users: [{ name: ALICE.username, password: ALICE.password }],
     nonces: { lifetimeSeconds: 600, key: randomBytes(32).toString('hex'), bitOrder: 'msb' },

@@ -8,7 +8,7 @@ import { HEADROOM, TAILROOM } from '../../src/turn/effects.ts'
 import { ExternalIp, type ExternalIpPair } from '../../src/turn/external-ip.ts'
 import { type ClientTransport, FiveTuple } from '../../src/turn/five-tuple.ts'
 import { Nonces } from '../../src/turn/nonce.ts'
-import { DEFAULT_SETTINGS, type TurnOptions, type TurnSettings } from '../../src/turn/options.ts'
+import type { TurnOptions, TurnSettings } from '../../src/turn/options.ts'
 import { PeerPolicy, type PeerRange, type PeerRules, parsePeerRange } from '../../src/turn/peer-policy.ts'
 import { Quota } from '../../src/turn/quota.ts'
 import type { Relay } from '../../src/turn/relay-address.ts'
@@ -17,6 +17,7 @@ import { SourceCount } from '../../src/turn/source-count.ts'
 import { TurnServer } from '../../src/turn/turn-server.ts'
 import { StaticUsers } from '../../src/turn/user-store.ts'
 import { Clock } from './clock.ts'
+import { defaultSettings } from './default-settings.ts'
 import { EffectsRecorder } from './effects-recorder.ts'
 import { Answer, channelData, type Login, type RequestOptions, TurnClient, type Write } from './turn-client.ts'
 
@@ -84,7 +85,7 @@ export class TurnWorld {
       ...auth,
     }
     this.options = {
-      ...DEFAULT_SETTINGS,
+      ...defaultSettings,
       ...settings,
       authenticator: new Authenticator(this.#auth, this.nonces, () => this.clock.wall),
       quota: new Quota({ user: options.userQuota ?? 0, total: 0 }),
