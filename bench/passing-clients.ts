@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ClientTransport } from '../src/bench/link.ts'
 import { TurnClient, TurnRefusal } from '../src/bench/turn-client.ts'
 import type { Wire } from '../src/bench/wire.ts'
 import type { UdpSocket } from '../src/net/udp.ts'
@@ -7,7 +8,7 @@ import { ErrorCode } from '../src/stun/constants.ts'
 import type { Credentials } from '../src/turn/credentials.ts'
 
 export interface PassingClientsOptions {
-  readonly servers: { readonly udp: Address; readonly tcp: Address }
+  readonly servers: Readonly<Record<ClientTransport, Address>>
   readonly login: Credentials
   /** Clients at a time. */
   readonly clients: number
@@ -19,12 +20,15 @@ export interface PassingClientsOptions {
 
 /** How a client lives and goes. */
 const KINDS = [
-  { name: 'leaves', transport: 'udp', ends: 'refresh', renews: true, share: 30 },
-  { name: 'vanishes', transport: 'udp', ends: 'close', renews: true, share: 15 },
-  { name: 'lets channel and permission expire', transport: 'udp', ends: 'refresh', renews: false, share: 15 },
-  { name: 'takes the port of one that vanished', transport: 'udp', ends: 'refresh', renews: true, share: 10 },
-  { name: 'leaves, over TCP', transport: 'tcp', ends: 'refresh', renews: true, share: 15 },
-  { name: 'breaks its TCP connection', transport: 'tcp', ends: 'close', renews: true, share: 15 },
+  { name: 'leaves', transport: 'udp', ends: 'refresh', lives: 'long', share: 15 },
+  { name: 'leaves at once', transport: 'udp', ends: 'refresh', lives: 'short', share: 25 },
+  { name: 'vanishes', transport: 'udp', ends: 'close', lives: 'long', share: 12 },
+  { name: 'lets channel and permission expire', transport: 'udp', ends: 'refresh', lives: 'unrenewed', share: 12 },
+  { name: 'takes the port of one that vanished', transport: 'udp', ends: 'refresh', lives: 'long', share: 8 },
+  { name: 'leaves, over TCP', transport: 'tcp', ends: 'refresh', lives: 'long', share: 8 },
+  { name: 'breaks its TCP connection', transport: 'tcp', ends: 'close', lives: 'short', share: 8 },
+  { name: 'leaves, over TLS', transport: 'tls', ends: 'refresh', lives: 'long', share: 6 },
+  { name: 'breaks its TLS connection', transport: 'tls', ends: 'close', lives: 'short', share: 6 },
 ] as const
 
 type Kind = (typeof KINDS)[number]
@@ -36,8 +40,7 @@ const HEADER = 4
 const CLIENTS = Address.parse('127.0.1.1')!
 /** How often, a second apart, the ports of vanished clients are tried. */
 const RECALLS = 30
-const SHORTEST_LIFE_MS = 2000
-const LONGEST_LIFE_MS = 14_000
+const LIFE_MS = { short: [0, 1000], long: [2000, 14_000] } as const
 
 interface Live {
   readonly client: TurnClient
@@ -126,11 +129,10 @@ export class PassingClients {
     const entry = { client, peer }
     this.#live.push(entry)
     const { lapseMs } = this.#options
-    const lifeMs = kind.renews ? SHORTEST_LIFE_MS + Math.random() * (LONGEST_LIFE_MS - SHORTEST_LIFE_MS) : 1.5 * lapseMs
-    const until = performance.now() + lifeMs
+    const until = performance.now() + (kind.lives === 'unrenewed' ? 1.5 * lapseMs : between(LIFE_MS[kind.lives]))
     while (this.#isOn && performance.now() < until) {
       await sleep(Math.min(lapseMs / 3, Math.max(0, until - performance.now())))
-      if (kind.renews) await client.bind(peer.local)
+      if (kind.lives !== 'unrenewed') await client.bind(peer.local)
     }
     this.#live.splice(this.#live.indexOf(entry), 1)
     if (kind.ends === 'refresh') await client.refresh(0)
@@ -138,7 +140,7 @@ export class PassingClients {
     await client.close()
   }
 
-  async #open(transport: 'udp' | 'tcp', localPort: number): Promise<TurnClient> {
+  async #open(transport: ClientTransport, localPort: number): Promise<TurnClient> {
     const { servers, login } = this.#options
     const options = { transport, server: servers[transport], login, onData: () => this.counts.received++ }
     try {
@@ -182,6 +184,10 @@ export class PassingClients {
       this.counts.sent++
     }
   }
+}
+
+function between([least, most]: readonly [number, number]): number {
+  return least + Math.random() * (most - least)
 }
 
 function drawn(): Kind {

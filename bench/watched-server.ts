@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Held, InspectedThreads } from './inspected-threads.ts'
 
 /** What the server holds at one moment. */
 export interface Sample {
@@ -14,9 +15,6 @@ export interface Sample {
   readonly ownMib: number
   readonly descriptors: number
   readonly threads: number
-  /** Of the main thread: sockets and ports; and all that keeps its event loop alive, timers too. */
-  readonly handles: number
-  readonly resources: number
   readonly allocations: number
   readonly relays: number
   readonly connections: number
@@ -30,6 +28,7 @@ export class WatchedServer {
   readonly #child: ChildProcess
   readonly #startedAt = performance.now()
   #log = ''
+  #threads: InspectedThreads | null = null
   readonly turnPorts = { udp: 0, tcp: 0 }
   /** Of the page, /healthz, /metrics and /ws. */
   httpPort = 0
@@ -73,8 +72,6 @@ export class WatchedServer {
       ownMib: field('RssAnon') / 1024,
       descriptors,
       threads: field('Threads'),
-      handles: total(metrics, 'nodejs_active_handles_total'),
-      resources: total(metrics, 'nodejs_active_resources_total'),
       allocations: total(metrics, 'webrtc_stack_allocations'),
       relays: total(metrics, 'webrtc_stack_relay_sockets'),
       connections: total(metrics, 'webrtc_stack_connections'),
@@ -82,8 +79,15 @@ export class WatchedServer {
     }
   }
 
+  /** What its threads hold after a collection; `nodeFlags` have to have `--inspect=127.0.0.1:0`. */
+  async collectGarbage(): Promise<Held> {
+    this.#threads ??= await InspectedThreads.connect(/Debugger listening on (ws:\S+)/.exec(this.#log)![1]!)
+    return this.#threads.collectGarbage()
+  }
+
   /** Ends it and returns its exit code. */
   async stop(): Promise<number | null> {
+    this.#threads?.close()
     if (this.isRunning) {
       this.#child.kill('SIGTERM')
       const killer = setTimeout(() => this.#child.kill('SIGKILL'), 20_000)
