@@ -14,6 +14,7 @@ import {
   mergeDatagrams,
   openUdpDescriptor,
   reportHeaders,
+  setHopLimit,
 } from './linux/descriptors.ts'
 import { LoopStreams } from './loop-streams.ts'
 import { SocketErrors } from './socket-errors.ts'
@@ -133,6 +134,8 @@ export class RelayLoop implements Effects {
     mergeDatagrams(fd)
     const local = localAddress(fd)
     reportHeaders(fd, local.family)
+    // A thread that served it before may have left another one.
+    setHopLimit(fd, local.family, 0)
     const client = new FiveTuple('udp', local.copy(), local, this.#listeners.length, 0)
     const socket = new BatchSocket(fd, local, this.counters.clients.udp, client, null)
     this.#batch.add(socket)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { DtlsServer } from '../../src/net/dtls.ts'
+import { setHopLimit } from '../../src/net/linux/descriptors.ts'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { EXPIRED, OWN_HEADER, relayedHeader } from '../../src/net/relayed-header.ts'
 import type { Address } from '../../src/stun/address.ts'
@@ -159,6 +160,13 @@ describe.runIf(linuxSupport().available)('IP header fields of what is relayed', 
       }
       peer.send(Buffer.from('down'), relayed, VOICE)
       expect((await received(client.endpoint))[1]).toEqual(further(VOICE))
+    })
+
+    test.each(['127.0.0.1', '::1'])('they also have it where another thread has listened before (%s)', async (host) => {
+      const before = (fd: number) => setHopLimit(fd, host === '::1' ? 6 : 4, 33)
+      const { address } = startRelayLoop(host, { before })
+      const client = new IpClient(await IpEndpoint.open(host), address)
+      expect(await client.ask(Method.BINDING, () => {})).toMatchObject({ fields: SYSTEM })
     })
 
     test.each(['127.0.0.1', '::1'])('each of many has its own header, whatever came before (%s)', async (host) => {

@@ -13,10 +13,12 @@ export interface LoopOptions {
   readonly settings?: Partial<TurnSettings>
   readonly relayHosts?: string[]
   readonly dtls?: OpenDtls
+  /** What has happened to the listening descriptor before. */
+  readonly before?: (fd: number) => void
 }
 
 /** The loop of a relaying thread, in this thread, with its turns between those of the event loop; closed when the test ends. */
-export function startRelayLoop(host: string, { settings, relayHosts, dtls }: LoopOptions = {}) {
+export function startRelayLoop(host: string, { settings, relayHosts, dtls, before }: LoopOptions = {}) {
   const wakeUp = openWakeUp()
   const fd = openUdpDescriptor(Address.parse(host)!, { bufferSize: 1 << 20, reusePort: false })
   const loop = new RelayLoop(
@@ -28,6 +30,7 @@ export function startRelayLoop(host: string, { settings, relayHosts, dtls }: Loo
     },
     (effects) => loopbackTurn(effects, settings, relayHosts),
   )
+  before?.(fd)
   loop.listen(fd)
   let isOver = false
   const turn = () => {
