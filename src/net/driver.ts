@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { performance } from 'node:perf_hooks'
 import type { Log } from '../log.ts'
 import type { Address } from '../stun/address.ts'
 import type { Effects, Refusal } from '../turn/effects.ts'
@@ -14,11 +13,11 @@ import { ListenError } from './listen-error.ts'
 import { RelaySockets } from './relay-sockets.ts'
 import { SocketErrors } from './socket-errors.ts'
 import { StreamServer } from './stream.ts'
-import { DEFAULT_STREAM_LIMITS, type StreamEndpoint, type StreamLimits } from './stream-connection.ts'
+import type { StreamEndpoint, StreamLimits } from './stream-connection.ts'
 import { StreamPlaces, sharedPlaces } from './stream-places.ts'
 import type { TlsOptions } from './tls-context.ts'
 import { TurnLog } from './turn-log.ts'
-import { type OpenUdpSocket, openUdpSocket } from './udp.ts'
+import type { OpenUdpSocket } from './udp.ts'
 import { type UdpEndpoint, UdpListeners } from './udp-listeners.ts'
 
 /** What the driver needs of a TurnServer. */
@@ -38,26 +37,12 @@ export interface NetOptions {
   readonly limits: StreamLimits
   /** `sock-buf-size`, for each UDP socket. */
   readonly socketBufferBytes: number
-  /** How UDP sockets are made: the portable ones by default. */
+  /** How UDP sockets are made. */
   readonly openUdp: OpenUdpSocket
   readonly sweepIntervalMs: number
   /** Monotonic milliseconds. */
   readonly clock: () => number
 }
-
-/** Nothing listens; what is left out of an operator's configuration. */
-export const DEFAULT_NET_OPTIONS: NetOptions = Object.freeze({
-  udp: [],
-  streams: [],
-  tls: null,
-  dtls: null,
-  http: { respondUnsupported: false, acmeRedirect: null },
-  limits: DEFAULT_STREAM_LIMITS,
-  socketBufferBytes: 2 << 20,
-  openUdp: openUdpSocket,
-  sweepIntervalMs: 1000,
-  clock: () => performance.now(),
-})
 
 /** An address that is listened on, with the port that was chosen for port 0. */
 export interface BoundAddress {

@@ -30,18 +30,6 @@ export interface StreamLimits {
   readonly total: number
 }
 
-export const DEFAULT_STREAM_LIMITS: StreamLimits = Object.freeze({
-  firstMessageMs: 10_000,
-  halfMessageMs: 15_000,
-  handshakeMs: 10_000,
-  idleMs: 60_000,
-  stalledMs: 30_000,
-  queueBytes: 1 << 20,
-  shortFrameBytes: 4096,
-  perSource: 1024,
-  total: 65_536,
-})
-
 /** Which protocols a listening port takes. */
 export interface StreamEndpoint {
   readonly host: string

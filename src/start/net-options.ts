@@ -1,6 +1,8 @@
+import { performance } from 'node:perf_hooks'
 import type { Config } from '../config/options.ts'
-import { DEFAULT_NET_OPTIONS, type NetOptions } from '../net/driver.ts'
-import { DEFAULT_STREAM_LIMITS, type StreamEndpoint, type StreamLimits } from '../net/stream-connection.ts'
+import type { NetOptions } from '../net/driver.ts'
+import type { StreamEndpoint, StreamLimits } from '../net/stream-connection.ts'
+import { openUdpSocket } from '../net/udp.ts'
 import type { UdpEndpoint } from '../net/udp-listeners.ts'
 import { chosenHosts } from './addresses.ts'
 import { type CertificateFiles, turnTls } from './certificate.ts'
@@ -11,13 +13,15 @@ type Endpoints = Pick<NetOptions, 'udp' | 'streams'>
 export function netOptions(config: Config, files: CertificateFiles | null, dtls: NetOptions['dtls']): NetOptions {
   const tls = files === null || config['no-tls'] ? null : turnTls(config, files)
   return {
-    ...DEFAULT_NET_OPTIONS,
     ...endpoints(config, tls !== null, dtls !== null),
     tls,
     dtls,
     http: { respondUnsupported: config['respond-http-unsupported'], acmeRedirect: config['acme-redirect'] },
     limits: streamLimits(config),
     socketBufferBytes: config['sock-buf-size'],
+    openUdp: openUdpSocket,
+    sweepIntervalMs: 1000,
+    clock: () => performance.now(),
   }
 }
 
@@ -40,7 +44,6 @@ function endpoints(config: Config, tls: boolean, dtls: boolean): Endpoints {
 
 function streamLimits(config: Config): StreamLimits {
   return {
-    ...DEFAULT_STREAM_LIMITS,
     firstMessageMs: milliseconds(config['tcp-first-message-timeout-seconds']),
     halfMessageMs: milliseconds(config['tcp-half-message-timeout-seconds']),
     handshakeMs: milliseconds(config['handshake-timeout-seconds']),

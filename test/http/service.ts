@@ -13,13 +13,23 @@ import type { RoomsOptions } from '../../src/rooms/options.ts'
 import { MemoryRooms } from '../../src/rooms/room-store.ts'
 import { Hub } from '../../src/signaling/hub.ts'
 import type { SignalingOptions } from '../../src/signaling/options.ts'
+import { turnAddresses } from '../../src/start/addresses.ts'
+import { iceConfigOptions } from '../../src/start/web-options.ts'
 import {
+  defaultConfig,
   defaultHttp,
-  defaultIceConfig,
   defaultListener,
   defaultRooms,
   defaultSignaling,
 } from '../support/default-config.ts'
+
+/** Of a TURN server on its usual port, without a certificate. */
+const defaultIceConfig = iceConfigOptions(
+  defaultConfig,
+  { ...turnAddresses(defaultConfig), own: [] },
+  { udp: 3478, tcp: 3478, tls: null, dtls: null },
+  null,
+)
 
 /** A page that shows what it is given, as the real one does: data as escaped JSON. */
 const PAGES: CallPages = {

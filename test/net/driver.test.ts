@@ -1,10 +1,10 @@
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import type { Log } from '../../src/log.ts'
-import { DEFAULT_NET_OPTIONS, TurnDriver } from '../../src/net/driver.ts'
+import { TurnDriver } from '../../src/net/driver.ts'
 import { ListenError } from '../../src/net/listen-error.ts'
-import { DEFAULT_STREAM_LIMITS } from '../../src/net/stream-connection.ts'
 import { Address } from '../../src/stun/address.ts'
 import { FiveTuple } from '../../src/turn/five-tuple.ts'
+import { defaultNet } from '../support/default-net.ts'
 import { LoopbackClient, loopbackTurn, startTurn } from '../support/loopback-turn.ts'
 import {
   connectTcp,
@@ -24,7 +24,7 @@ test('a busy port stops the start, says so, and leaves nothing open', async () =
   for (const transport of ['udp', 'tcp'] as const) {
     const port = portOf(first, transport)
     const options = {
-      ...DEFAULT_NET_OPTIONS,
+      ...defaultNet,
       udp: [localUdp, ...(transport === 'udp' ? [{ host: '127.0.0.1', port }] : [])],
       streams: [localStream, ...(transport === 'tcp' ? [{ ...localStream, port }] : [])],
     }
@@ -43,7 +43,7 @@ test.each([
   ['a name', 'localhost', 'EINVAL', 'numeric'],
 ])('%s cannot be listened on', async (_name, host, code, fix) => {
   for (const where of [{ udp: [{ host, port: 0 }] }, { streams: [{ ...localStream, host }] }]) {
-    const driver = new TurnDriver({ ...DEFAULT_NET_OPTIONS, ...where }, loopbackTurn, silentLog)
+    const driver = new TurnDriver({ ...defaultNet, ...where }, loopbackTurn, silentLog)
     onTestFinished(() => driver.close())
     const error = await driver.start().catch((reason: unknown) => reason)
     expect(error).toMatchObject({ name: 'ListenError', code })
@@ -52,7 +52,7 @@ test.each([
 })
 
 test('closing in the middle of the start leaves nothing open', async () => {
-  const options = { ...DEFAULT_NET_OPTIONS, udp: [localUdp, localUdp], streams: [localStream, localStream] }
+  const options = { ...defaultNet, udp: [localUdp, localUdp], streams: [localStream, localStream] }
   const driver = new TurnDriver(options, loopbackTurn, silentLog)
   const started = driver.start()
   await driver.close()
@@ -82,11 +82,7 @@ function linesOf(): { log: Log; lines: { level: string; message: string; fields:
 test('RES-04 RES-09 refusals are logged once a minute for each source, with the reason and how many there were', () => {
   let now = 0
   const { log, lines } = linesOf()
-  const driver = new TurnDriver(
-    { ...DEFAULT_NET_OPTIONS, clock: () => now },
-    (effects) => new RecordingCore(effects),
-    log,
-  )
+  const driver = new TurnDriver({ ...defaultNet, clock: () => now }, (effects) => new RecordingCore(effects), log)
   const client = new FiveTuple('udp', Address.parse('192.0.2.7', 5)!, Address.parse('192.0.2.1', 3478)!, 0, 0)
   const refusal = { method: 3, code: 401, reason: 'no secret matched', username: '1700000000:alice' }
   for (let i = 0; i < 4; i++) driver.refused(client, refusal)
@@ -103,8 +99,8 @@ test('RES-04 RES-09 refusals are logged once a minute for each source, with the 
 
 test('RES-04 a limit of connections that is hit is logged', async () => {
   const { log, lines } = linesOf()
-  const limits = { ...DEFAULT_STREAM_LIMITS, perSource: 1 }
-  const options = { ...DEFAULT_NET_OPTIONS, streams: [localStream], limits }
+  const limits = { ...defaultNet.limits, perSource: 1 }
+  const options = { ...defaultNet, streams: [localStream], limits }
   const driver = new TurnDriver(options, (effects) => new RecordingCore(effects), log)
   onTestFinished(() => driver.close())
   await driver.start()

@@ -103,19 +103,6 @@ test('SEC-15 NET-TCP-08 a client with an allocation may be silent', async () => 
   await greeted(client)
 })
 
-test('SEC-15 the defaults are those of the list', async () => {
-  const { DEFAULT_STREAM_LIMITS } = await import('../../src/net/stream-connection.ts')
-  expect(DEFAULT_STREAM_LIMITS).toMatchObject({
-    firstMessageMs: 10_000,
-    halfMessageMs: 15_000,
-    handshakeMs: 10_000,
-    idleMs: 60_000,
-    stalledMs: 30_000,
-    queueBytes: 1 << 20,
-    perSource: 1024,
-  })
-})
-
 test('SEC-15 a source has so many connections and not one more, until one of them ends', async () => {
   const driver = await startRecorder({ streams, limits: { perSource: 3 } })
   echo(driver.turn)

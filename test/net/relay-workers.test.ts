@@ -9,7 +9,6 @@ import type { StreamsPlan } from '../../src/net/relay-messages.ts'
 import { RelayWorkers, type RelayWorkersOptions, spawnRelayWorker } from '../../src/net/relay-workers.ts'
 import { SharedCounters, TurnReadings } from '../../src/net/shared-counters.ts'
 import { SocketErrors } from '../../src/net/socket-errors.ts'
-import { DEFAULT_STREAM_LIMITS } from '../../src/net/stream-connection.ts'
 import type { TurnPlan } from '../../src/start/turn-plan.ts'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute, MessageClass, Method } from '../../src/stun/constants.ts'
@@ -18,6 +17,7 @@ import { claimMemory } from '../../src/turn/port-claims.ts'
 import { Quota, type QuotaLimits } from '../../src/turn/quota.ts'
 import { RelayPorts } from '../../src/turn/relay-ports.ts'
 import { SourceTable, sourceMemory } from '../../src/turn/source-table.ts'
+import { defaultNet } from '../support/default-net.ts'
 import { defaultSettings } from '../support/default-settings.ts'
 import { ALICE, LoopbackClient, REALM } from '../support/loopback-turn.ts'
 import { silentLog, UdpClient } from '../support/sockets.ts'
@@ -29,7 +29,7 @@ const RELAY_HOST = `127.${randomBytes(2)
   .map((byte) => byte % 200)
   .join('.')}.9`
 const STREAMS: StreamsPlan = {
-  limits: DEFAULT_STREAM_LIMITS,
+  limits: defaultNet.limits,
   http: { respondUnsupported: false, acmeRedirect: null },
   tls: null,
 }

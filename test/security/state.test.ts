@@ -233,6 +233,8 @@ describe('TCP and TLS', () => {
         'handshake-timeout-seconds',
         'max-allocate-timeout',
         'max-tcp-connections-per-address',
+        'tcp-stalled-timeout-seconds',
+        'max-tcp-queue-bytes',
       ].map((name) => [name, optionTable[name as keyof typeof optionTable].default]),
     )
     expect(defaults).toEqual({
@@ -241,6 +243,8 @@ describe('TCP and TLS', () => {
       'handshake-timeout-seconds': 10,
       'max-allocate-timeout': 60,
       'max-tcp-connections-per-address': 1024,
+      'tcp-stalled-timeout-seconds': 30,
+      'max-tcp-queue-bytes': 1 << 20,
     })
   })
 

@@ -1,12 +1,5 @@
 import { type Config, optionNames, optionOf } from '../../src/config/options.ts'
-import { turnAddresses } from '../../src/start/addresses.ts'
-import {
-  httpOptions,
-  iceConfigOptions,
-  listenerOptions,
-  roomsOptions,
-  signalingOptions,
-} from '../../src/start/web-options.ts'
+import { httpOptions, listenerOptions, roomsOptions, signalingOptions } from '../../src/start/web-options.ts'
 
 /** What the option table says where an operator says nothing: every key of it is there. */
 export const defaultConfig: Config = Object.fromEntries(
@@ -17,10 +10,3 @@ export const defaultRooms = roomsOptions(defaultConfig)
 export const defaultSignaling = signalingOptions(defaultConfig)
 export const defaultHttp = httpOptions(defaultConfig)
 export const defaultListener = listenerOptions(defaultConfig)
-/** Of a TURN server on its usual port, without a certificate. */
-export const defaultIceConfig = iceConfigOptions(
-  defaultConfig,
-  { ...turnAddresses(defaultConfig), own: [] },
-  { udp: 3478, tcp: 3478, tls: null, dtls: null },
-  null,
-)

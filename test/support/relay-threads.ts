@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest'
 import { RelayWorkers, type RelayWorkersOptions, spawnRelayWorker } from '../../src/net/relay-workers.ts'
 import { TurnReadings } from '../../src/net/shared-counters.ts'
 import { SocketErrors } from '../../src/net/socket-errors.ts'
-import { DEFAULT_STREAM_LIMITS, type StreamEndpoint, type StreamLimits } from '../../src/net/stream-connection.ts'
+import type { StreamEndpoint, StreamLimits } from '../../src/net/stream-connection.ts'
 import type { TlsOptions } from '../../src/net/tls-context.ts'
 import type { TurnPlan } from '../../src/start/turn-plan.ts'
 import { budgetMemory } from '../../src/turn/challenge-limit.ts'
@@ -13,6 +13,7 @@ import { claimMemory } from '../../src/turn/port-claims.ts'
 import { Quota, type QuotaLimits } from '../../src/turn/quota.ts'
 import { RelayPorts } from '../../src/turn/relay-ports.ts'
 import { sourceMemory } from '../../src/turn/source-table.ts'
+import { defaultNet } from './default-net.ts'
 import { defaultSettings } from './default-settings.ts'
 import { ALICE, LoopbackClient, REALM } from './loopback-turn.ts'
 import { localUdp, silentLog } from './sockets.ts'
@@ -72,7 +73,7 @@ export async function startThreads(options: ThreadOptions = {}) {
     endpoints: [localUdp],
     streams: {
       endpoints: streams,
-      limits: { ...DEFAULT_STREAM_LIMITS, ...limits },
+      limits: { ...defaultNet.limits, ...limits },
       http: { respondUnsupported: false, acmeRedirect: null },
       tls,
     },

@@ -4,12 +4,13 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls'
 import { expect, onTestFinished, vi } from 'vitest'
 import { createLog } from '../../src/log.ts'
-import { DEFAULT_NET_OPTIONS, type NetOptions, type TurnCore, TurnDriver } from '../../src/net/driver.ts'
-import { DEFAULT_STREAM_LIMITS, type StreamEndpoint, type StreamLimits } from '../../src/net/stream-connection.ts'
+import { type NetOptions, type TurnCore, TurnDriver } from '../../src/net/driver.ts'
+import type { StreamEndpoint, StreamLimits } from '../../src/net/stream-connection.ts'
 import type { Address } from '../../src/stun/address.ts'
 import type { Effects } from '../../src/turn/effects.ts'
 import type { FiveTuple } from '../../src/turn/five-tuple.ts'
 import type { Relay } from '../../src/turn/relay-address.ts'
+import { defaultNet } from './default-net.ts'
 import { rawMessage } from './raw-message.ts'
 
 export const silentLog = createLog({ level: 'silent', pretty: false })
@@ -95,12 +96,8 @@ export async function startDriver<T extends TurnCore>(
   options: Partial<Omit<NetOptions, 'limits'>> & { readonly limits?: Partial<StreamLimits> },
   makeTurn: (effects: Effects) => T,
 ): Promise<TurnDriver<T>> {
-  const limits = { ...DEFAULT_STREAM_LIMITS, ...options.limits }
-  const driver = new TurnDriver(
-    { ...DEFAULT_NET_OPTIONS, sweepIntervalMs: 10, ...options, limits },
-    makeTurn,
-    silentLog,
-  )
+  const limits = { ...defaultNet.limits, ...options.limits }
+  const driver = new TurnDriver({ ...defaultNet, sweepIntervalMs: 10, ...options, limits }, makeTurn, silentLog)
   onTestFinished(() => driver.close())
   await driver.start()
   return driver
