@@ -46,7 +46,7 @@ const results = {
   targets: [] as string[][],
   failures,
 }
-process.stderr.write(`${wanted.length} scenarios, ${pairs} rounds\n`)
+process.stderr.write(`scenarios: ${wanted.length}, rounds: ${pairs}\n`)
 if (wanted.length > 0 || bursts.length > 0) await measureTraffic()
 if (isWanted('allocations')) results.allocations = await measureAllocations(tools, pairs)
 if (results.allocations !== null) noteFailures('allocations', results.allocations)
