@@ -11,7 +11,7 @@ import type { TurnServer } from './turn-server.ts'
 /** Also the least that is granted. */
 const DEFAULT_LIFETIME_SECONDS = 600
 
-/** How many ports held by other programs one Allocate gets past before it fails. */
+/** How many ports that cannot be bound one Allocate gets past before it fails. */
 const PORT_TRIES = 16
 
 /**
@@ -108,8 +108,10 @@ export function relayUnavailable(relay: Relay, reason: RelayFailure, turn: TurnS
 
   // What was reserved is that one port or none; for another pair than one that has lapsed there may be no quota.
   const mayHaveAnother = cancelReservation(allocation, turn) && request.ports !== 'reserved'
-  if (reason === 'in-use' && mayHaveAnother && request.triesLeft-- > 0) {
-    const next = takePort([local], allocation, turn, now)
+  const others = turn.relayChoice.besides(local)
+  const addresses = { 'in-use': [local, ...others], unavailable: others, exhausted: [], quota: [] }[reason]
+  if (mayHaveAnother && request.triesLeft-- > 0) {
+    const next = takePort(addresses, allocation, turn, now)
     if (next !== null) {
       turn.openRelay(next)
       return

@@ -32,6 +32,11 @@ export class RelayChoice {
     return addresses
   }
 
+  /** Where else a relay may be that could not be opened at `local`: its interface may have vanished. */
+  besides(local: Address): readonly Address[] {
+    return this.#whereReached ? [] : this.#addresses[local.family].filter((address) => !address.sameIp(local))
+  }
+
   /**
    * Where the client reached us; where it came by the other family, the first that is no loopback. A host's other
    * interfaces (containers, virtual machines) lead nowhere from where the client is.

@@ -50,12 +50,12 @@ describe.runIf(linuxSupport().available && canEnterNetworks())('an interface tha
       const failed = () => loop.errors.entries.reduce((sum, [kind, , count]) => sum + (kind === 'relay' ? count : 0), 0)
       await expect.poll(failed).toBeGreaterThan(100)
 
-      // Requests are answered, and each address is what it can be to newcomers.
+      // Requests are answered, and newcomers get the address that is left.
       const refreshed = await there.client.ask(Method.REFRESH, (writer) => writer.uint32(Attribute.LIFETIME, 600))
       expect(refreshed.code).toBe(200)
       const codes: number[] = []
       for (let i = 0; i < 4; i++) codes.push((await (await LoopbackClient.overUdp(address.port)).allocate()).code)
-      expect(codes.toSorted()).toEqual([200, 200, 508, 508])
+      expect(codes).toEqual([200, 200, 200, 200])
 
       while (peer.inbox.length > 0) await peer.inbox.next()
       plugIn(peer)

@@ -445,6 +445,22 @@ describe('ports', () => {
     expect(hosts.sort()).toEqual(['192.0.2.1', '192.0.2.2'])
     expect(world.client().allocate().code).toBe(508)
   })
+
+  test.each(['unavailable', 'in-use'] as const)(
+    'RES-06 one relay address that is %s leaves the others of use',
+    (reason) => {
+      const world = new TurnWorld({ relayAddresses: ['192.0.2.1', '192.0.2.2'], ports: [50000, 50000] })
+      world.opensRelays = false
+      const alice = world.client()
+      alice.learn(alice.ask(Method.ALLOCATE, udp)!)
+      alice.ask(Method.ALLOCATE, udp)
+      const failed = world.failRelay(reason)
+      world.effects.clear()
+      world.openRelays()
+      const relayed = new Answer(world.effects.toClient[0]!.bytes).address(Attribute.XOR_RELAYED_ADDRESS)!
+      expect([failed.local.host, relayed.host].sort()).toEqual(['192.0.2.1', '192.0.2.2'])
+    },
+  )
 })
 
 describe('EVEN-PORT', () => {
