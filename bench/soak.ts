@@ -49,7 +49,6 @@ const NODE_FLAGS = ['--max-semi-space-size=1', '--inspect=127.0.0.1:0']
 
 const serverFlags = [
   '--no-signaling',
-  '--tls-listening-port=0',
   '--listening-ip=127.0.0.1',
   '--relay-ip=127.0.0.1',
   '--allow-loopback-peers',
