@@ -56,6 +56,8 @@ class OpensslHmac implements Hmac {
     const result = this.#results[hash]
     const context = this.#context
     const isMade =
+      // An empty buffer has no address, and without one OpenSSL would take the key that it had last.
+      key.length > 0 &&
       HMAC_Init_ex(context, key, key.length, this.#digests[hash], null) === 1 &&
       HMAC_Update(context, this.input, length) === 1 &&
       HMAC_Final(context, result, null) === 1

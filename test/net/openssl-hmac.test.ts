@@ -16,7 +16,7 @@ test('HMACs by OpenSSL are to be had wherever koffi is and node has OpenSSL 3', 
 
 test.runIf(made !== null)('HMACs by OpenSSL are the same as those by node, whatever came before', () => {
   const hash = fc.constantFrom('sha1' as const, 'sha256' as const)
-  const key = fc.uint8Array({ minLength: 1, maxLength: 100 })
+  const key = fc.uint8Array({ maxLength: 100 })
   const message = fc.uint8Array({ maxLength: 2000 })
   fc.assert(
     fc.property(hash, key, message, (hash, key, message) => {
