@@ -167,7 +167,8 @@ export class PassingClients {
   }
 
   #takeVanished(): number {
-    const [port = 0] = this.vanished
+    // The one that went last: those that went long ago are left to expire.
+    const port = Array.from(this.vanished).at(-1) ?? 0
     this.vanished.delete(port)
     return port
   }
