@@ -160,6 +160,8 @@ const COTURN_NAMES = [
 const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/certificates/${name}`, import.meta.url))
 
 async function metrics(): Promise<string> {
+  // Threads show now and then what they have counted, and when they are asked.
+  await server.readings()
   return (await fetch(`${server.url}/metrics`)).text()
 }
 

@@ -8,6 +8,32 @@ const knownType = fc.constantFrom(...Object.values(Attribute))
 export const uint16 = fc.integer({ min: 0, max: 0xffff })
 export const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((array) => Buffer.from(array))
 
+/** Anything, and things that begin like every protocol of these ports. */
+export const hostileBeginnings = fc
+  .tuple(
+    fc.constantFrom(
+      '',
+      '00',
+      '0001',
+      '000100002112a442',
+      '000300082112a442',
+      '0101',
+      '4000',
+      '40000004',
+      '7fff',
+      '16',
+      '160301',
+      '16fefd',
+      '47455420',
+      '48454144',
+      '0d0a0d0a000d0a515549540a',
+      '50524f5859',
+      'ff',
+    ),
+    fc.uint8Array({ maxLength: 200 }),
+  )
+  .map(([start, rest]) => Buffer.concat([Buffer.from(start, 'hex'), rest]))
+
 /** Bytes of any kind; bytes behind a header that fits them; attributes in order, known ones and others. */
 export const arbitraryBytes = fc.oneof(
   bytes(120),
