@@ -31,8 +31,10 @@ describe('answers leave from the address and port that was asked', () => {
 
   test('STUN-HDR-12 on a wildcard, whichever address of the machine it is', async () => {
     // One port for all, as in service; found free by binding it on one of them before.
-    const server = await vi.waitFor(async () =>
-      startForTest({ 'listening-ip': '0.0.0.0', 'listening-port': String(await freeUdpPort()), 'no-tcp': true }),
+    const server = await vi.waitFor(
+      async () =>
+        startForTest({ 'listening-ip': '0.0.0.0', 'listening-port': String(await freeUdpPort()), 'no-tcp': true }),
+      { timeout: 10_000 },
     )
     const { udp: port } = server.ports
     const hosts = Object.values(networkInterfaces())
