@@ -44,7 +44,7 @@ export interface RelayLoopOptions {
 }
 
 /** What TCP and TLS clients are served with. */
-export type RelayStreams = Pick<StreamServerOptions, 'limits' | 'places' | 'http' | 'tls'> & {
+type RelayStreams = Pick<StreamServerOptions, 'limits' | 'places' | 'http' | 'tls'> & {
   readonly listeners: readonly StreamListener[]
 }
 
