@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { linuxSupport } from './src/net/linux/system-calls.ts'
 import { defines, pageAssets } from './tsup.config.ts'
 
 /**
@@ -34,6 +35,11 @@ const patience = {
   hookTimeout: 60_000,
 } as const
 
+/** Where packets cannot be moved in batches that run is left out and says so; with CI=true it fails instead. */
+const batches = linuxSupport()
+if (!batches.available) console.log(`No suite runs with udp-io=batch: ${batches.reason}`)
+const canSkip = process.env['CI'] !== 'true'
+
 export default defineConfig({
   test: {
     globalSetup: ['test/support/peers-setup.ts'],
@@ -44,8 +50,8 @@ export default defineConfig({
         ...source(),
         test: { ...patience, name: 'parts', include: ['test/**/*.test.{ts,tsx}'], exclude: SERVER_SUITES },
       },
-      serverProject('batch', 'dgram'),
       serverProject('dgram', 'batch'),
+      ...(batches.available || !canSkip ? [serverProject('batch', 'dgram')] : []),
     ],
   },
 })
