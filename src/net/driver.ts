@@ -111,6 +111,7 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
       errors,
       clock,
       nextConnection,
+      gathers: false,
       hasAllocation: (client) => turn.hasAllocation(client),
       receive: (bytes, start, end, client, now) => turn.receive(bytes, start, end, client, now),
       limited: (reason, host) => this.#turnLog.limited(reason, host),

@@ -6,7 +6,7 @@ import { StreamServer, type StreamServerOptions } from './stream.ts'
 import type { StreamListener } from './stream-listeners.ts'
 import type { TlsOptions } from './tls-context.ts'
 
-export interface LoopStreamsOptions extends StreamServerOptions {
+export interface LoopStreamsOptions extends Omit<StreamServerOptions, 'gathers'> {
   /** What to accept from; the descriptors stay their owner's. */
   readonly listeners: readonly StreamListener[]
   /** Wakes the thread whenever the event loop's own descriptor, given here, is ready. */
@@ -28,7 +28,7 @@ export class LoopStreams {
 
   constructor(options: LoopStreamsOptions) {
     this.#options = options
-    this.#server = new StreamServer(options)
+    this.#server = new StreamServer({ ...options, gathers: true })
     // The server closes what it is given.
     const copies = options.listeners.map(({ fd, endpoint }) => ({ fd: duplicate(fd), endpoint }))
     for (const { fd, endpoint } of copies) this.#server.serve(fd, endpoint)
@@ -55,6 +55,11 @@ export class LoopStreams {
   send(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
     this.#loop.touch()
     this.#server.send(client, bytes, start, end)
+  }
+
+  /** Begins to write all that was sent since the last time. */
+  flush(): void {
+    this.#server.flush()
   }
 
   closeClient(client: FiveTuple): void {

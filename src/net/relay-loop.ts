@@ -153,6 +153,7 @@ export class RelayLoop implements Effects {
     do {
       this.#batch.poll(wait)
       this.#openRelays()
+      streams?.flush()
       now = this.#clock()
       if (now - this.#sweptAt >= SWEEP_MS) this.#sweep(now)
     } while (now - began < MAX_BUSY_MS && wait > 0 && streams?.isWanted !== true)
@@ -162,6 +163,7 @@ export class RelayLoop implements Effects {
   flush(): void {
     this.#openRelays()
     this.#batch.flush()
+    this.#streams?.flush()
   }
 
   /** The answer to `mayOpen` that came later. */

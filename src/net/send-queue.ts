@@ -4,12 +4,16 @@ import type { Socket } from 'node:net'
 // that can be seen: all of it within `stalledMs` is slow enough for anybody.
 const IN_FLIGHT = 64 * 1024
 
+// Copying that much is cheaper than a system call for each piece of it.
+const TOGETHER = 16 * 1024
+
 /** What waits to be written to one stream, with its size and whether any of it has moved lately. */
 export class SendQueue {
   readonly #socket: Socket
+  readonly #joins: boolean
   readonly #written = () => {
     this.#moved = true
-    this.#feed()
+    this.flush()
   }
   readonly #waiting: Buffer[] = []
   #waitingBytes = 0
@@ -17,8 +21,10 @@ export class SendQueue {
   #moved = false
   #stillSince: number
 
-  constructor(socket: Socket, now: number) {
+  /** `joins` says whether several pieces may be written as one. */
+  constructor(socket: Socket, now: number, joins: boolean) {
     this.#socket = socket
+    this.#joins = joins
     this.#stillSince = now
   }
 
@@ -27,14 +33,25 @@ export class SendQueue {
     return this.#waitingBytes + this.#socket.writableLength
   }
 
-  /** Keeps `bytes` until they are written. */
+  /** Keeps `bytes` until they are written, which `flush` begins, or the next that would not go along with them. */
   push(bytes: Buffer): void {
-    if (this.#waitingBytes === 0 && this.#socket.writableLength < IN_FLIGHT) {
-      this.#socket.write(bytes, this.#written)
-      return
-    }
     this.#waiting.push(bytes)
     this.#waitingBytes += bytes.length
+    if (this.#waitingBytes >= TOGETHER) this.flush()
+  }
+
+  /** Writes what waits, as far as the socket is to have it; what has come together leaves together. */
+  flush(): void {
+    while (this.#waitingBytes > 0 && this.#socket.writable && this.#socket.writableLength < IN_FLIGHT) {
+      const bytes = this.#next()
+      this.#waitingBytes -= bytes.length
+      this.#socket.write(bytes, this.#written)
+    }
+    // Lets go of what was written, even if the queue never runs empty; not each time, because it moves the rest.
+    if (this.#waitingBytes === 0) this.#waiting.length = 0
+    else if (this.#head > 1024) this.#waiting.splice(0, this.#head)
+    else return
+    this.#head = 0
   }
 
   /** For how long nothing has left although something waits, as seen by calls about once a second. */
@@ -44,16 +61,16 @@ export class SendQueue {
     return now - this.#stillSince
   }
 
-  #feed(): void {
-    while (this.#waitingBytes > 0 && this.#socket.writable && this.#socket.writableLength < IN_FLIGHT) {
-      const bytes = this.#waiting[this.#head++]!
-      this.#waitingBytes -= bytes.length
-      this.#socket.write(bytes, this.#written)
+  #next(): Buffer {
+    const waiting = this.#waiting
+    const first = this.#head++
+    if (!this.#joins) return waiting[first]!
+    let { length } = waiting[first]!
+    for (; this.#head < waiting.length; this.#head++) {
+      const longer = length + waiting[this.#head]!.length
+      if (longer > TOGETHER) break
+      length = longer
     }
-    // Lets go of what was written, even if the queue never runs empty; not each time, because it moves the rest.
-    if (this.#waitingBytes === 0 || this.#head > 1024) {
-      this.#waiting.splice(0, this.#head)
-      this.#head = 0
-    }
+    return this.#head === first + 1 ? waiting[first]! : Buffer.concat(waiting.slice(first, this.#head), length)
   }
 }

@@ -56,6 +56,8 @@ export interface StreamHost {
   opened(connection: StreamConnection, client: FiveTuple): void
   receive(bytes: Buffer, start: number, end: number, client: FiveTuple, now: number): void
   hasAllocation(client: FiveTuple): boolean
+  /** Something was sent; `flush` has to follow. */
+  pushed(connection: StreamConnection): void
   closed(connection: StreamConnection): void
   nextConnection(): number
 }
@@ -86,7 +88,7 @@ export class StreamConnection {
     const now = host.clock()
     this.#raw = raw
     this.#socket = raw
-    this.#queue = new SendQueue(raw, now)
+    this.#queue = new SendQueue(raw, now, true)
     this.#endpoint = endpoint
     this.#host = host
     this.#stage = endpoint.proxy ? 'proxy-header' : 'first-bytes'
@@ -104,7 +106,7 @@ export class StreamConnection {
     return this.#socket !== this.#raw
   }
 
-  /** Borrows `bytes`. A slow reader loses what peers send, and is closed if it does not even read its responses. */
+  /** Borrows `bytes`; they leave with the next flush. A slow reader loses what peers send, and is closed if it does not even read its responses. */
   send(bytes: Buffer, start: number, end: number): void {
     if (this.#stage !== 'frames' || this.client === null) return
     const traffic = this.#host.counters.clients[this.client.transport]
@@ -122,6 +124,12 @@ export class StreamConnection {
     traffic.sentPackets++
     traffic.sentBytes += end - start
     this.#queue.push(keepPadded(bytes, start, end))
+    this.#host.pushed(this)
+  }
+
+  /** Begins to write what was sent. */
+  flush(): void {
+    this.#queue.flush()
   }
 
   close(reason: CloseReason): void {
@@ -134,6 +142,7 @@ export class StreamConnection {
   closeSoon(): void {
     if (this.#stage === 'ending') return
     this.#closeReason = 'server'
+    this.flush()
     this.#enter('ending')
     this.#socket.destroySoon()
   }
@@ -288,7 +297,8 @@ export class StreamConnection {
     }
     this.#enter('first-bytes')
     this.#socket = socket
-    this.#queue = new SendQueue(socket, this.#stageSince)
+    // A record for each message: there are clients that look for no second one in it (coturn's).
+    this.#queue = new SendQueue(socket, this.#stageSince, false)
     const { openConnections, openedConnections } = this.#host.counters
     openConnections.tcp--
     openConnections.tls++

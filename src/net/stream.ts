@@ -22,6 +22,8 @@ export interface StreamServerOptions {
   readonly hasAllocation: (client: FiveTuple) => boolean
   /** A connection was one too many; for the log. */
   readonly limited: (reason: 'too-many' | 'too-many-from-source', host: string) => void
+  /** Whether frames wait for `flush`, so that several to one client leave in one piece. */
+  readonly gathers: boolean
   /** Exactly once for every client that `receive` may have been called for. */
   readonly closed: (client: FiveTuple) => void
 }
@@ -37,6 +39,8 @@ export class StreamServer {
   // Only those that the core knows, by FiveTuple.connection.
   readonly #clients = new Map<number, StreamConnection>()
   readonly #host: StreamHost
+  /** Frames were sent to them since the last flush. */
+  readonly #pushed = new Set<StreamConnection>()
   #tls: TlsContext | null = null
   #whenEmpty: (() => void) | null = null
 
@@ -48,6 +52,7 @@ export class StreamServer {
       tls: () => this.#tls,
       admits: (source) => this.#admits(source),
       opened: (connection, client) => this.#clients.set(client.connection, connection),
+      pushed: options.gathers ? (connection) => this.#pushed.add(connection) : (connection) => connection.flush(),
       closed: (connection) => this.#closed(connection),
     }
   }
@@ -94,6 +99,13 @@ export class StreamServer {
     else this.#options.counters.dropped['client-gone']++
   }
 
+  /** Begins to write all that was sent since the last time. */
+  flush(): void {
+    if (this.#pushed.size === 0) return
+    for (const connection of this.#pushed) connection.flush()
+    this.#pushed.clear()
+  }
+
   /** Ends the connection after what is already written; `closed` follows later. */
   closeClient(client: FiveTuple): void {
     this.#clients.get(client.connection)?.closeSoon()
@@ -104,6 +116,7 @@ export class StreamServer {
   }
 
   async close(): Promise<void> {
+    this.flush()
     const servers = this.#servers
       .splice(0)
       .map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
@@ -139,6 +152,7 @@ export class StreamServer {
 
   #closed(connection: StreamConnection): void {
     this.#connections.delete(connection)
+    this.#pushed.delete(connection)
     this.#options.places.give(connection.source)
     if (connection.client !== null && this.#clients.delete(connection.client.connection)) {
       this.#options.closed(connection.client)

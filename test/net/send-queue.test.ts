@@ -23,9 +23,9 @@ class Slow extends Writable {
   }
 }
 
-function slow() {
+function slow(joins = true) {
   const socket = new Slow()
-  return { socket, queue: new SendQueue(socket as unknown as Socket, 0) }
+  return { socket, queue: new SendQueue(socket as unknown as Socket, 0, joins) }
 }
 
 test('SEC-32 progress is that bytes leave, however few of those that wait', async () => {
@@ -42,6 +42,7 @@ test('SEC-32 progress is that bytes leave, however few of those that wait', asyn
 test('an empty queue is not stalled', async () => {
   const { socket, queue } = slow()
   queue.push(Buffer.alloc(10))
+  queue.flush()
   await socket.take()
   queue.stalledFor(1000)
   expect([queue.bytes, queue.stalledFor(100_000)]).toEqual([0, 0])
@@ -55,6 +56,33 @@ test('everything leaves in order, and the socket holds little of it at a time', 
   expect(socket.writableLength).toBeLessThan(70_000)
   while (queue.bytes > 0) await socket.take()
   expect(Buffer.concat(socket.taken).equals(Buffer.concat(pieces))).toBe(true)
+})
+
+test('what has come together leaves together, up to a length', async () => {
+  const { socket, queue } = slow()
+  const pieces = Array.from({ length: 20 }, (_, i) => Buffer.alloc(1000, i))
+  for (const piece of pieces.slice(0, 10)) queue.push(piece)
+  expect([queue.bytes, socket.writableLength]).toEqual([10_000, 0])
+  queue.flush()
+  for (const piece of pieces.slice(10)) queue.push(piece)
+  queue.flush()
+  while (queue.bytes > 0) await socket.take()
+  expect(socket.taken.map(({ length }) => length)).toEqual([10_000, 10_000])
+  for (const piece of pieces) queue.push(piece)
+  queue.flush()
+  while (queue.bytes > 0) await socket.take()
+  const lengths = socket.taken.slice(2).map(({ length }) => length)
+  expect(lengths[0]).toBe(16_000)
+  expect(lengths.length).toBeLessThan(4)
+  expect(Buffer.concat(socket.taken).equals(Buffer.concat([...pieces, ...pieces]))).toBe(true)
+})
+
+test('each piece leaves by itself where it is to', async () => {
+  const { socket, queue } = slow(false)
+  for (let i = 0; i < 3; i++) queue.push(Buffer.alloc(1000, i))
+  queue.flush()
+  while (queue.bytes > 0) await socket.take()
+  expect(socket.taken.map(({ length }) => length)).toEqual([1000, 1000, 1000])
 })
 
 test('a destroyed socket is written to no more', async () => {
