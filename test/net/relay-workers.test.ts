@@ -1,125 +1,25 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
-import type { Worker } from 'node:worker_threads'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { closeDescriptor, localAddress, openUdpDescriptor } from '../../src/net/linux/descriptors.ts'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { ListenError } from '../../src/net/listen-error.ts'
-import type { StreamsPlan } from '../../src/net/relay-messages.ts'
-import { RelayWorkers, type RelayWorkersOptions, spawnRelayWorker } from '../../src/net/relay-workers.ts'
-import { SharedCounters, TurnReadings } from '../../src/net/shared-counters.ts'
-import { SocketErrors } from '../../src/net/socket-errors.ts'
+import type { RelayWorkersOptions } from '../../src/net/relay-workers.ts'
 import type { TurnPlan } from '../../src/start/turn-plan.ts'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute, MessageClass, Method } from '../../src/stun/constants.ts'
-import { budgetMemory } from '../../src/turn/challenge-limit.ts'
-import { claimMemory } from '../../src/turn/port-claims.ts'
-import { Quota, type QuotaLimits } from '../../src/turn/quota.ts'
-import { RelayPorts } from '../../src/turn/relay-ports.ts'
-import { SourceTable, sourceMemory } from '../../src/turn/source-table.ts'
-import { defaultNet } from '../support/default-net.ts'
+import type { QuotaLimits } from '../../src/turn/quota.ts'
 import { defaultSettings } from '../support/default-settings.ts'
-import { ALICE, LoopbackClient, REALM } from '../support/loopback-turn.ts'
-import { silentLog, UdpClient } from '../support/sockets.ts'
+import { ALICE, type LoopbackClient } from '../support/loopback-turn.ts'
+import { planFor, RELAY_HOST, startThreads } from '../support/relay-threads.ts'
+import { UdpClient } from '../support/sockets.ts'
 import { Answer, channelData } from '../support/turn-client.ts'
-
-const PORTS = { minPort: 49_152, maxPort: 65_535 }
-// Other tests have ports of 127.0.0.1, and a reserved port must be free when its client comes for it.
-const RELAY_HOST = `127.${randomBytes(2)
-  .map((byte) => byte % 200)
-  .join('.')}.9`
-const STREAMS: StreamsPlan = {
-  limits: defaultNet.limits,
-  http: { respondUnsupported: false, acmeRedirect: null },
-  tls: null,
-}
-const THREADS = 2
-
-function planFor(quota: QuotaLimits, more: Partial<TurnPlan> = {}): TurnPlan {
-  const { ports = PORTS } = more
-  const peers = {
-    allowed: [],
-    denied: [],
-    allowLoopback: true,
-    ownAddresses: [],
-    ownPorts: [],
-    relayAddresses: [RELAY_HOST],
-  }
-  return {
-    settings: { ...defaultSettings, dontFragment: true },
-    auth: { realm: REALM, anonymous: false, secrets: [], separator: ':', strictExpiry: false, sha256: 'off' },
-    users: [{ name: ALICE.username, password: ALICE.password }],
-    nonces: { lifetimeSeconds: 600, key: randomBytes(32).toString('hex'), bitOrder: 'msb' },
-    quota,
-    challengesPerSecond: 0,
-    guessesPerMinute: 0,
-    challengesUsed: budgetMemory(randomBytes),
-    guessesUsed: budgetMemory(randomBytes),
-    relayAddresses: [RELAY_HOST],
-    relayWhereReached: false,
-    ports,
-    portClaims: new Map([[RELAY_HOST, claimMemory(ports)]]),
-    sourceCounts: sourceMemory(THREADS + 1, randomBytes),
-    externalIp: [],
-    peers: { ...peers, ...ports },
-    ...more,
-  }
-}
 
 const UNLIMITED: QuotaLimits = { user: 0, total: 0 }
 
-/** Two threads that relay on 127.0.0.1. */
-async function start(options: Partial<RelayWorkersOptions> = {}, quotaLimits = UNLIMITED, more?: Partial<TurnPlan>) {
-  const plan = planFor(quotaLimits, more)
-  const ownPorts = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: plan.portClaims })
-  const ownSources = new SourceTable(plan.sourceCounts, 0)
-  const spawned: Worker[] = []
-  const counters: SharedArrayBuffer[] = []
-  const quota = new Quota(quotaLimits)
-  const workers = new RelayWorkers({
-    threads: THREADS,
-    endpoints: [{ host: '127.0.0.1', port: 0 }],
-    streams: { endpoints: [], ...STREAMS },
-    bufferSize: 1 << 20,
-    plan,
-    dtls: null,
-    quota,
-    quotaLimits,
-    forgetThread: (thread) => {
-      ownPorts.forgetThread(thread)
-      ownSources.forgetThread(thread)
-    },
-    errors: new SocketErrors(silentLog, () => 0),
-    log: silentLog,
-    clock: () => performance.now(),
-    spawn: (workerOptions) => {
-      const worker = spawnRelayWorker(workerOptions)
-      spawned.push(worker)
-      counters.push(workerOptions.workerData.counters)
-      return worker
-    },
-    ...options,
-  })
-  onTestFinished(() => workers.close())
-  await workers.start()
-  const port = workers.addresses[0]!.address.port
-  const readings = async () => {
-    await workers.sessions()
-    const sum = new TurnReadings()
-    workers.addTo(sum)
-    return sum
-  }
-  /** How many allocations each thread has created so far. */
-  const created = async () => {
-    await workers.sessions()
-    return counters.map((memory) => {
-      const sum = new TurnReadings()
-      new SharedCounters(memory).addTo(sum)
-      return sum.turn.allocationsCreated
-    })
-  }
-  const client = () => LoopbackClient.overUdp(port)
-  return { workers, spawned, quota, port, readings, client, onEach: () => oneOnEach(client, created) }
+async function start(options: Partial<RelayWorkersOptions> = {}, quota = UNLIMITED, plan: Partial<TurnPlan> = {}) {
+  const started = await startThreads({ workers: options, quota, plan })
+  return { ...started, onEach: () => oneOnEach(started.client, started.created) }
 }
 
 const relayedOf = (answer: Awaited<ReturnType<LoopbackClient['allocate']>>) =>

@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks'
 import type { Worker } from 'node:worker_threads'
 import { onTestFinished } from 'vitest'
 import { RelayWorkers, type RelayWorkersOptions, spawnRelayWorker } from '../../src/net/relay-workers.ts'
-import { TurnReadings } from '../../src/net/shared-counters.ts'
+import { SharedCounters, TurnReadings } from '../../src/net/shared-counters.ts'
 import { SocketErrors } from '../../src/net/socket-errors.ts'
 import type { StreamEndpoint, StreamLimits } from '../../src/net/stream-connection.ts'
 import type { TlsOptions } from '../../src/net/tls-context.ts'
@@ -12,19 +12,21 @@ import { budgetMemory } from '../../src/turn/challenge-limit.ts'
 import { claimMemory } from '../../src/turn/port-claims.ts'
 import { Quota, type QuotaLimits } from '../../src/turn/quota.ts'
 import { RelayPorts } from '../../src/turn/relay-ports.ts'
-import { sourceMemory } from '../../src/turn/source-table.ts'
+import { SourceTable, sourceMemory } from '../../src/turn/source-table.ts'
 import { defaultNet } from './default-net.ts'
 import { defaultSettings } from './default-settings.ts'
 import { ALICE, LoopbackClient, REALM } from './loopback-turn.ts'
 import { localUdp, silentLog } from './sockets.ts'
 
 const RELAY_PORTS = { minPort: 49_152, maxPort: 65_535 }
+const THREADS = 2
 // Other tests have ports of 127.0.0.1, and a reserved port must be free when its client comes for it.
-const RELAY_HOST = `127.${randomBytes(2)
+export const RELAY_HOST = `127.${randomBytes(2)
   .map((byte) => byte % 200)
   .join('.')}.9`
 
-function planFor(quota: QuotaLimits): TurnPlan {
+export function planFor(quota: QuotaLimits, more: Partial<TurnPlan> = {}): TurnPlan {
+  const { ports = RELAY_PORTS } = more
   const peers = {
     allowed: [],
     denied: [],
@@ -45,16 +47,18 @@ function planFor(quota: QuotaLimits): TurnPlan {
     guessesUsed: budgetMemory(randomBytes),
     relayAddresses: [RELAY_HOST],
     relayWhereReached: false,
-    ports: RELAY_PORTS,
-    portClaims: new Map([[RELAY_HOST, claimMemory(RELAY_PORTS)]]),
-    sourceCounts: sourceMemory(3, randomBytes),
+    ports,
+    portClaims: new Map([[RELAY_HOST, claimMemory(ports)]]),
+    sourceCounts: sourceMemory(THREADS, randomBytes),
     externalIp: [],
-    peers: { ...peers, ...RELAY_PORTS },
+    peers: { ...peers, ...ports },
+    ...more,
   }
 }
 
 export interface ThreadOptions {
   readonly workers?: Partial<RelayWorkersOptions>
+  readonly plan?: Partial<TurnPlan>
   readonly quota?: QuotaLimits
   readonly streams?: readonly StreamEndpoint[]
   readonly limits?: Partial<StreamLimits>
@@ -64,12 +68,14 @@ export interface ThreadOptions {
 /** Two threads that relay on 127.0.0.1. */
 export async function startThreads(options: ThreadOptions = {}) {
   const { quota: quotaLimits = { user: 0, total: 0 }, streams = [], limits = {}, tls = null } = options
-  const plan = planFor(quotaLimits)
+  const plan = planFor(quotaLimits, options.plan)
   const ownPorts = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: plan.portClaims })
+  const ownSources = new SourceTable(plan.sourceCounts, 0)
   const spawned: Worker[] = []
+  const counters: SharedArrayBuffer[] = []
   const quota = new Quota(quotaLimits)
   const workers = new RelayWorkers({
-    threads: 2,
+    threads: THREADS,
     endpoints: [localUdp],
     streams: {
       endpoints: streams,
@@ -82,13 +88,17 @@ export async function startThreads(options: ThreadOptions = {}) {
     dtls: null,
     quota,
     quotaLimits,
-    forgetThread: (thread) => ownPorts.forgetThread(thread),
+    forgetThread: (thread) => {
+      ownPorts.forgetThread(thread)
+      ownSources.forgetThread(thread)
+    },
     errors: new SocketErrors(silentLog, () => 0),
     log: silentLog,
     clock: () => performance.now(),
     spawn: (workerOptions) => {
       const worker = spawnRelayWorker(workerOptions)
       spawned.push(worker)
+      counters.push(workerOptions.workerData.counters)
       return worker
     },
     ...options.workers,
@@ -101,6 +111,15 @@ export async function startThreads(options: ThreadOptions = {}) {
     workers.addTo(sum)
     return sum
   }
+  /** How many allocations each thread has created so far. */
+  const created = async () => {
+    await workers.sessions()
+    return counters.map((memory) => {
+      const sum = new TurnReadings()
+      new SharedCounters(memory).addTo(sum)
+      return sum.turn.allocationsCreated
+    })
+  }
   const portOf = (transport: 'udp' | 'tcp') =>
     workers.addresses.find((bound) => bound.transport === transport)?.address.port ?? 0
   const port = portOf('udp')
@@ -111,6 +130,7 @@ export async function startThreads(options: ThreadOptions = {}) {
     port,
     streamPort: portOf('tcp'),
     readings,
+    created,
     client: () => LoopbackClient.overUdp(port),
   }
 }
