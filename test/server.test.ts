@@ -92,6 +92,8 @@ test('draining shows at /readyz and refuses new allocations, while the old ones 
   await old.allocate()
   expect((await fetch(`${server.url}/readyz`)).status).toBe(200)
   server.running.drain()
+  // By now every thread knows.
+  await server.readings()
   expect((await fetch(`${server.url}/readyz`)).status).toBe(503)
   expect((await fetch(`${server.url}/healthz`)).status).toBe(200)
   const late = await NetworkClient.udp({ port: server.ports.udp, login })
@@ -115,6 +117,7 @@ test('reload puts a renewed certificate in front of new connections of every ser
   const before = await serials()
   install('localhost-ec')
   await server.running.reload()
+  await server.readings()
   const after = await serials()
   rmSync(folder, { recursive: true })
   expect(new Set(before).size).toBe(1)

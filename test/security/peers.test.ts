@@ -244,6 +244,7 @@ describe('relayed packets', () => {
 
     // Both have become services of this machine.
     server.turn.protect([bound!.port, permitted!.port])
+    await server.readings()
     round('after')
     expect(String((await open!.inbox.next()).bytes)).toBe('after')
     for (const peer of [bound, permitted, open]) peer!.send(Buffer.from('hello again'), relay.port)

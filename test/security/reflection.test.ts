@@ -323,6 +323,8 @@ describe('how many answers a stranger draws', () => {
     expect(refused.bytes.length).toBeLessThanOrEqual(challenge.bytes.length)
 
     server.running.drain()
+    // By now every thread knows.
+    await server.readings()
     const drained = await limited.allocate()
     expect(drained.code).toBe(403)
     expect(drained.bytes.length).toBeLessThanOrEqual(challenge.bytes.length)

@@ -106,7 +106,7 @@ export class TestServer {
     return this.turn.workers === null ? 'dgram' : 'batch'
   }
 
-  /** What all threads together relay now and have counted so far: each is asked. */
+  /** What all threads together relay now and have counted so far: each is asked, and has obeyed all that it was told before. */
   async readings(): Promise<TurnReadings> {
     await this.turn.workers?.sessions()
     return this.turn.readings()
