@@ -80,7 +80,8 @@ export class StreamServer {
   serve(fd: number, endpoint: StreamEndpoint): void {
     const server = this.#server(endpoint)
     this.#goOn(server)
-    server.listen({ fd, backlog: BACKLOG })
+    // A descriptor among the options would have a backlog beside it ignored.
+    server.listen({ fd }, BACKLOG)
   }
 
   /** Connections now open. */
