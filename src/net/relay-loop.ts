@@ -6,6 +6,7 @@ import type { Relay } from '../turn/relay-address.ts'
 import type { TurnServer } from '../turn/turn-server.ts'
 import { ClientDatagrams } from './client-datagrams.ts'
 import { NetCounters } from './counters.ts'
+import { isReserved } from './descriptor-reserve.ts'
 import type { OpenDtls } from './dtls-endpoint.ts'
 import {
   closeDescriptor,
@@ -16,6 +17,7 @@ import {
   reportHeaders,
   setHopLimit,
 } from './linux/descriptors.ts'
+import { SystemCallError } from './linux/system-calls.ts'
 import { LoopStreams } from './loop-streams.ts'
 import { SocketErrors } from './socket-errors.ts'
 import type { StreamServerOptions } from './stream.ts'
@@ -256,6 +258,7 @@ export class RelayLoop implements Effects {
     let fd = -1
     try {
       fd = openUdpDescriptor(relay.local, { bufferSize: this.#options.bufferSize, reusePort: false })
+      if (isReserved(fd)) throw new SystemCallError('socket', 'EMFILE')
       keepErrors(fd, relay.local.family)
       reportHeaders(fd, relay.local.family)
       const socket = new BatchSocket(fd, relay.local, this.counters.relay, null, relay)

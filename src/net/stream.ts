@@ -1,8 +1,10 @@
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { Address } from '../stun/address.ts'
 import type { FiveTuple } from '../turn/five-tuple.ts'
 import type { NetCounters } from './counters.ts'
+import { isReserved } from './descriptor-reserve.ts'
 import type { HttpOptions } from './http-answer.ts'
+import { SystemCallError } from './linux/system-calls.ts'
 import type { SocketErrors } from './socket-errors.ts'
 import { StreamConnection, type StreamEndpoint, type StreamHost, type StreamLimits } from './stream-connection.ts'
 import type { StreamPlaces } from './stream-places.ts'
@@ -127,8 +129,13 @@ export class StreamServer {
   }
 
   #server(endpoint: StreamEndpoint): Server {
-    const { places, counters, limited } = this.#options
+    const { places, counters, limited, errors } = this.#options
     return createServer({ noDelay: true }, (socket) => {
+      if (isReserved(descriptorOf(socket))) {
+        errors.count('listener', new SystemCallError('accept', 'EMFILE'))
+        socket.destroy()
+        return
+      }
       if (places.take()) {
         this.#connections.add(new StreamConnection(socket, endpoint, this.#host))
         return
@@ -160,4 +167,9 @@ export class StreamServer {
     }
     if (this.#connections.size === 0) this.#whenEmpty?.()
   }
+}
+
+// Nothing in node's interface tells it.
+function descriptorOf(socket: Socket): number {
+  return (socket as { readonly _handle?: { readonly fd?: number } | null })._handle?.fd ?? -1
 }

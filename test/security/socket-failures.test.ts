@@ -73,6 +73,27 @@ test('SEC-33 without descriptors an Allocate is 508 and nothing else suffers; wi
   expectNoBug(running)
 })
 
+test('SEC-33 connections never take the last descriptors: those turned away are counted, and one that ends makes room', async () => {
+  const running = start({}, { descriptors: DESCRIPTORS })
+  const ports = await running.listening()
+  const first = await NetworkClient.tcp({ port: ports.tcp, login })
+  expect((await first.allocate()).code).toBe(200)
+  const connections = await Promise.all(Array.from({ length: DESCRIPTORS }, () => connectTcp(ports.tcp)))
+  await vi.waitFor(async () => {
+    const { EMFILE = 0 } = await socketErrors(ports.http, 'listener')
+    expect(EMFILE).toBeGreaterThan(0)
+    expect(EMFILE).toBe(connections.filter(({ ended }) => ended).length)
+  })
+  expect(openDescriptors(running)).toBeLessThan(DESCRIPTORS - 10)
+  expect((await first.refresh(600)).code).toBe(200)
+  for (const { socket } of connections) socket.destroy()
+  await vi.waitFor(async () => {
+    const client = await NetworkClient.tcp({ port: ports.tcp, login })
+    expect((await client.allocate()).code).toBe(200)
+  })
+  expectNoBug(running)
+})
+
 test('SEC-33 relay ports that cannot be bound cost no descriptor', async () => {
   // Enough for threads; other programs have them all.
   for (let port = 50_000; port < 50_192; port++) await occupy(port)
