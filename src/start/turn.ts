@@ -86,8 +86,10 @@ function relayThreads(config: Config, { udp, streams }: NetOptions, log: Log): n
   const support = relayWorkersSupport()
   if (!support.available) return alone(support.reason)
   // A client that comes back from elsewhere may come to any thread, and its allocation is in one.
-  const threads = config.mobility ? 1 : wanted
-  log.info({ threads }, 'UDP packets are moved in batches (recvmmsg, sendmmsg)')
+  const isFewer = config.mobility && wanted > 1
+  const threads = isFewer ? 1 : wanted
+  const reason = isFewer ? { reason: 'mobility: all clients on one' } : {}
+  log.info({ threads, ...reason }, 'UDP packets are moved in batches (recvmmsg, sendmmsg)')
   return threads
 }
 

@@ -55,7 +55,7 @@ describe('how UDP packets are moved', () => {
     async () => {
       server = await startTestServer({ 'udp-io': 'auto', mobility: true, 'relay-threads': '3' })
       expect(server.turn.workers?.size).toBe(1)
-      expect(await choices()).toMatchObject([{ level: 'info', threads: 1 }])
+      expect(await choices()).toMatchObject([{ level: 'info', threads: 1, reason: 'mobility: all clients on one' }])
     },
   )
 
