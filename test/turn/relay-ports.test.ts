@@ -50,7 +50,7 @@ test('TURN-ALLOC-14 a freed port rests while there are others', () => {
 
 test('TURN-ALLOC-14 a freed port that has rested is one of all', () => {
   const seen = new Set<number | null>()
-  for (let i = 0; i < 200 && seen.size < 2; i++) {
+  for (let i = 0; i < 200 && !seen.has(0); i++) {
     const source = ports(49_152, 49_153)
     const port = source.take(IP, false, 0)!
     source.free(IP.withPort(port), 0)
