@@ -62,10 +62,12 @@ export class SharedCounters {
     }
   }
 
-  /** Takes over what a thread that is no more has counted; what was the case in it is over. */
+  /** Takes over what a thread that is no more has counted; what was the case in it is over, its allocations have ended. */
   inherit(other: SharedCounters): void {
     const leaves = leavesOf(new TurnReadings())
     for (let i = 0; i < this.#numbers.length; i++) if (!leaves[i]?.isGauge) this.#numbers[i]! += other.#numbers[i]!
+    const place = (name: keyof Counters) => leaves.findIndex(({ key }) => key === name)
+    this.#numbers[place('allocationsEnded')] = this.#numbers[place('allocationsCreated')]!
   }
 }
 

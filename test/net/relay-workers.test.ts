@@ -120,6 +120,7 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     expect(quota.total).toBe(allocations.udp)
     // What it has counted stays counted.
     expect(turn.allocationsCreated).toBe(held)
+    expect(turn.allocationsEnded).toBe(held - allocations.udp)
     // Its relay sockets are closed; talk() has opened a peer's.
     await vi.waitFor(() => expect(descriptors()).toBeLessThanOrEqual(before - (held - allocations.udp) + 3))
     // Its successor honours the nonce, so that a client loses no round trip.
