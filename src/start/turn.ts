@@ -93,7 +93,8 @@ function relayThreads(config: Config, { udp, streams }: NetOptions, log: Log): n
   return threads
 }
 
-// The port of a transport is that of its first socket: what was asked for, or what the system chose for port 0.
+// The port of a transport is that of its first socket: what was asked for, or what the system chose for port 0. Where TCP comes
+// through a proxy that is not where clients connect, and the proxy is taken to listen where we would.
 function portsOf(config: Config, bound: readonly BoundAddress[], has: { tls: boolean; dtls: boolean }): TurnPorts {
   const firstPort = (transport: 'udp' | 'tcp', wanted: number): number | null => {
     const sockets = bound.filter((socket) => socket.transport === transport)
@@ -101,10 +102,11 @@ function portsOf(config: Config, bound: readonly BoundAddress[], has: { tls: boo
   }
   const plain = config['listening-port']
   const secure = config['tls-listening-port']
+  const streamPort = (wanted: number) => (config['tcp-proxy-port'] > 0 ? wanted : firstPort('tcp', wanted))
   return {
     udp: firstPort('udp', plain),
-    tcp: config['no-tcp'] ? null : firstPort('tcp', plain),
-    tls: has.tls ? firstPort('tcp', secure) : null,
+    tcp: config['no-tcp'] ? null : streamPort(plain),
+    tls: has.tls ? streamPort(secure) : null,
     dtls: has.dtls ? firstPort('udp', secure) : null,
   }
 }

@@ -11,6 +11,12 @@ const proxied = async () => {
   return { server, port }
 }
 
+test('clients are told of the ports of the proxy, not of the one behind it', async () => {
+  const [behind, front] = [await freePort(), await freePort()]
+  const { turn } = await startForTest({ 'tcp-proxy-port': String(behind), 'listening-port': String(front) })
+  expect(turn.ports.tcp).toBe(front)
+})
+
 /** Where the server takes the client to be. */
 async function mapped(connection: StreamClient, length = 32): Promise<string> {
   return new Answer(await connection.read(length)).address(Attribute.XOR_MAPPED_ADDRESS)!.toString()
