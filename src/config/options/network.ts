@@ -19,7 +19,7 @@ export const network = {
     defaultNote: 'tls-listening-port + 1',
     state: notBuiltYet('no second port is opened'),
   }),
-  'tcp-proxy-port': portOption(0, 'TCP port that expects the PROXY protocol (v1, v2), instead of the other TCP ports', {
+  'tcp-proxy-port': portOption(0, 'TCP port that expects the PROXY protocol (v1, v2), in place of the others', {
     defaultNote: 'off',
   }),
   'aux-server': list(hostAndPort(null), 'One more UDP and TCP endpoint to listen on'),
