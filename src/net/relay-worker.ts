@@ -24,7 +24,7 @@ import { forwardingLog } from './worker-log.ts'
 // The entry of a thread that relays (`net/relay-worker` in dist). It never returns to its event loop for long.
 
 /** How old what the main thread reads may be. */
-const SHOW_MS = 50
+const SHOW_MS = 250
 
 const fastHmac = opensslHmac()
 if (fastHmac !== null) replaceHmac(fastHmac)
