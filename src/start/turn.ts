@@ -102,7 +102,8 @@ function portsOf(config: Config, bound: readonly BoundAddress[], has: { tls: boo
   }
   const plain = config['listening-port']
   const secure = config['tls-listening-port']
-  const streamPort = (wanted: number) => (config['tcp-proxy-port'] > 0 ? wanted : firstPort('tcp', wanted))
+  const isProxied = config['tcp-proxy-port'] > 0
+  const streamPort = (wanted: number) => (isProxied && wanted > 0 ? wanted : firstPort('tcp', wanted))
   return {
     udp: firstPort('udp', plain),
     tcp: config['no-tcp'] ? null : streamPort(plain),
