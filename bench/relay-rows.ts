@@ -55,7 +55,16 @@ export function relayTargets(measured: readonly Measured[]): string[][] {
       mean(at(150_000), 'coturn', (run) => run.us_per_pkt),
     ],
     ['the same, ours/floor', '≤ 1.15', mean(at(150_000), 'floor', (run) => run.us_per_pkt)],
-    ['delivered/s of 250 k/s offered, ours/coturn', '≥ 1.3', mean(at(250_000), 'coturn', (run) => run.rx_pps)],
+    // Sent singly, they are more than the generator gets rid of.
+    [
+      'delivered/s of 250 k/s offered in bursts of 8, ours/coturn',
+      '≥ 1.3',
+      mean(
+        at(250_000, ({ burst }) => burst === 8),
+        'coturn',
+        (run) => run.rx_pps,
+      ),
+    ],
     ['delay p99 at 30 k/s, ours/coturn', '≤ 1.0', mean(single, 'coturn', (run) => run.delay_p99_us)],
   ]
 }

@@ -63,6 +63,7 @@ const serverFlags = [
   '--max-allocations-per-address=0',
   '--cert=test/fixtures/certificates/localhost-rsa.crt',
   '--pkey=test/fixtures/certificates/localhost-rsa.key',
+  '--tls-listening-port=0',
   // So few that each is had many times.
   '--min-port=20000',
   '--max-port=21999',

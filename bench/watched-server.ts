@@ -40,7 +40,7 @@ export class WatchedServer {
   }
 
   private constructor(flags: readonly string[], nodeFlags: readonly string[]) {
-    const ports = ['http-port', 'https-port', 'port', 'listening-port', 'tls-listening-port'].map((key) => `--${key}=0`)
+    const ports = ['http-port', 'https-port', 'port', 'listening-port'].map((key) => `--${key}=0`)
     const words = ['serve', '-n', '--host=127.0.0.1', ...ports, ...flags]
     this.#child = spawn(process.execPath, [...nodeFlags, PROGRAM, ...words], { stdio: ['ignore', 'ignore', 'pipe'] })
     this.#child.stderr!.on('data', (chunk: Buffer) => {
