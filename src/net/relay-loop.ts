@@ -151,12 +151,11 @@ export class RelayLoop implements Effects {
     this.flush()
     const wait = streams === null ? MAX_WAIT_MS : streams.rest(MAX_WAIT_MS)
     const began = this.#clock()
-    let now = began
+    let now: number
     do {
-      this.#batch.poll(wait)
+      now = this.#batch.poll(wait)
       this.#openRelays()
       streams?.flush()
-      now = this.#clock()
       if (now - this.#sweptAt >= SWEEP_MS) this.#sweep(now)
     } while (now - began < MAX_BUSY_MS && wait > 0 && streams?.isWanted !== true)
   }

@@ -30,6 +30,8 @@ export class BatchSocket {
   /** The chain of datagrams that wait to be sent. */
   first = -1
   last = -1
+  /** The next of the sockets that have such a chain. */
+  following: BatchSocket | null = null
 
   constructor(fd: number, local: Address, traffic: Traffic, client: FiveTuple | null, relay: Relay | null) {
     this.fd = fd
@@ -81,7 +83,9 @@ export class UdpBatch {
   /** By token; the wake-up descriptor has the first. */
   readonly #sockets: (BatchSocket | null)[] = [null]
   readonly #free: number[] = []
-  readonly #waiting: BatchSocket[] = []
+  /** The chain of sockets that have something to send. */
+  #firstWaiting: BatchSocket | null = null
+  #lastWaiting: BatchSocket | null = null
   #onWatched = () => {}
   /** While a datagram is handed out: where it came in, and the header that it is relayed with. */
   #source: BatchSocket | null = null
@@ -133,9 +137,11 @@ export class UdpBatch {
     socket.token = -1
   }
 
-  /** Waits up to `timeoutMs` for datagrams, hands them on and sends what came of it. */
-  poll(timeoutMs: number): void {
+  /** Waits up to `timeoutMs` for datagrams, hands them on and sends what came of it. Returns when the waiting was over. */
+  poll(timeoutMs: number): number {
     const ready = this.#poll.wait(timeoutMs)
+    // One time for all that is ready: reading the clock costs as much as relaying one of them.
+    const now = this.#options.clock()
     for (let event = 0; event < ready; event++) {
       const token = this.#poll.token(event)
       if (token === WAKE_UP) {
@@ -149,10 +155,11 @@ export class UdpBatch {
       }
       const socket = this.#sockets[token]
       if (!socket) continue
-      if (this.#poll.hasErrors(event)) this.#takeErrors(socket)
-      this.#receive(socket)
+      if (this.#poll.hasErrors(event)) this.#takeErrors(socket, now)
+      this.#receive(socket, now)
     }
     this.flush()
+    return now
   }
 
   /** Lets one datagram wait for `flush`. What does not lie in the slab of received datagrams is copied. */
@@ -167,7 +174,7 @@ export class UdpBatch {
     this.#next[i] = -1
     if (socket.first < 0) {
       socket.first = i
-      this.#waiting.push(socket)
+      this.#line(socket)
     } else this.#next[socket.last] = i
     socket.last = i
     socket.traffic.sentPackets++
@@ -194,7 +201,7 @@ export class UdpBatch {
     this.#slab.clear()
   }
 
-  #receive(socket: BatchSocket): void {
+  #receive(socket: BatchSocket, now: number): void {
     const slab = this.#slab
     if (slab.slots - slab.used < LEAST_ROOM) this.flush()
     let slot = slab.used
@@ -204,8 +211,7 @@ export class UdpBatch {
       return
     }
     const { traffic, from } = socket
-    const { onDatagram, clock } = this.#options
-    const now = clock()
+    const { onDatagram } = this.#options
     traffic.receivedPackets += count
     this.#source = socket
     // A relayed address may be closed by what one of its own datagrams leads to.
@@ -238,20 +244,27 @@ export class UdpBatch {
     return this.#header
   }
 
-  #takeErrors(socket: BatchSocket): void {
-    const { onPeerError, clock } = this.#options
+  #takeErrors(socket: BatchSocket, now: number): void {
+    const { onPeerError } = this.#options
     for (let i = 0; i < MOST_ERRORS; i++) {
       const taken = this.#errors.take(socket.fd)
       if (taken === false) return
-      if (taken && socket.token >= 0) onPeerError?.(socket, this.#errors, clock())
+      if (taken && socket.token >= 0) onPeerError?.(socket, this.#errors, now)
     }
   }
 
+  #line(socket: BatchSocket): void {
+    if (this.#lastWaiting === null) this.#firstWaiting = socket
+    else this.#lastWaiting.following = socket
+    this.#lastWaiting = socket
+  }
+
   #sendAll(): void {
-    const waiting = this.#waiting
-    for (let i = 0; i < waiting.length; i++) {
-      const socket = waiting[i]!
-      const { fd, first, local, hopLimit } = socket
+    let socket = this.#firstWaiting
+    this.#firstWaiting = null
+    this.#lastWaiting = null
+    while (socket !== null) {
+      const { fd, first, local, hopLimit, following }: BatchSocket = socket
       hopLimit.settle()
       const { refused, failed } = this.#batch.send(fd, first, this.#next, local.family, hopLimit.value)
       socket.first = -1
@@ -260,8 +273,9 @@ export class UdpBatch {
       if (failed.size > 0) {
         for (const [code, times] of failed) this.#failed(socket, 'sendmmsg', code, times)
       }
+      socket.following = null
+      socket = following
     }
-    waiting.length = 0
     this.#batch.clear()
   }
 
