@@ -47,7 +47,10 @@ export class BatchSocket {
 export interface UdpBatchOptions {
   readonly errors: SocketErrors
   readonly clock: () => number
-  /** HEADROOM bytes before `start` and TAILROOM behind `end` are the receiver's; all of it is borrowed until the next `poll`. */
+  /**
+   * Borrowed for the call. For a relayed address HEADROOM bytes before `start` and TAILROOM behind `end` are the receiver's;
+   * beside a client's may lie others of its (`mergeDatagrams`).
+   */
   readonly onDatagram: (socket: BatchSocket, bytes: Buffer, start: number, end: number, now: number) => void
   /** An ICMP message about a datagram from `socket`; only for sockets that `keepErrors` was called for. */
   readonly onPeerError?: (socket: BatchSocket, error: ErrorQueue, now: number) => void
@@ -64,8 +67,20 @@ const AT_ONCE = 64
 /** A burst is not worth cutting in two for want of a few slots. */
 const LEAST_ROOM = 16
 const MAX_WAITING = 512
-/** Also what an ICMP message leaves behind: it is in the queue of errors, too. */
-const NOTHING_THERE = new Set(['EAGAIN', 'EINTR', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EMSGSIZE', 'EPROTO'])
+/** What Linux makes of an ICMP message (icmp_err_convert, icmpv6_err_convert); the message is in the queue of errors, too. */
+const LEFT_BY_ICMP = new Set([
+  'EACCES',
+  'ECONNREFUSED',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENONET',
+  'ENOPROTOOPT',
+  'EOPNOTSUPP',
+  'EPROTO',
+])
+/** What it leaves behind is no failure to receive. */
+const NOTHING_THERE = new Set([...LEFT_BY_ICMP, 'EAGAIN', 'EINTR', 'EMSGSIZE'])
 /** ICMP messages taken from one socket before the others have their turn. */
 const MOST_ERRORS = 16
 const WAKE_UP = 0
@@ -190,7 +205,10 @@ export class UdpBatch {
     socket.traffic.sentPackets++
     socket.traffic.sentBytes += end - start
     socket.hopLimit.set(header & 0xff)
-    const code = sendUnfragmented(socket.fd, bytes, start, end, to, header >> 8)
+    const send = () => sendUnfragmented(socket.fd, bytes, start, end, to, header >> 8)
+    let code = send()
+    // As in SendBatch: an ICMP message about an earlier datagram is reported once, in place of sending this one.
+    if (code !== null && LEFT_BY_ICMP.has(code)) code = send()
     if (code === 'EAGAIN' || code === 'ENOBUFS') socket.traffic.overflowPackets++
     else if (code !== null) this.#failed(socket, 'sendto', code)
   }

@@ -4,6 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { Traffic } from '../../src/net/counters.ts'
 import {
   closeDescriptor,
+  keepErrors,
   localAddress,
   mergeDatagrams,
   openUdpDescriptor,
@@ -195,6 +196,26 @@ describe.runIf(linuxSupport().available)('UDP in batches', () => {
     batch.send(first, Buffer.from('after'), 0, 5, addressOf(client))
     batch.flush()
     expect(await texts(client, 3)).toEqual(['before', 'whole', 'after'])
+  })
+
+  test('TURN-ICMP-04 what an ICMP message leaves behind costs no datagram, with DF or without', async () => {
+    const { batch, first, errors } = openBatch(['127.0.0.1'], () => {})
+    keepErrors(first.fd, 4)
+    const client = await UdpClient.open()
+    const gone = openUdpDescriptor(Address.parse('127.0.0.1')!, { bufferSize: 0, reusePort: false })
+    const nobody = localAddress(gone)
+    closeDescriptor(gone)
+    const refused = () => {
+      batch.send(first, Buffer.from('lost'), 0, 4, nobody)
+      batch.flush()
+    }
+    refused()
+    batch.sendUnfragmented(first, Buffer.from('whole'), 0, 5, addressOf(client))
+    refused()
+    batch.send(first, Buffer.from('after'), 0, 5, addressOf(client))
+    batch.flush()
+    expect(await texts(client, 2)).toEqual(['whole', 'after'])
+    expect(errors.entries).toEqual([])
   })
 
   test('RES-08 a ring of relays ends when the hop limit does', async () => {
