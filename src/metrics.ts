@@ -188,6 +188,9 @@ export class Metrics {
       'Packets that a client or the system would not take',
       clients((t) => t.overflowPackets),
     )
+    this.#counter('webrtc_stack_relay_overflow_packets_total', 'Packets to peers that the system would not take', () =>
+      one(this.#turnReadings, ({ net }) => net.relay.overflowPackets),
+    )
     this.#gauge(
       'webrtc_stack_connections',
       'Open TURN connections, by transport',
