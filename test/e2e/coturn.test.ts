@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { describeWith } from '../support/peers.ts'
 import { startTestServer, type TestOptions, type TestServer, testSecret, testUser } from '../support/server.ts'
+import { freePort } from '../support/sockets.ts'
 import { type EchoPeer, run, startEchoPeer, type UclientSummary, uclient } from '../support/turnutils.ts'
 
 type Transport = 'udp' | 'tcp' | 'tls' | 'dtls'
@@ -162,8 +163,10 @@ describeWith(['coturn'], "coturn's client", () => {
 describeWith(['stunClient'], 'the client of RFC 3489', () => {
   test('stun sees the port it opened', async () => {
     await withServer({ 'rfc3489-compatibility': true }, async (server) => {
-      const { code, text } = await run('stun', [`127.0.0.1:${server.ports.udp}`, '1', '-v'], 10_000)
-      const port = /Opened port (\d+)/.exec(text)?.[1]
+      // By itself it would draw one without asking whether it is free, among those of the relays.
+      const port = await freePort()
+      const { code, text } = await run('stun', [`127.0.0.1:${server.ports.udp}`, '1', '-v', '-p', String(port)], 10_000)
+      expect(text).toContain(`Opened port ${port}`)
       expect(text).toContain(`MappedAddress = 127.0.0.1:${port}`)
       expect(code).toBe(0)
     })

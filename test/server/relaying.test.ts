@@ -1,10 +1,9 @@
-import { createSocket } from 'node:dgram'
 import { networkInterfaces } from 'node:os'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Attribute } from '../../src/stun/constants.ts'
 import { NetworkClient } from '../support/network-client.ts'
 import { startForTest, type TestServer, testUser } from '../support/server.ts'
-import { bindingRequest, UdpClient } from '../support/sockets.ts'
+import { bindingRequest, freePort, UdpClient } from '../support/sockets.ts'
 import { Answer, channelData } from '../support/turn-client.ts'
 
 const login = { username: testUser.name, password: testUser.password }
@@ -30,13 +29,9 @@ describe('answers leave from the address and port that was asked', () => {
   })
 
   test('STUN-HDR-12 on a wildcard, whichever address of the machine it is', async () => {
-    // One port for all, as in service; found free by binding it on one of them before.
-    const server = await vi.waitFor(
-      async () =>
-        startForTest({ 'listening-ip': '0.0.0.0', 'listening-port': String(await freeUdpPort()), 'no-tcp': true }),
-      { timeout: 10_000 },
-    )
-    const { udp: port } = server.ports
+    // One port for all, as in service.
+    const port = await freePort()
+    await startForTest({ 'listening-ip': '0.0.0.0', 'listening-port': String(port), 'no-tcp': true })
     const hosts = Object.values(networkInterfaces())
       .flatMap((addresses) => addresses ?? [])
       .filter(({ family }) => family === 'IPv4')
@@ -128,11 +123,3 @@ test('clients of different transports and addresses reach each other through the
   two.sendOn(0x4001, 'world')
   expect((await one.data.next()).toString('latin1', 4, 9)).toBe('world')
 })
-
-async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4')
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
-  const { port } = socket.address()
-  await new Promise<void>((resolve) => socket.close(() => resolve()))
-  return port
-}

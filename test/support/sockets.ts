@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { createSocket, type Socket as UdpHandle } from 'node:dgram'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { connect, createServer, Server, type Socket } from 'node:net'
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls'
 import { expect, onTestFinished, vi } from 'vitest'
 import { createLog } from '../../src/log.ts'
@@ -108,13 +108,28 @@ export function startRecorder(options: Parameters<typeof startDriver>[0]): Promi
   return startDriver(options, (effects) => new RecordingCore(effects))
 }
 
-/** A TCP port that nobody listens on now, for settings that take no port 0. */
+// Below those that the system hands out by itself, and below the relays of the tests' servers: what was found free here stays
+// so until it is used. No test has one that another had, and other processes begin elsewhere.
+const [FIRST_PORT, LAST_PORT] = [2000, 9999]
+let lastPort = randomInt(FIRST_PORT, LAST_PORT)
+
+/** A port of which neither TCP nor UDP is used now, on no address of IPv4; for settings that take no port 0. */
 export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  return port
+  for (;;) {
+    lastPort = lastPort === LAST_PORT ? FIRST_PORT : lastPort + 1
+    if ((await isFree(createServer(), lastPort)) && (await isFree(createSocket('udp4'), lastPort))) return lastPort
+  }
+}
+
+async function isFree(socket: Server | UdpHandle, port: number): Promise<boolean> {
+  const isBound = new Promise<boolean>((resolve) =>
+    socket.once('listening', () => resolve(true)).once('error', () => resolve(false)),
+  )
+  if (socket instanceof Server) socket.listen(port, '0.0.0.0')
+  else socket.bind({ port, exclusive: true })
+  const isFree = await isBound
+  await new Promise<void>((resolve) => socket.close(() => resolve()))
+  return isFree
 }
 
 export function portOf(driver: TurnDriver<TurnCore>, transport: 'udp' | 'tcp'): number {

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { isIPv6 } from 'node:net'
 import { expect, vi } from 'vitest'
 import { peers } from './peers.ts'
+import { freePort } from './sockets.ts'
 
 /** What a program printed and how it ended. */
 export interface Output {
@@ -50,6 +51,7 @@ export interface EchoPeer {
 
 export async function startEchoPeer(): Promise<EchoPeer> {
   for (;;) {
+    // turnutils_peer takes no port 0.
     const port = await freePort()
     const child = spawn('turnutils_peer', ['-L', '127.0.0.1', '-L', '::1', '-p', String(port)], { stdio: 'ignore' })
     const answers = Promise.all([echoes('127.0.0.1', port), echoes('::1', port)])
@@ -64,14 +66,6 @@ async function kill(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   child.kill('SIGKILL')
   await once(child, 'exit')
-}
-
-/** A port that nobody listens on now; turnutils_peer takes no port 0. */
-async function freePort(): Promise<number> {
-  const socket = await bound('127.0.0.1')
-  const { port } = socket.address()
-  await new Promise<void>((resolve) => socket.close(() => resolve()))
-  return port
 }
 
 async function echoes(host: string, port: number): Promise<void> {
