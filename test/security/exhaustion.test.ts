@@ -1,12 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { afterAll, expect, test, vi } from 'vitest'
-import { options as optionTable } from '../../src/config/options.ts'
 import { Attribute, Method } from '../../src/stun/constants.ts'
 import { NetworkClient } from '../support/network-client.ts'
 import { startForTest, type TestOptions, type TestServer, testUser } from '../support/server.ts'
-import { connectTcp, expectNoSockets, UdpClient } from '../support/sockets.ts'
-import { Answer, channelData, TurnClient, type Write } from '../support/turn-client.ts'
-import { addressOf, udp } from '../support/turn-world.ts'
+import { expectNoSockets, UdpClient } from '../support/sockets.ts'
+import { type Answer, channelData, type Write } from '../support/turn-client.ts'
+import { udp } from '../support/turn-world.ts'
 
 afterAll(expectNoSockets)
 
@@ -271,56 +269,3 @@ test('SEC-31 two allocations that relay to each other in a ring stay under the l
   expect(hops).toBeGreaterThan(20)
   expect(hops).toBeLessThanOrEqual(200 * refills(began))
 })
-
-test('SEC-32 a TCP client that stops reading has 1 MiB waiting at most, loses the rest, and is closed in the end', {
-  timeout: 60_000,
-}, async () => {
-  const server = await serve({ 'max-pps': '0', 'tcp-stalled-timeout-seconds': '5' })
-  const { stream, relay, peer } = await streamClient(server)
-  stream.socket.pause()
-  const tcp = async () => (await server.net()).clients.tcp
-  const before = (await tcp()).sentBytes
-  const inFlight = 128 * 1024
-  const most = kernelBufferBytes() + (1 << 20) + inFlight
-  const datagram = Buffer.alloc(60_000)
-  const handled = async () => (await tcp()).sentPackets + (await tcp()).overflowPackets
-  for (let sent = 0, count = await handled(); sent < 1.5 * most; sent += datagram.length) {
-    peer.send(datagram, relay.port, RELAY)
-    count++
-    await vi.waitFor(async () => expect(await handled()).toBe(count), { interval: 0 })
-  }
-  expect((await tcp()).sentBytes - before).toBeLessThan(most)
-  expect((await server.holds()).allocations).toBe(1)
-  expect((await server.net()).closedConnections.stalled).toBe(0)
-
-  await vi.waitFor(async () => expect((await server.holds()).allocations).toBe(0), { timeout: 20_000 })
-  expect((await server.net()).closedConnections.stalled).toBe(1)
-  expect(optionTable['tcp-stalled-timeout-seconds'].default).toBe(30)
-})
-
-/** A client over TCP whose socket the test has in its own hands, with a peer on channel 0x4000. */
-async function streamClient(server: TestServer, allocate: Write = udp) {
-  const stream = await connectTcp(server.ports.tcp)
-  const peer = await UdpClient.open()
-  const client = new TurnClient(login)
-  const ask = async (method: number, write: Write) => {
-    stream.socket.write(client.request(method, write))
-    const header = await stream.read(20)
-    return new Answer(Buffer.concat([header, await stream.read(header.readUInt16BE(2))]))
-  }
-  client.learn(await ask(Method.ALLOCATE, udp))
-  const relay = relayOf(await ask(Method.ALLOCATE, allocate))
-  const bound = await ask(Method.CHANNEL_BIND, (writer) =>
-    writer
-      .uint32(Attribute.CHANNEL_NUMBER, 0x40000000)
-      .xorAddress(Attribute.XOR_PEER_ADDRESS, addressOf(`127.0.0.1:${peer.port}`)),
-  )
-  expect(bound.code).toBe(200)
-  return { stream, relay, peer }
-}
-
-/** What the system itself keeps of a TCP connection on loopback, at both ends. */
-function kernelBufferBytes(): number {
-  const largest = (name: string) => Number(readFileSync(`/proc/sys/net/ipv4/${name}`, 'utf8').split(/\s+/)[2])
-  return largest('tcp_wmem') + largest('tcp_rmem')
-}
