@@ -37,8 +37,6 @@ export interface RelayLoopOptions {
   readonly bufferSize: number
   /** Whether a new relay may be opened: at once, or by calling `admit` later. */
   readonly mayOpen: (relay: Relay) => 'now' | 'later'
-  /** The core closes a relay that has not been opened. */
-  readonly abandoned: (relay: Relay) => void
   /** Told of every descriptor that is opened and closed here, by its place. */
   readonly onDescriptor: (place: number, fd: number | null) => void
   readonly log: Log
@@ -167,7 +165,7 @@ export class RelayLoop implements Effects {
     this.#streams?.flush()
   }
 
-  /** The answer to `mayOpen` that came later. */
+  /** Opens what `mayOpen` has put off, unless it has been closed meanwhile. */
   admit(relay: Relay): void {
     this.#opening.push(relay)
   }
@@ -208,10 +206,7 @@ export class RelayLoop implements Effects {
 
   closeRelay(relay: Relay): void {
     const socket = this.#batch.at(relay.handle)
-    if (socket === null) {
-      this.#options.abandoned(relay)
-      return
-    }
+    if (socket === null) return
     this.#log.closed(relay)
     this.#options.onDescriptor(relay.handle, null)
     this.#batch.remove(socket)

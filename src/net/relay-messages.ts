@@ -16,8 +16,6 @@ export interface RelayWorkerData {
   readonly dtls: unknown
   /** Which of all the threads it is, counted from 0. */
   readonly thread: number
-  /** Whether a quota has to be asked for each allocation. */
-  readonly hasQuota: boolean
   /** Bound UDP descriptors, which stay the main thread's. */
   readonly listeners: readonly number[]
   /** Its TCP and TLS; null for none. */
@@ -49,7 +47,8 @@ export interface StreamsPlan {
 export type ToWorker =
   | PortMessage
   | { readonly kind: 'listen'; readonly fd: number }
-  | { readonly kind: 'verdict'; readonly id: number; readonly granted: boolean }
+  /** All threads have been told of a reservation. */
+  | { readonly kind: 'announced'; readonly token: string }
   | { readonly kind: 'peers'; readonly peers: unknown }
   | { readonly kind: 'dtls'; readonly identity: unknown }
   | { readonly kind: 'tls'; readonly tls: TlsOptions | null }
@@ -60,8 +59,6 @@ export type ToWorker =
 export type FromWorker =
   | PortMessage
   | { readonly kind: 'ready' }
-  | { readonly kind: 'ask'; readonly id: number; readonly user: string; readonly places: number }
-  | { readonly kind: 'give'; readonly user: string; readonly places: number }
   | {
       readonly kind: 'log'
       readonly level: 'debug' | 'info' | 'warn' | 'error'

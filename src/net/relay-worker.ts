@@ -4,6 +4,7 @@ import { type DtlsPlan, dtlsOf } from '../start/dtls.ts'
 import { peerPolicy, turnOptions } from '../start/turn-options.ts'
 import type { PeerPlan, TurnPlan } from '../start/turn-plan.ts'
 import { replaceHmac } from '../stun/hmac.ts'
+import { Quota } from '../turn/quota.ts'
 import type { Relay } from '../turn/relay-address.ts'
 import { RelayPorts } from '../turn/relay-ports.ts'
 import { SourceCount } from '../turn/source-count.ts'
@@ -12,7 +13,6 @@ import { TurnServer } from '../turn/turn-server.ts'
 import type { DtlsIdentity } from './dtls-identity.ts'
 import { opensslHmac } from './openssl-hmac.ts'
 import { randomBlocks } from './random-blocks.ts'
-import { RelayGate } from './relay-gate.ts'
 import { RelayLoop } from './relay-loop.ts'
 import type { FromWorker, RelayWorkerData, ToWorker } from './relay-messages.ts'
 import { type Session, sessionOf } from './session.ts'
@@ -31,20 +31,18 @@ if (fastHmac !== null) replaceHmac(fastHmac)
 
 // Written by relay-workers.ts, from the same plan that the main thread uses itself.
 const data = workerData as RelayWorkerData & { readonly plan: TurnPlan; readonly dtls: DtlsPlan | null }
-const { control, wakeUp, thread, plan, hasQuota, bufferSize } = data
+const { control, wakeUp, thread, plan, bufferSize } = data
 const clock = () => performance.now()
 const random = randomBlocks()
 const tell = (message: FromWorker) => control.postMessage(message)
 const log = forwardingLog(data.logLevel, tell)
 
-const gate = new RelayGate({
-  hasQuota,
-  ask: (id, user, places) => tell({ kind: 'ask', id, user, places }),
-  give: (user, places) => tell({ kind: 'give', user, places }),
-})
+const quota = new Quota(plan.quota, thread)
 const ownPorts = new RelayPorts(plan.ports, random, { thread, claims: plan.portClaims })
-const relayPorts = new SharedRelayPorts(ownPorts, tell, hearPorts)
+const relayPorts = new SharedRelayPorts(ownPorts, quota, tell, hearPorts)
 const sources = new SourceCount(new SourceTable(plan.sourceCounts, thread))
+/** Not opened before every thread has heard of the reservation that the answer tells of; by its token. */
+const unannounced = new Map<string, Relay>()
 /** Received while the core was at work, which must not be called then. */
 const postponed: ToWorker[] = []
 const dtls = data.dtls === null ? null : dtlsOf(data.dtls, log)
@@ -62,13 +60,12 @@ const loop = new RelayLoop(
       places: new StreamPlaces(data.streams.limits, data.streams.places, thread),
     },
     onWake: hear,
-    mayOpen: (relay) => gate.mayOpen(relay),
-    abandoned: (relay) => gate.abandon(relay),
+    mayOpen,
     onDescriptor: (place, fd) => {
       if (place < descriptors.length) descriptors[place] = fd === null ? 0 : fd + 1
     },
   },
-  (effects) => new TurnServer(turnOptions(plan, { quota: gate, relayPorts, sources }), effects, { random }),
+  (effects) => new TurnServer(turnOptions(plan, { quota, relayPorts, sources }), effects, { random }),
 )
 const readings = new TurnReadings(loop.turn.counters, loop.counters)
 const publish = new SharedCounters(data.counters).publisher(readings)
@@ -115,8 +112,8 @@ function obey(message: ToWorker): void {
     case 'listen':
       loop.listen(message.fd)
       break
-    case 'verdict':
-      for (const relay of gate.verdict(message.id, message.granted, refuse)) loop.admit(relay)
+    case 'announced':
+      announced(message.token)
       break
     case 'peers':
       loop.turn.setPeerPolicy(peerPolicy(message.peers as PeerPlan))
@@ -142,8 +139,18 @@ function obey(message: ToWorker): void {
   }
 }
 
-function refuse(relay: Relay): void {
-  loop.turn.relayFailed(relay, 'quota', clock())
+function mayOpen(relay: Relay): 'now' | 'later' {
+  const { reservationToken } = relay.allocation.request
+  if (reservationToken === null) return 'now'
+  unannounced.set(reservationToken.toString('hex'), relay)
+  return 'later'
+}
+
+function announced(token: string): void {
+  const relay = unannounced.get(token)
+  if (relay === undefined) return
+  unannounced.delete(token)
+  loop.admit(relay)
 }
 
 function show(): void {

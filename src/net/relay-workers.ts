@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { MessageChannel, type MessagePort, Worker, type WorkerOptions } from 'node:worker_threads'
 import type { Log } from '../log.ts'
-import type { Quota, QuotaLimits } from '../turn/quota.ts'
 import type { BoundAddress } from './driver.ts'
 import { closeDescriptor } from './linux/descriptors.ts'
 import { linuxSupport } from './linux/system-calls.ts'
@@ -29,8 +28,6 @@ export interface RelayWorkersOptions {
   /** Handed to the workers as they are: `TurnPlan` and `DtlsPlan`. */
   readonly plan: unknown
   readonly dtls: unknown
-  readonly quota: Quota
-  readonly quotaLimits: QuotaLimits
   /** Frees what a thread that died had in memory that all share. */
   readonly forgetThread: (thread: number) => void
   readonly errors: SocketErrors
@@ -69,7 +66,7 @@ const PLACES = 65_536
 
 /**
  * The threads that relay, seen from the main thread: starts them, shares out listening descriptors, and knows what is common
- * to all (quotas, reservations, the number of connections). A packet never comes here. One that dies takes its own allocations with it
+ * to all (reservations, the number of connections). A packet never comes here. One that dies takes its own allocations with it
  * and is replaced.
  */
 export class RelayWorkers {
@@ -125,11 +122,6 @@ export class RelayWorkers {
       ...this.#listeners.addresses.map((address) => ({ transport: 'udp' as const, address })),
       ...this.#streams.addresses.map((address) => ({ transport: 'tcp' as const, address })),
     ]
-  }
-
-  get #hasQuota(): boolean {
-    const { user, total } = this.#options.quotaLimits
-    return user > 0 || total > 0
   }
 
   get size(): number {
@@ -197,7 +189,6 @@ export class RelayWorkers {
       counters: new SharedCounters(),
       past: new SharedCounters(),
       errors: [],
-      held: new Map(),
       questions: new Map(),
       descriptors: new Int32Array(new SharedArrayBuffer(PLACES * Int32Array.BYTES_PER_ELEMENT)),
       worker: null,
@@ -215,7 +206,6 @@ export class RelayWorkers {
       plan,
       dtls: this.#dtls,
       thread: member.thread,
-      hasQuota: this.#hasQuota,
       listeners: this.#listeners.descriptorsOf(member.thread),
       streams: this.#streamsOf(member.thread),
       wakeUp: member.wakeUp,
@@ -253,21 +243,9 @@ export class RelayWorkers {
   }
 
   #hear(member: Member, message: FromWorker): void {
-    const { quota, log } = this.#options
     switch (message.kind) {
-      case 'ask': {
-        const { id, user, places } = message
-        const granted = places === 0 || quota.take(user, places) === 'taken'
-        if (granted && places > 0) hold(member, user, places)
-        this.#tell(member, { kind: 'verdict', id, granted })
-        break
-      }
-      case 'give':
-        quota.give(message.user, message.places)
-        hold(member, message.user, -message.places)
-        break
       case 'log':
-        log[message.level]({ ...message.fields, thread: member.thread }, message.message)
+        this.#options.log[message.level]({ ...message.fields, thread: member.thread }, message.message)
         break
       case 'errors':
         member.errors = message.counts
@@ -284,15 +262,8 @@ export class RelayWorkers {
   }
 
   #passOn(from: Member, message: PortMessage): void {
-    if (message.kind === 'taken') this.#movePlace(message, from)
     for (const member of this.#members) if (member !== from) this.#tell(member, message)
-  }
-
-  /** The place in the quota that a reserved port has goes to whoever has taken it. */
-  #movePlace({ thread, user }: PortMessage & { kind: 'taken' }, taker: Member): void {
-    if (!this.#hasQuota) return
-    hold(this.#members[thread]!, user, -1)
-    hold(taker, user, 1)
+    if (message.kind === 'reserved') this.#tell(from, { kind: 'announced', token: message.token })
   }
 
   #tellAll(message: ToWorker): void {
@@ -306,7 +277,7 @@ export class RelayWorkers {
 
   /** Its relay sockets, its places and its open questions are ours to clear away. */
   #ended(member: Member, startedAt: number): void {
-    const { log, quota, clock } = this.#options
+    const { log, clock } = this.#options
     member.worker = null
     member.control?.close()
     member.control = null
@@ -318,13 +289,11 @@ export class RelayWorkers {
     takeBackPlaces(this.#places, member.thread)
     for (const answer of member.questions.values()) answer([])
     member.questions.clear()
-    if (this.#closing !== null) return
     // Not before its sockets are closed: another thread may bind the ports at once.
     this.#options.forgetThread(member.thread)
+    if (this.#closing !== null) return
     this.#passOn(member, { kind: 'lost', thread: member.thread })
     this.deaths.total++
-    for (const [user, places] of member.held) if (places > 0) quota.give(user, places)
-    member.held.clear()
     member.past.inherit(member.counters)
     member.counters = new SharedCounters()
     const pauseMs = clock() - startedAt < SHORT_LIFE_MS ? RESTART_PAUSE_MS : 0
@@ -377,17 +346,9 @@ interface Member {
   /** Of its former lives. */
   readonly past: SharedCounters
   errors: readonly (readonly [SocketKind, string, number])[]
-  /** Places of quotas that its allocations have, by user. */
-  readonly held: Map<string, number>
   readonly questions: Map<number, (sessions: readonly Session[]) => void>
   readonly descriptors: Int32Array
   worker: Worker | null
   control: MessagePort | null
   ready: Promise<void>
-}
-
-function hold(member: Member, user: string, places: number): void {
-  const held = (member.held.get(user) ?? 0) + places
-  if (held === 0) member.held.delete(user)
-  else member.held.set(user, held)
 }

@@ -1,5 +1,6 @@
 import { Address } from '../stun/address.ts'
 import type { PortSource } from '../turn/options.ts'
+import type { Quota } from '../turn/quota.ts'
 import type { RelayPorts } from '../turn/relay-ports.ts'
 
 /** What the threads that relay tell each other about ports and reservations (RFC 8656 §7.2). */
@@ -7,7 +8,7 @@ export type PortMessage =
   | {
       readonly kind: 'reserved'
       readonly token: string
-      /** Whose reservation it is; the same in `taken`. */
+      /** Whose reservation it is. */
       readonly thread: number
       readonly host: string
       readonly port: number
@@ -17,7 +18,7 @@ export type PortMessage =
   | { readonly kind: 'unreserved'; readonly token: string }
   /** A thread has died with all that it had reserved. */
   | { readonly kind: 'lost'; readonly thread: number }
-  | { readonly kind: 'taken'; readonly token: string; readonly user: string; readonly thread: number }
+  | { readonly kind: 'taken'; readonly token: string }
 
 const KINDS: ReadonlySet<string> = new Set(['reserved', 'unreserved', 'taken', 'lost'] satisfies PortMessage['kind'][])
 
@@ -30,14 +31,21 @@ const RESERVATION_MS = 30_000
 /** One thread's relay ports, and the reservations of all: a token may come to any thread. */
 export class SharedRelayPorts implements PortSource {
   readonly #own: RelayPorts
+  readonly #quota: Pick<Quota, 'takeOver'>
   readonly #tell: (message: PortMessage) => void
   readonly #catchUp: () => void
   /** Reserved by other threads, by token, oldest first. */
   readonly #elsewhere = new Map<string, { thread: number; local: Address; user: string; expiresAt: number }>()
 
   /** `catchUp` hears at once what others have told and nobody has listened to yet. */
-  constructor(own: RelayPorts, tell: (message: PortMessage) => void, catchUp: () => void = () => {}) {
+  constructor(
+    own: RelayPorts,
+    quota: Pick<Quota, 'takeOver'>,
+    tell: (message: PortMessage) => void,
+    catchUp: () => void = () => {},
+  ) {
     this.#own = own
+    this.#quota = quota
     this.#tell = tell
     this.#catchUp = catchUp
   }
@@ -70,8 +78,9 @@ export class SharedRelayPorts implements PortSource {
     if (known.user !== user) return 'foreign'
     this.#elsewhere.delete(key)
     // Its time may be over, or its thread at an end, and we have not heard of it.
-    if (!this.#own.adopt(known.local, known.thread)) return 'unknown'
-    this.#tell({ kind: 'taken', token: key, user, thread: known.thread })
+    const begin = () => this.#own.adopt(known.local, known.thread)
+    if (!this.#quota.takeOver(user, known.thread, begin)) return 'unknown'
+    this.#tell({ kind: 'taken', token: key })
     return known.local
   }
 

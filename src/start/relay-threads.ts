@@ -22,6 +22,7 @@ export function relayOnThreads(
   const { udp, streams, limits, http, tls, socketBufferBytes: bufferSize, clock } = options
   const errors = new SocketErrors(log, clock)
   const ports = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: plan.portClaims })
+  const quota = new Quota(plan.quota)
   const sources = new SourceTable(plan.sourceCounts, 0)
   const workers = new RelayWorkers({
     threads,
@@ -30,9 +31,8 @@ export function relayOnThreads(
     bufferSize,
     plan,
     dtls: dtls && shareOf(dtls, threads),
-    quota: new Quota(plan.quota),
-    quotaLimits: plan.quota,
     forgetThread: (thread) => {
+      quota.forgetThread(thread)
       ports.forgetThread(thread)
       sources.forgetThread(thread)
     },

@@ -8,7 +8,7 @@ import { type NonceOptions, nonceKey } from '../turn/nonce.ts'
 import type { TurnSettings } from '../turn/options.ts'
 import type { PeerRules } from '../turn/peer-policy.ts'
 import { claimMemory, type RelayPortRange } from '../turn/port-claims.ts'
-import type { QuotaLimits } from '../turn/quota.ts'
+import { type QuotaMemory, quotaMemory } from '../turn/quota.ts'
 import { sourceMemory } from '../turn/source-table.ts'
 import { deniesPrivatePeers, type TurnAddresses } from './addresses.ts'
 
@@ -22,7 +22,8 @@ export interface TurnPlan {
   readonly users: readonly UserPlan[]
   /** One key for all threads: a client may come back to another one. */
   readonly nonces: Omit<NonceOptions, 'random' | 'key'> & { readonly key: string }
-  readonly quota: QuotaLimits
+  /** Of all threads together. */
+  readonly quota: QuotaMemory
   /** 0 = no limit. */
   readonly challengesPerSecond: number
   readonly guessesPerMinute: number
@@ -76,7 +77,11 @@ export function turnPlan(config: Config, addresses: TurnAddresses, threads: numb
       key: (nonceSecret === null ? randomBytes(32) : nonceKey(nonceSecret.reveal())).toString('hex'),
       bitOrder: config['nonce-bit-order'],
     },
-    quota: { user: config['user-quota'], total: config['total-quota'] },
+    quota: quotaMemory(
+      { user: config['user-quota'], total: config['total-quota'] },
+      { threads, ports: addresses.relay.length * (ports.maxPort - ports.minPort + 1) },
+      randomBytes,
+    ),
     challengesPerSecond: config['unauthorized-ratelimit'] ? config['unauthorized-ratelimit-rps'] : 0,
     guessesPerMinute: config['max-wrong-guesses-per-minute'],
     challengesUsed: budgetMemory(randomBytes),

@@ -109,7 +109,7 @@ export function relayUnavailable(relay: Relay, reason: RelayFailure, turn: TurnS
   // What was reserved is that one port or none; for another pair than one that has lapsed there may be no quota.
   const mayHaveAnother = cancelReservation(allocation, turn) && request.ports !== 'reserved'
   const others = turn.relayChoice.besides(local)
-  const addresses = { 'in-use': [local, ...others], unavailable: others, exhausted: [], quota: [] }[reason]
+  const addresses = { 'in-use': [local, ...others], unavailable: others, exhausted: [] }[reason]
   if (mayHaveAnother && request.triesLeft-- > 0) {
     const next = takePort(addresses, allocation, turn, now)
     if (next !== null) {
@@ -117,15 +117,9 @@ export function relayUnavailable(relay: Relay, reason: RelayFailure, turn: TurnS
       return
     }
   }
-  const { family } = local
-  if (reason === 'quota') {
-    turn.counters.refusedAllocations.quota++
-    const code = ErrorCode.ALLOCATION_QUOTA_REACHED
-    request.addressErrors.push({ family, code, reason: 'the user or total quota is used up' })
-    return
-  }
   const text = { 'in-use': 'is in use', exhausted: 'has no descriptor left', unavailable: 'cannot be bound' }[reason]
-  request.addressErrors.push({ family, code: ErrorCode.INSUFFICIENT_CAPACITY, reason: `relay ${local} ${text}` })
+  const code = ErrorCode.INSUFFICIENT_CAPACITY
+  request.addressErrors.push({ family: local.family, code, reason: `relay ${local} ${text}` })
 }
 
 /** Gives back the upper port of a pair that nobody has been told of; false when its time was over before. */

@@ -7,8 +7,7 @@ import type { Quota } from './quota.ts'
 import type { RelayPorts } from './relay-ports.ts'
 import type { SourceCount } from './source-count.ts'
 
-/** What the core asks of quotas and relay ports: its own, or its share of what several threads have together. */
-export type QuotaSource = Pick<Quota, 'take' | 'give'>
+/** What the core asks of relay ports: its own, or its share of what several threads have together. */
 export type PortSource = Pick<
   RelayPorts,
   'take' | 'takePair' | 'takeReserved' | 'cancelReservation' | 'sweep' | 'free' | 'skip'
@@ -17,7 +16,7 @@ export type PortSource = Pick<
 /** Everything that a TurnServer is told when it is made; resolved values, nothing left to default. */
 export interface TurnOptions extends TurnSettings {
   readonly authenticator: Authenticator
-  readonly quota: QuotaSource
+  readonly quota: Quota
   /** Holds back answers over UDP to those who have proved nothing (SEC-12 in the tests). */
   readonly challengeLimit: ChallengeLimit
   /** Wrong guesses from one source; beyond it there is no answer (SEC-23 in the tests). */

@@ -1,11 +1,8 @@
 import type { Address } from '../stun/address.ts'
 import type { Allocation } from './allocation.ts'
 
-/**
- * Why a relay has no socket: another program has the port, the process has no descriptor left, the address cannot be bound, or
- * a driver that counts allocations of several threads has found the user's or the total quota used up.
- */
-export type RelayFailure = 'in-use' | 'exhausted' | 'unavailable' | 'quota'
+/** Why a relay has no socket: another program has the port, the process has no descriptor left, or the address cannot be bound. */
+export type RelayFailure = 'in-use' | 'exhausted' | 'unavailable'
 
 /** One relayed transport address of an allocation: a UDP socket of its own. A dual allocation has two (RFC 8656 §7.2). */
 export class Relay {

@@ -237,11 +237,9 @@ export class RequestLane {
       this.#answerAllocate(allocation, allocated(allocation, now))
       return
     }
-    const errors = allocation.request.addressErrors
-    const isQuota = errors.some(({ code }) => code === ErrorCode.ALLOCATION_QUOTA_REACHED)
-    const code = isQuota ? ErrorCode.ALLOCATION_QUOTA_REACHED : ErrorCode.INSUFFICIENT_CAPACITY
+    const reason = allocation.request.addressErrors.map((error) => error.reason).join(', ')
     this.#turn.release(allocation, now)
-    this.#answerAllocate(allocation, refuse(code, errors.map((error) => error.reason).join(', ')))
+    this.#answerAllocate(allocation, refuse(ErrorCode.INSUFFICIENT_CAPACITY, reason))
   }
 
   #answerAllocate(allocation: Allocation, reply: Reply): void {

@@ -8,6 +8,7 @@ import { RelayPorts } from '../../src/turn/relay-ports.ts'
 
 const IP = Address.parse('192.0.2.1')!
 const THREADS = 3
+const LIMITLESS = { takeOver: (_user: string, _thread: number, begin: () => boolean) => begin() }
 
 interface Reservation {
   readonly token: Buffer
@@ -44,7 +45,7 @@ class Threads {
   #begin(thread: number): void {
     const own = new RelayPorts(this.range, randomBytes, { thread, claims: this.#claims })
     this.#owns[thread] = own
-    this.#threads[thread] = new SharedRelayPorts(own, (message) => {
+    this.#threads[thread] = new SharedRelayPorts(own, LIMITLESS, (message) => {
       for (const [i, other] of this.#threads.entries()) if (i !== thread) other.hear(message, this.now)
     })
   }

@@ -72,6 +72,15 @@ test('SEC-27 Allocates that fail take no quota, and one that is repeated counts 
   expect((await server.holds()).allocations).toBe(2)
 })
 
+test('SEC-27 TURN-ALLOC-12 a user over his quota is told so, also when no port is free either', async () => {
+  const bob = { username: 'bob', password: 'over-the-hills' }
+  const user = [login, bob].map(({ username, password }) => `${username}:${password}`)
+  const server = await serve({ user, 'user-quota': '2', 'min-port': '50000', 'max-port': '50001' })
+  for (const client of await clientsOf(server, 2)) expect((await client.allocate()).code).toBe(200)
+  expect((await (await clientOf(server)).allocate()).code).toBe(486)
+  expect((await (await NetworkClient.udp({ port: server.ports.udp, login: bob })).allocate()).code).toBe(508)
+})
+
 test('SEC-27 fifty Allocates at once cannot pass the quota', async () => {
   const server = await serve({ 'user-quota': '7' })
   const clients = await clientsOf(server, 50)

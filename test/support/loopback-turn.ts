@@ -10,13 +10,13 @@ import { ExternalIp } from '../../src/turn/external-ip.ts'
 import { Nonces } from '../../src/turn/nonce.ts'
 import type { TurnSettings } from '../../src/turn/options.ts'
 import { PeerPolicy } from '../../src/turn/peer-policy.ts'
-import { Quota } from '../../src/turn/quota.ts'
 import { RelayPorts } from '../../src/turn/relay-ports.ts'
 import { SourceCount } from '../../src/turn/source-count.ts'
 import { TurnServer } from '../../src/turn/turn-server.ts'
 import { StaticUsers } from '../../src/turn/user-store.ts'
 import { localhostEc } from './certificates.ts'
 import { defaultSettings } from './default-settings.ts'
+import { quotaOf } from './quota.ts'
 import {
   connectTcp,
   connectTls,
@@ -49,7 +49,7 @@ export function loopbackTurn(
     maxPacketsPerSecond: 0,
     ...settings,
     authenticator: new Authenticator({ ...rules, sha256: 'off' }, nonces, Date.now),
-    quota: new Quota({ user: 0, total: 0 }),
+    quota: quotaOf(),
     challengeLimit: new ChallengeLimit(0, 1000, randomBytes),
     guessLimit: new ChallengeLimit(0, 60_000, randomBytes),
     relayAddresses,

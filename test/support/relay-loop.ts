@@ -24,7 +24,7 @@ export function startRelayLoop(host: string, { settings, relayHosts, dtls, befor
   const loop = new RelayLoop(
     {
       ...{ wakeUp, dtls: dtls ?? null, streams: null, bufferSize: 1 << 20, log: silentLog },
-      ...{ onWake: () => {}, abandoned: () => {}, onDescriptor: () => {} },
+      ...{ onWake: () => {}, onDescriptor: () => {} },
       mayOpen: () => 'now',
       clock: () => performance.now(),
     },

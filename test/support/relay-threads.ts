@@ -10,7 +10,7 @@ import type { TlsOptions } from '../../src/net/tls-context.ts'
 import type { TurnPlan } from '../../src/start/turn-plan.ts'
 import { budgetMemory } from '../../src/turn/challenge-limit.ts'
 import { claimMemory } from '../../src/turn/port-claims.ts'
-import { Quota, type QuotaLimits } from '../../src/turn/quota.ts'
+import { Quota, type QuotaLimits, quotaMemory } from '../../src/turn/quota.ts'
 import { RelayPorts } from '../../src/turn/relay-ports.ts'
 import { SourceTable, sourceMemory } from '../../src/turn/source-table.ts'
 import { defaultNet } from './default-net.ts'
@@ -40,7 +40,7 @@ export function planFor(quota: QuotaLimits, more: Partial<TurnPlan> = {}): TurnP
     auth: { realm: REALM, anonymous: false, secrets: [], separator: ':', strictExpiry: false, sha256: 'off' },
     users: [{ name: ALICE.username, password: ALICE.password }],
     nonces: { lifetimeSeconds: 600, key: randomBytes(32).toString('hex'), bitOrder: 'msb' },
-    quota,
+    quota: quotaMemory(quota, { threads: THREADS, ports: ports.maxPort - ports.minPort + 1 }, randomBytes),
     challengesPerSecond: 0,
     guessesPerMinute: 0,
     challengesUsed: budgetMemory(randomBytes),
@@ -73,7 +73,7 @@ export async function startThreads(options: ThreadOptions = {}) {
   const ownSources = new SourceTable(plan.sourceCounts, 0)
   const spawned: Worker[] = []
   const counters: SharedArrayBuffer[] = []
-  const quota = new Quota(quotaLimits)
+  const quota = new Quota(plan.quota)
   const workers = new RelayWorkers({
     threads: THREADS,
     endpoints: [localUdp],
@@ -86,9 +86,8 @@ export async function startThreads(options: ThreadOptions = {}) {
     bufferSize: 1 << 20,
     plan,
     dtls: null,
-    quota,
-    quotaLimits,
     forgetThread: (thread) => {
+      quota.forgetThread(thread)
       ownPorts.forgetThread(thread)
       ownSources.forgetThread(thread)
     },

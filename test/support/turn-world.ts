@@ -10,7 +10,7 @@ import { type ClientTransport, FiveTuple } from '../../src/turn/five-tuple.ts'
 import { Nonces } from '../../src/turn/nonce.ts'
 import type { TurnOptions, TurnSettings } from '../../src/turn/options.ts'
 import { PeerPolicy, type PeerRange, type PeerRules, parsePeerRange } from '../../src/turn/peer-policy.ts'
-import { Quota } from '../../src/turn/quota.ts'
+import type { Quota } from '../../src/turn/quota.ts'
 import type { Relay } from '../../src/turn/relay-address.ts'
 import { RelayPorts } from '../../src/turn/relay-ports.ts'
 import { SourceCount } from '../../src/turn/source-count.ts'
@@ -19,6 +19,7 @@ import { StaticUsers } from '../../src/turn/user-store.ts'
 import { Clock } from './clock.ts'
 import { defaultSettings } from './default-settings.ts'
 import { EffectsRecorder } from './effects-recorder.ts'
+import { quotaOf } from './quota.ts'
 import { Answer, channelData, type Login, type RequestOptions, TurnClient, type Write } from './turn-client.ts'
 
 export const REALM = 'example.org'
@@ -88,7 +89,7 @@ export class TurnWorld {
       ...defaultSettings,
       ...settings,
       authenticator: new Authenticator(this.#auth, this.nonces, () => this.clock.wall),
-      quota: new Quota({ user: options.userQuota ?? 0, total: 0 }),
+      quota: quotaOf({ user: options.userQuota ?? 0 }),
       challengeLimit: new ChallengeLimit(options.challengesPerSecond ?? 0, 1000, randomBytes),
       guessLimit: new ChallengeLimit(options.guessesPerMinute ?? 0, 60_000, randomBytes),
       relayAddresses,

@@ -1,0 +1,203 @@
+import { hmac } from '../stun/hmac.ts'
+
+/** Made by `bookMemory`, for all threads. */
+export interface BookMemory {
+  /** Of the hash that stands for a user's name; hexadecimal. */
+  readonly key: string
+  readonly state: SharedArrayBuffer
+  /** By thread: 1 when it is no more and what it had is still written down. */
+  readonly lost: SharedArrayBuffer
+  readonly lists: SharedArrayBuffer
+  readonly rows: SharedArrayBuffer
+}
+
+/** Stands for a user: 64 bits of a keyed hash, so that nobody can find a name that counts for another's. */
+export interface UserHash {
+  readonly high: number
+  readonly low: number
+}
+
+// Words of the state. STALE: a thread may have died inside, so the rows are right and all else has to be made from them.
+const LOCK = 0
+const STALE = 1
+const TOTAL = 2
+const VACANT = 3
+
+// Words of a row. It counts what one user has in one thread; with a count of 0 it is vacant. Row 0 is nobody's: it ends a list.
+const HIGH = 0
+const LOW = 1
+const OWNER = 2
+const COUNT = 3
+const NEXT = 4
+const ROW = 5
+
+const NOBODY = 0
+
+/**
+ * Who holds how many places, in memory that all threads see. What is asked and written down between `lock` and `unlock`
+ * happens at one moment for all of them. A thread that dies inside holds up the others until `forget` hears of its death.
+ */
+export class QuotaBook {
+  readonly #key: Buffer
+  readonly #self: number
+  readonly #state: Int32Array
+  readonly #lost: Int32Array
+  /** By a part of the hash: the first row. */
+  readonly #lists: Int32Array
+  readonly #rows: Int32Array
+
+  /** `thread` counts from 0. */
+  constructor({ key, state, lost, lists, rows }: BookMemory, thread: number) {
+    this.#key = Buffer.from(key, 'hex')
+    this.#self = thread + 1
+    this.#state = new Int32Array(state)
+    this.#lost = new Int32Array(lost)
+    this.#lists = new Int32Array(lists)
+    this.#rows = new Int32Array(rows)
+  }
+
+  hash(user: string): UserHash {
+    const digest = hmac.digest('sha256', this.#key, hmac.input.write(user))
+    return { high: digest.readInt32LE(0), low: digest.readInt32LE(4) }
+  }
+
+  lock(): void {
+    for (;;) {
+      const holder = Atomics.compareExchange(this.#state, LOCK, NOBODY, this.#self)
+      if (holder === NOBODY) break
+      Atomics.wait(this.#state, LOCK, holder)
+    }
+    if (Atomics.exchange(this.#state, STALE, 0) === 1) this.#restore()
+  }
+
+  unlock(): void {
+    Atomics.store(this.#state, LOCK, NOBODY)
+    // All of them: one alone might be about to die.
+    Atomics.notify(this.#state, LOCK)
+  }
+
+  /** What a thread has written down that is no more; whatever it was doing. */
+  forget(thread: number): void {
+    Atomics.store(this.#lost, thread, 1)
+    Atomics.store(this.#state, STALE, 1)
+    const dead = thread + 1
+    if (Atomics.compareExchange(this.#state, LOCK, dead, NOBODY) === dead) Atomics.notify(this.#state, LOCK)
+    // Never by waiting: whoever is inside may be dead too, and it is the caller who hears of that.
+    if (Atomics.compareExchange(this.#state, LOCK, NOBODY, this.#self) !== NOBODY) return
+    if (Atomics.exchange(this.#state, STALE, 0) === 1) this.#restore()
+    this.unlock()
+  }
+
+  /** Places of all. */
+  get total(): number {
+    return Atomics.load(this.#state, TOTAL)
+  }
+
+  /** How many places there can be: each might need a row of its own. */
+  get room(): number {
+    return this.#rows.length / ROW - 1
+  }
+
+  /** Places of `user`, in `thread` or in all; asked under the lock, like all that follows. */
+  count({ high, low }: UserHash, thread: number | null = null): number {
+    const rows = this.#rows
+    let sum = 0
+    for (let row = this.#lists[this.#list(low)]!; row !== 0; row = rows[row + NEXT]!) {
+      if (rows[row + LOW] !== low || rows[row + HIGH] !== high) continue
+      if (thread === null || rows[row + OWNER] === thread) sum += rows[row + COUNT]!
+    }
+    return sum
+  }
+
+  /** Writes down that `user` has so many more places in `thread`, or fewer. There has to be room for that. */
+  add(user: UserHash, thread: number, places: number): void {
+    const list = this.#list(user.low)
+    const rows = this.#rows
+    let before = 0
+    let row = this.#lists[list]!
+    while (row !== 0 && !this.#isOf(row, user, thread)) {
+      before = row
+      row = rows[row + NEXT]!
+    }
+    if (row === 0) row = this.#enter(list, user, thread)
+    this.#state[TOTAL]! += places
+    rows[row + COUNT]! += places
+    if (rows[row + COUNT] !== 0) return
+    if (before === 0) this.#lists[list] = rows[row + NEXT]!
+    else rows[before + NEXT] = rows[row + NEXT]!
+    this.#vacate(row)
+  }
+
+  /** Users with at least one place. */
+  get users(): number {
+    const rows = this.#rows
+    const users = new Set<string>()
+    for (let row = ROW; row < rows.length; row += ROW) {
+      if (rows[row + COUNT] !== 0) users.add(`${rows[row + HIGH]} ${rows[row + LOW]}`)
+    }
+    return users.size
+  }
+
+  #isOf(row: number, { high, low }: UserHash, thread: number): boolean {
+    const rows = this.#rows
+    return rows[row + LOW] === low && rows[row + HIGH] === high && rows[row + OWNER] === thread
+  }
+
+  #enter(list: number, { high, low }: UserHash, thread: number): number {
+    const rows = this.#rows
+    const row = this.#state[VACANT]!
+    this.#state[VACANT] = rows[row + NEXT]!
+    rows[row + HIGH] = high
+    rows[row + LOW] = low
+    rows[row + OWNER] = thread
+    rows[row + NEXT] = this.#lists[list]!
+    this.#lists[list] = row
+    return row
+  }
+
+  #vacate(row: number): void {
+    this.#rows[row + NEXT] = this.#state[VACANT]!
+    this.#state[VACANT] = row
+  }
+
+  /** Drops the rows of lost threads and makes all else from the others; at first, too. Whoever dies here leaves it to the next. */
+  #restore(): void {
+    const rows = this.#rows
+    const lost = this.#lost.slice()
+    let total = 0
+    this.#lists.fill(0)
+    this.#state[VACANT] = 0
+    for (let row = rows.length - ROW; row > 0; row -= ROW) {
+      if (lost[rows[row + OWNER]!] === 1) rows[row + COUNT] = 0
+      if (rows[row + COUNT] === 0) {
+        this.#vacate(row)
+        continue
+      }
+      total += rows[row + COUNT]!
+      const list = this.#list(rows[row + LOW]!)
+      rows[row + NEXT] = this.#lists[list]!
+      this.#lists[list] = row
+    }
+    this.#state[TOTAL] = total
+    // Only now, and none that has been lost meanwhile.
+    for (const [thread, isLost] of lost.entries()) if (isLost === 1) Atomics.store(this.#lost, thread, 0)
+  }
+
+  #list(low: number): number {
+    return low & (this.#lists.length - 1)
+  }
+}
+
+/** Room for what `threads` threads hold: so many places in all, and so at most as many users. */
+export function bookMemory(threads: number, places: number, random: (size: number) => Buffer): BookMemory {
+  const words = (count: number) => new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT)
+  const state = words(4)
+  new Int32Array(state)[STALE] = 1
+  return {
+    key: random(32).toString('hex'),
+    state,
+    lost: words(threads),
+    lists: words(2 ** Math.ceil(Math.log2(places))),
+    rows: words((places + 1) * ROW),
+  }
+}
