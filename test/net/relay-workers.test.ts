@@ -1,19 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { describe, expect, test, vi } from 'vitest'
-import { closeDescriptor, localAddress, openUdpDescriptor } from '../../src/net/linux/descriptors.ts'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { ListenError } from '../../src/net/listen-error.ts'
 import type { RelayWorkersOptions } from '../../src/net/relay-workers.ts'
 import type { TurnPlan } from '../../src/start/turn-plan.ts'
 import { Address } from '../../src/stun/address.ts'
-import { Attribute, MessageClass, Method } from '../../src/stun/constants.ts'
+import { Attribute, Method } from '../../src/stun/constants.ts'
 import type { QuotaLimits } from '../../src/turn/quota.ts'
 import { defaultSettings } from '../support/default-settings.ts'
 import { ALICE, type LoopbackClient } from '../support/loopback-turn.ts'
 import { planFor, RELAY_HOST, startThreads } from '../support/relay-threads.ts'
 import { UdpClient } from '../support/sockets.ts'
-import { Answer, channelData } from '../support/turn-client.ts'
+import { channelData } from '../support/turn-client.ts'
 
 const UNLIMITED: QuotaLimits = { user: 0, total: 0 }
 
@@ -196,27 +195,6 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     }
   })
 
-  test('TURN-ICMP-01 TURN-ICMP-03 a peer that is not there is told to its client, port and all', async () => {
-    const { client, readings } = await start()
-    const one = await client()
-    const relayed = relayedOf(await one.allocate())
-    const gone = openUdpDescriptor(Address.parse('127.0.0.1')!, { bufferSize: 1 << 16, reusePort: false })
-    const peer = localAddress(gone)
-    closeDescriptor(gone)
-    expect((await one.bind(0x4000, peer)).code).toBe(200)
-    one.send(channelData(0x4000, Buffer.from('anybody there?')))
-    const data = new Answer(await one.inbox.next())
-    expect(data.message).toMatchObject({ method: Method.DATA, messageClass: MessageClass.INDICATION })
-    expect(data.attributes).toEqual([Attribute.XOR_PEER_ADDRESS, Attribute.ICMP])
-    expect(data.address(Attribute.XOR_PEER_ADDRESS)!.equals(peer)).toBe(true)
-    // Port unreachable.
-    expect(data.message.value(Attribute.ICMP)!.toString('hex')).toBe('0000030300000000')
-    expect((await readings()).net.peerErrors).toBe(1)
-    // TURN-ICMP-04: the relay goes on, and what follows at once is not lost to the error.
-    one.send(channelData(0x4000, Buffer.from('and now?')))
-    await talk({ client: one, relayed }, 0x4001)
-  })
-
   test('SEC-34 no datagram of a client or a peer ends a thread', async () => {
     const { workers, onEach } = await start()
     const each = await onEach()
@@ -255,6 +233,7 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     const error = await start({ endpoints: [{ host: '127.0.0.1', port }] }).catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(ListenError)
     expect(error).toMatchObject({ code: 'EADDRINUSE', transport: 'udp', port })
-    expect(descriptors()).toBe(before)
+    // Meanwhile somebody else in this process may have read a file, or been reading one before.
+    await vi.waitFor(() => expect(descriptors()).toBeLessThanOrEqual(before))
   })
 })
