@@ -171,8 +171,9 @@ export class TurnServer {
   closeRelay(relay: Relay, now: number): void {
     relay.state = 'closed'
     relay.allocation.forget(relay)
-    this.options.relayPorts.free(relay.local, now)
     this.#effects.closeRelay(relay)
+    // Not before: where ports are short another thread takes it at once.
+    this.options.relayPorts.free(relay.local, now)
   }
 
   /** Enters a new allocation; false when its 5-tuple cannot be kept. */

@@ -44,6 +44,17 @@ test('TURN-REFRESH-02 D-16 zero ends the allocation before the answer is out', (
   expect(world.dropped).toEqual({ 'no-allocation': 2 })
 })
 
+test('TURN-ALLOC-13 a port is given back when its socket is closed, or another thread could not bind it', () => {
+  const world = new TurnWorld()
+  const alice = world.client()
+  alice.allocate()
+  const { relayPorts } = world.options
+  const openWhenFreed: number[] = []
+  relayPorts.free = () => openWhenFreed.push(world.effects.open.size)
+  alice.refresh(0)
+  expect(openWhenFreed).toEqual([0])
+})
+
 test('TURN-REFRESH-04 a repeated Refresh 0 is 437', () => {
   const world = new TurnWorld()
   const alice = world.client()
