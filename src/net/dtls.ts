@@ -1,5 +1,6 @@
 import { Address } from '../stun/address.ts'
 import { FiveTuple } from '../turn/five-tuple.ts'
+import { SourceCount } from '../turn/source-count.ts'
 import {
   CLOSED,
   DtlsCallbacks,
@@ -82,7 +83,8 @@ export class DtlsServer implements DtlsEndpoint {
   readonly #handshakes = new Set<DtlsSession>()
   /** The open ones, by the connection number of their 5-tuple. */
   readonly #sessions = new Map<number, DtlsSession>()
-  readonly #perNetwork = new Map<number, number>()
+  /** Of handshakes and sessions. */
+  readonly #sources = new SourceCount()
   readonly #plain = Buffer.alloc(MAX_PLAINTEXT)
   readonly #wire = Buffer.alloc(64 * 1024)
   #context: DtlsContext
@@ -295,8 +297,7 @@ export class DtlsServer implements DtlsEndpoint {
     this.#bySource[listener] ??= new Map()
     this.#bySource[listener].set(client.key, session)
     this.#handshakes.add(session)
-    const network = networkKey(client)
-    this.#perNetwork.set(network, (this.#perNetwork.get(network) ?? 0) + 1)
+    this.#sources.add(client)
     this.#count()
   }
 
@@ -306,10 +307,7 @@ export class DtlsServer implements DtlsEndpoint {
     this.#bySource[listener]?.delete(client.key)
     this.#handshakes.delete(session)
     this.#sessions.delete(connection)
-    const network = networkKey(client)
-    const others = this.#perNetwork.get(network)! - 1
-    if (others > 0) this.#perNetwork.set(network, others)
-    else this.#perNetwork.delete(network)
+    this.#sources.remove(client)
     this.#count()
   }
 
@@ -328,7 +326,7 @@ export class DtlsServer implements DtlsEndpoint {
     return (
       this.#handshakes.size >= this.#limits.maxHandshakes ||
       this.#handshakes.size + this.#sessions.size >= this.#limits.maxSessions ||
-      (this.#perNetwork.get(networkKey(client)) ?? 0) >= this.#limits.maxSessionsPerSource
+      this.#sources.of(client) >= this.#limits.maxSessionsPerSource
     )
   }
 
@@ -342,9 +340,4 @@ export class DtlsServer implements DtlsEndpoint {
     }
     return length > 0
   }
-}
-
-/** Whose sessions are counted together: an IPv4 address, or an IPv6 /64, which one host has to itself. */
-function networkKey(client: Address): number {
-  return client.family === 4 ? client.ipKey : Address.ipv6(client.w0, client.w1, 0, 0, 0).ipKey
 }

@@ -2,8 +2,8 @@ import { Address } from '../stun/address.ts'
 import type { SourceTable } from './source-table.ts'
 
 /**
- * Allocations by where they were asked from: an IPv4 address, or an IPv6 /64, which one host has to itself. Several
- * threads may each have one and see what the others count.
+ * Allocations or connections by where they come from: an IPv4 address, or an IPv6 /64, which one host has to itself.
+ * Several threads may each have one and see what the others count.
  */
 export class SourceCount {
   readonly #counts = new Map<number, number>()
