@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -64,8 +65,12 @@ test('AR-5.2.12 SEC-52 a socket that answers no ping is gone after two of them',
   const live = await service.register('r', 'b')
   dead.socket.pause()
   for (let i = 0; i < 3; i++) {
+    const pinged = once(live.socket, 'ping')
     service.advance(25)
-    await new Promise((done) => setTimeout(done, 50))
+    await pinged
+    // The answer to this one comes after the hub has seen the answer to its own.
+    live.socket.ping()
+    await once(live.socket, 'pong')
   }
   await until(() => service.hub.counters.openSockets === 1)
   expect(live.closeCode).toBeNull()

@@ -192,11 +192,14 @@ describe.runIf(linuxSupport().available)('threads that serve TCP and TLS', () =>
     expect(spawned).toHaveLength(2)
     // It has lost datagrams, not its connection.
     stream.socket.resume()
-    await vi.waitFor(async () => {
-      while (client.inbox.length > 0) await client.inbox.next()
-      peer.send(Buffer.from('still there?'), relayed.port, relayed.host)
-      expect((await client.inbox.next()).equals(channelData(0x4000, Buffer.from('still there?')))).toBe(true)
-    })
+    await vi.waitFor(
+      async () => {
+        while (client.inbox.length > 0) await client.inbox.next()
+        peer.send(Buffer.from('still there?'), relayed.port, relayed.host)
+        expect((await client.inbox.next()).equals(channelData(0x4000, Buffer.from('still there?')))).toBe(true)
+      },
+      { timeout: 15_000 },
+    )
   })
 
   test('clients of TCP are served while the threads are flooded by UDP', async () => {

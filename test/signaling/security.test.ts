@@ -228,8 +228,8 @@ describe('SEC-54 floods', () => {
       await b.heard(i)
     }
     // The burst and what one read holds got through; the rest takes minutes, and the other room did not wait for it.
+    await until(() => flooded.frames.length >= 2000)
     await new Promise((done) => setTimeout(done, 500))
-    expect(flooded.frames.length).toBeGreaterThanOrEqual(2000)
     expect(flooded.frames.length).toBeLessThan(10_000)
   })
 
@@ -243,7 +243,7 @@ describe('SEC-54 floods', () => {
       sender.send(text)
       await new Promise((done) => setTimeout(done, 1))
     }
-    expect(service.hub.connections).toBe(1)
+    await until(() => service.hub.connections === 1)
     expect(sender.closeCode).toBeNull()
   })
 })
