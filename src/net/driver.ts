@@ -9,6 +9,7 @@ import { ClientDatagrams } from './client-datagrams.ts'
 import { NetCounters } from './counters.ts'
 import type { OpenDtls } from './dtls-endpoint.ts'
 import type { HttpOptions } from './http-answer.ts'
+import { standsForNothing } from './interfaces.ts'
 import { ListenError } from './listen-error.ts'
 import { RelaySockets } from './relay-sockets.ts'
 import { SocketErrors } from './socket-errors.ts'
@@ -219,7 +220,7 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
     try {
       this.#streamAddresses.push(await this.#streams.listen(endpoint))
     } catch (error) {
-      throw new ListenError('tcp', endpoint.host, endpoint.port, error)
+      if (!standsForNothing(endpoint.host, error)) throw new ListenError('tcp', endpoint.host, endpoint.port, error)
     }
   }
 

@@ -1,8 +1,8 @@
 import { Address } from '../stun/address.ts'
-import { isWildcard, listeningHosts } from './interfaces.ts'
+import { isAbsent, isWildcard, listeningHosts } from './interfaces.ts'
 import { closeDescriptor, localAddress, openUdpDescriptor } from './linux/descriptors.ts'
 import { ListenError } from './listen-error.ts'
-import { errorCode, type SocketErrors } from './socket-errors.ts'
+import type { SocketErrors } from './socket-errors.ts'
 import type { UdpEndpoint } from './udp-listeners.ts'
 
 export interface ReuseListenersOptions {
@@ -71,12 +71,11 @@ export class ReuseListeners {
     for (const { descriptors } of this.#groups.splice(0)) for (const fd of descriptors) closeDescriptor(fd)
   }
 
-  // An address may be gone again, or be IPv6 that is still looking for duplicates of itself.
   #openIfPresent(host: string, port: number): void {
     try {
       this.#open(host, port)
     } catch (error) {
-      if (errorCode(error) !== 'EADDRNOTAVAIL') throw new ListenError('udp', host, port, error)
+      if (!isAbsent(error)) throw new ListenError('udp', host, port, error)
       this.#options.errors.count('listener', error)
     }
   }

@@ -1,4 +1,5 @@
 import { Address } from '../stun/address.ts'
+import { standsForNothing } from './interfaces.ts'
 import { closeDescriptor, listenOn, localAddress, openTcpDescriptor } from './linux/descriptors.ts'
 import { ListenError } from './listen-error.ts'
 import { BACKLOG } from './stream.ts'
@@ -44,7 +45,7 @@ export class StreamListeners {
         listenOn(fd, BACKLOG)
       }
     } catch (error) {
-      throw new ListenError('tcp', endpoint.host, endpoint.port, error)
+      if (!standsForNothing(endpoint.host, error)) throw new ListenError('tcp', endpoint.host, endpoint.port, error)
     }
   }
 

@@ -1,9 +1,9 @@
 import { Address } from '../stun/address.ts'
 import { FiveTuple } from '../turn/five-tuple.ts'
 import type { NetCounters } from './counters.ts'
-import { isWildcard, listeningHosts } from './interfaces.ts'
+import { isAbsent, isWildcard, listeningHosts } from './interfaces.ts'
 import { ListenError } from './listen-error.ts'
-import { errorCode, type SocketErrors } from './socket-errors.ts'
+import type { SocketErrors } from './socket-errors.ts'
 import type { OpenUdpSocket, UdpSocket } from './udp.ts'
 
 export interface UdpEndpoint {
@@ -84,12 +84,11 @@ export class UdpListeners {
     }
   }
 
-  // An address may be gone again, or be IPv6 that is still looking for duplicates of itself.
   async #openIfPresent(host: string, port: number): Promise<void> {
     try {
       await this.#open(host, port)
     } catch (error) {
-      if (errorCode(error) !== 'EADDRNOTAVAIL') throw new ListenError('udp', host, port, error)
+      if (!isAbsent(error)) throw new ListenError('udp', host, port, error)
       this.#options.errors.count('listener', error)
     }
   }

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Config } from '../config/options.ts'
 import type { Metrics } from '../metrics.ts'
@@ -12,7 +12,7 @@ export interface MetricsListener {
 
 /** coturn's `prometheus` port: metrics for whoever can reach it, and `ok` at `/`. */
 export async function openMetrics(config: Config, metrics: Metrics, errors: SocketErrors): Promise<MetricsListener> {
-  const host = config['prometheus-address'] ?? '::'
+  const chosen = config['prometheus-address']
   const port = config['prometheus-port']
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000 }, (request, response) => {
     const path = (request.url ?? '/').split('?')[0]
@@ -26,9 +26,9 @@ export async function openMetrics(config: Config, metrics: Metrics, errors: Sock
     }
   })
   server.maxConnections = 64
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(new ListenError('tcp', host, port, error, 'prometheus-address')))
-    server.listen({ host, port }, resolve)
+  await listen(server, chosen ?? '::', port).catch((error) => {
+    if (chosen !== null || error.code !== 'EAFNOSUPPORT') throw error
+    return listen(server, '0.0.0.0', port)
   })
   server.on('error', (error) => errors.count('http', error))
   return {
@@ -39,4 +39,15 @@ export async function openMetrics(config: Config, metrics: Metrics, errors: Sock
       await new Promise<void>((done) => server.close(() => done()))
     },
   }
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error) => reject(new ListenError('tcp', host, port, error, 'prometheus-address'))
+    server.once('error', fail)
+    server.listen({ host, port }, () => {
+      server.off('error', fail)
+      resolve()
+    })
+  })
 }

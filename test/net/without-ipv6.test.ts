@@ -1,0 +1,84 @@
+import { type ListenOptions, Server } from 'node:net'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { Metrics } from '../../src/metrics.ts'
+import { TurnDriver } from '../../src/net/driver.ts'
+import { linuxSupport } from '../../src/net/linux/system-calls.ts'
+import { ListenError } from '../../src/net/listen-error.ts'
+import { ReuseListeners } from '../../src/net/reuse-listeners.ts'
+import { SocketErrors } from '../../src/net/socket-errors.ts'
+import { StreamListeners } from '../../src/net/stream-listeners.ts'
+import { openMetrics } from '../../src/start/metrics-listener.ts'
+import type { Address } from '../../src/stun/address.ts'
+import { defaultConfig } from '../support/default-config.ts'
+import { defaultNet } from '../support/default-net.ts'
+import { loopbackTurn } from '../support/loopback-turn.ts'
+import { localStream, localUdp, silentLog } from '../support/sockets.ts'
+
+// With ipv6.disable=1 nobody gets a socket of that family, and the wildcards that are listened on by default stand for less.
+
+vi.mock('../../src/net/linux/descriptors.ts', async (original) => {
+  const { SystemCallError } = await import('../../src/net/linux/system-calls.ts')
+  const real = await original<typeof import('../../src/net/linux/descriptors.ts')>()
+  const refuse6 = (local: Address): void => {
+    if (local.family === 6) throw new SystemCallError('socket', 'EAFNOSUPPORT')
+  }
+  const openTcpDescriptor: typeof real.openTcpDescriptor = (local, ...rest) => {
+    refuse6(local)
+    return real.openTcpDescriptor(local, ...rest)
+  }
+  const openUdpDescriptor: typeof real.openUdpDescriptor = (local, ...rest) => {
+    refuse6(local)
+    return real.openUdpDescriptor(local, ...rest)
+  }
+  return { ...real, openTcpDescriptor, openUdpDescriptor }
+})
+
+const { listen } = Server.prototype
+vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server, ...words: unknown[]) {
+  const refused = (words[0] as ListenOptions).host?.includes(':')
+  if (!refused) return Reflect.apply(listen, this, words) as Server
+  process.nextTick(() => this.emit('error', Object.assign(new Error('listen'), { code: 'EAFNOSUPPORT' })))
+  return this
+})
+
+const errors = () => new SocketErrors(silentLog, () => performance.now())
+
+describe.runIf(linuxSupport().available)('the descriptors of threads', () => {
+  test('for TCP are those of IPv4 where IPv6 is switched off, but not for an address that was written out', () => {
+    const listeners = new StreamListeners(2)
+    onTestFinished(() => listeners.close())
+    listeners.listen({ ...localStream, host: '::' })
+    listeners.listen(localStream)
+    expect(listeners.addresses.map(({ host }) => host)).toEqual(['127.0.0.1'])
+    expect(listeners.of(1)).toHaveLength(1)
+    expect(() => listeners.listen({ ...localStream, host: '::1' })).toThrow(ListenError)
+  })
+
+  test('for UDP are those of IPv4 where IPv6 is switched off, but not for an address that was written out', () => {
+    const listeners = new ReuseListeners({ threads: 2, bufferSize: 0, errors: errors() })
+    onTestFinished(() => listeners.close())
+    listeners.listen({ host: '::', port: 0 })
+    listeners.listen(localUdp)
+    expect(listeners.addresses.map(({ host }) => host)).toEqual(['127.0.0.1'])
+    expect(() => listeners.listen({ host: '::1', port: 0 })).toThrow(ListenError)
+  })
+})
+
+test('a thread that relays by itself listens on IPv4 where IPv6 is switched off', async () => {
+  const streams = [localStream, { ...localStream, host: '::' }]
+  const driver = new TurnDriver({ ...defaultNet, streams }, loopbackTurn, silentLog)
+  onTestFinished(() => driver.close())
+  await driver.start()
+  expect(driver.addresses).toHaveLength(1)
+  const chosen = { ...defaultNet, streams: [{ ...localStream, host: '::1' }] }
+  await expect(new TurnDriver(chosen, loopbackTurn, silentLog).start()).rejects.toThrow(ListenError)
+})
+
+test('the port for metrics is one of IPv4 where IPv6 is switched off', async () => {
+  const config = { ...defaultConfig, prometheus: true, 'prometheus-port': 0 }
+  const listener = await openMetrics(config, new Metrics(), errors())
+  onTestFinished(() => listener.close())
+  expect(listener.address.family).toBe('IPv4')
+  const chosen = { ...config, 'prometheus-address': '::1' }
+  await expect(openMetrics(chosen, new Metrics(), errors())).rejects.toThrow('EAFNOSUPPORT')
+})
