@@ -11,6 +11,7 @@ import { init } from './init.ts'
 import { serve } from './serve.ts'
 import { systemd } from './systemd.ts'
 import { processTerminal, type Terminal, tolerateLostOutput } from './terminal.ts'
+import { filesComplaint } from './too-many-files.ts'
 
 /** Long flags that belong to commands, not to the configuration. */
 const OWN_FLAGS: ReadonlySet<string> = new Set(['help', 'help-all', 'version', 'show', 'json', 'lifetime'])
@@ -136,6 +137,11 @@ function report(error: unknown, terminal: Terminal): number {
     if (error.exitCode === 0) return ExitCode.OK
     terminal.err(`webrtc-stack: ${error.message.replace(/^error: /, '')}`)
     return ExitCode.USAGE
+  }
+  const complaint = filesComplaint(error)
+  if (complaint !== null) {
+    terminal.err(`webrtc-stack: ${complaint}`)
+    return ExitCode.FAILED
   }
   terminal.err(`webrtc-stack: this is a bug: ${error instanceof Error ? error.stack : String(error)}`)
   return ExitCode.BUG
