@@ -48,6 +48,11 @@ describe('the summary after the start', () => {
     server = await startTestServer({ 'no-auth': true, user: [], 'static-auth-secret': [] })
     expect(plain(server.running.summary)).toMatch(/! Anybody who finds this server can relay through it/)
   })
+
+  test('a relay-ip that this machine has not is named, and one that it has is not', async () => {
+    server = await startTestServer({ 'relay-ip': ['192.0.2.99', '127.0.0.9'] })
+    expect(plain(server.running.summary)).toMatch(/! No address of this machine: 192\.0\.2\.99 \(relay-ip\)\./)
+  })
 })
 
 test('STUN-AUTH-14 with no realm configured the challenge has one all the same, and not an empty one', async () => {

@@ -158,5 +158,18 @@ function advice({ loaded, files, web, addresses, turn }: Started): { trouble: st
       fix: 'Connect a network, or set relay-ip= (and external-ip= behind NAT).',
     })
   }
+  const foreign = turn === null ? [] : foreignRelays(addresses)
+  if (foreign.length > 0) {
+    found.push({
+      trouble: `No address of this machine: ${foreign.join(', ')} (relay-ip). Nothing can be relayed from there.`,
+      fix: 'Compare relay-ip= with `ip address`; behind NAT it is the private address, and external-ip= the one the world sees.',
+    })
+  }
   return found
+}
+
+/** What is to be relayed from and no interface has; all of 127.0.0.0/8 is always there. */
+function foreignRelays({ relay, own }: TurnAddresses): string[] {
+  const hosts = new Set(own.map(({ host }) => host))
+  return relay.filter((address) => !address.isLoopback && !hosts.has(address.host)).map(({ host }) => host)
 }
