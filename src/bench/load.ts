@@ -86,6 +86,7 @@ export class Load {
   #seconds = 0
   #sent = 0
   #lastArrival = 0
+  #upkeep: Promise<void> | null = null
   /** The server has left the Refresh of an allocation unanswered. */
   #isSilent = false
 
@@ -179,7 +180,11 @@ export class Load {
 
   async #send(): Promise<void> {
     const { seconds } = this.#options
-    const upkeep = setInterval(() => void this.#keepUp(), UPKEEP_MS)
+    const timer = setInterval(() => {
+      this.#upkeep ??= this.#keepUp().finally(() => {
+        this.#upkeep = null
+      })
+    }, UPKEEP_MS)
     this.#phase = 'sending'
     this.#beganAt = performance.now()
     await new Promise<void>((over) => {
@@ -191,7 +196,7 @@ export class Load {
         over()
       }
     })
-    clearInterval(upkeep)
+    clearInterval(timer)
     this.#phase = 'waiting for the last packets'
     this.#lastArrival = performance.now()
     await new Promise<void>((quiet) => {
@@ -199,6 +204,8 @@ export class Load {
         if (this.progress.received === this.#sent || now - this.#lastArrival > QUIET_MS) quiet()
       }
     })
+    // A client has one request under way at a time, and the next is the one that gives its allocation back.
+    await this.#upkeep
   }
 
   /** Sends what is due at this time, one allocation after the other. */
@@ -235,6 +242,7 @@ export class Load {
 
   async #keepUp(): Promise<void> {
     await forEach(this.#flows, async ({ client, peer }) => {
+      if (this.#phase !== 'sending') return
       try {
         await client.refresh(LIFETIME_SECONDS)
         await client.bind(peer.local)

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Load, type LoadOptions } from '../../src/bench/load.ts'
 import { openWire } from '../../src/bench/wire.ts'
 import { type LinuxSupport, linuxSupport } from '../../src/net/linux/system-calls.ts'
@@ -65,4 +65,29 @@ describe.each(io)('a load over %s', (_name, support) => {
     expect(result.directions.up).toEqual({ sent: 0, received: 0, lost: 0, reordered: 0, delayMs: null })
     await server.expectNoAllocations()
   })
+})
+
+test('an upkeep that is under way at the end keeps no allocation from being given back', async () => {
+  const roomy = await startTestServer({
+    rooms: false,
+    signaling: false,
+    'max-allocations-per-address': '0',
+    'unauthorized-ratelimit': 'off',
+  })
+  const every = vi.spyOn(globalThis, 'setInterval')
+  const wire = openWire()
+  const options = { ...optionsOf(400), server: Address.parse('127.0.0.1', roomy.ports.udp)! }
+  const stop = new AbortController()
+  const load = new Load(wire, options, stop.signal)
+  const running = load.run()
+  await expect.poll(() => load.progress.sent, { timeout: 15_000 }).toBeGreaterThan(0)
+  const [upkeep] = every.mock.calls.find(([, ms]) => ms === 60_000)!
+  every.mockRestore()
+  upkeep()
+  stop.abort()
+  const { allocations, failures } = await running
+  await wire.close()
+  expect({ allocations, failures }).toEqual({ allocations: 400, failures: {} })
+  await roomy.expectNoAllocations()
+  await roomy.close()
 })
