@@ -93,8 +93,9 @@ async function watched(wire: Wire, options: LoadOptions, terminal: Terminal): Pr
   const interrupt = () => stop.abort()
   // Once: who asks a second time does not want to wait for the allocations to be given back.
   process.once('SIGINT', interrupt)
-  // The terminal was closed.
+  // The terminal was closed, or somebody else ends it.
   process.once('SIGHUP', interrupt)
+  process.once('SIGTERM', interrupt)
   const load = new Load(wire, options, stop.signal)
   const { live } = terminal
   const show = () => (live ?? terminal.err)(progressLine(load.progress, options))
@@ -106,6 +107,7 @@ async function watched(wire: Wire, options: LoadOptions, terminal: Terminal): Pr
     live?.('')
     process.off('SIGINT', interrupt)
     process.off('SIGHUP', interrupt)
+    process.off('SIGTERM', interrupt)
   }
 }
 

@@ -51,18 +51,23 @@ describe('bench against our own server', () => {
     expect(out).not.toContain('down')
   })
 
-  test('ends with the table so far when it is interrupted, and gives all back', async () => {
-    const before = (await server.counters()).toPeerPackets
-    const running = command(...at(server.ports.udp, ...withSecret, '--seconds=600', '--rate=200', '--json'))
-    await expect.poll(async () => (await server.counters()).toPeerPackets, { timeout: 10_000 }).toBeGreaterThan(before)
-    process.emit('SIGINT')
-    const { exitCode, out } = await running
-    const { directions, planned } = JSON.parse(out) as Result
-    expect(exitCode).toBe(0)
-    expect(planned).toBeLessThan(600 * 200)
-    expect(directions['up']!.lost).toBe(0)
-    await server.expectNoAllocations()
-  })
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    'ends with the table so far at %s, and gives all back',
+    async (signal) => {
+      const before = (await server.counters()).toPeerPackets
+      const running = command(...at(server.ports.udp, ...withSecret, '--seconds=600', '--rate=200', '--json'))
+      await expect
+        .poll(async () => (await server.counters()).toPeerPackets, { timeout: 10_000 })
+        .toBeGreaterThan(before)
+      process.emit(signal)
+      const { exitCode, out } = await running
+      const { directions, planned } = JSON.parse(out) as Result
+      expect(exitCode).toBe(0)
+      expect(planned).toBeLessThan(600 * 200)
+      expect(directions['up']!.lost).toBe(0)
+      await server.expectNoAllocations()
+    },
+  )
 
   test('says that the rate is above what the server lets an allocation have', async () => {
     const load = ['--allocations=1', '--rate=300', '--seconds=1', '--max-pps=100', '--json']
