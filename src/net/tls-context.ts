@@ -21,6 +21,8 @@ export interface TlsOptions {
   readonly curves?: string | undefined
   /** `dh-file` */
   readonly dhParameters?: string | Buffer | undefined
+  /** 48 secret bytes that seal sessions, so that any thread resumes another's; without them each context makes its own. */
+  readonly ticketKeys?: Uint8Array | undefined
   readonly minVersion?: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3' | undefined
 }
 
@@ -104,7 +106,7 @@ class NamedContext {
 }
 
 function contextOptions({ cert, key, passphrase }: Certificate, options: TlsOptions) {
-  const { clientCa, ciphers, curves, dhParameters } = options
+  const { clientCa, ciphers, curves, dhParameters, ticketKeys } = options
   return {
     cert,
     key,
@@ -116,6 +118,7 @@ function contextOptions({ cert, key, passphrase }: Certificate, options: TlsOpti
     ...(ciphers !== undefined && { ciphers: withTls13(ciphers) }),
     ...(curves !== undefined && { ecdhCurve: curves }),
     ...(dhParameters !== undefined && { dhparam: dhParameters }),
+    ...(ticketKeys !== undefined && { ticketKeys: Buffer.from(ticketKeys) }),
   }
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Config } from '../config/options.ts'
 import { developmentCertificate } from '../development-certificate.ts'
@@ -25,7 +26,10 @@ export async function certificate(config: Config, addresses: readonly string[]):
   return config.dev ? { ...(await developmentCertificate(addresses)), selfSigned: true } : null
 }
 
-/** What TURN over TLS is told; coturn's keys in Node's terms. */
+/**
+ * What TURN over TLS is told; coturn's keys in Node's terms. Each time it has new ticket keys: who resumes a session is neither shown
+ * a renewed certificate nor asked for his own, which a renewed CA-file may no longer know.
+ */
 export function turnTls(config: Config, files: CertificateFiles): TlsOptions {
   return {
     certificates: [files],
@@ -33,8 +37,14 @@ export function turnTls(config: Config, files: CertificateFiles): TlsOptions {
     dhParameters: config['dh-file'] === null ? undefined : readFileSync(config['dh-file']),
     ciphers: config['cipher-list'] === '' ? undefined : config['cipher-list'],
     curves: config['ec-curve-name'] === '' ? undefined : config['ec-curve-name'],
+    ticketKeys: ticketKeys(),
     minVersion: minVersion(config),
   }
+}
+
+/** What a session is sealed with, for all threads. */
+export function ticketKeys(): Buffer {
+  return randomBytes(48)
 }
 
 function minVersion(config: Config): TlsOptions['minVersion'] {

@@ -4,7 +4,7 @@ import type { Log } from '../log.ts'
 import type { BoundAddress, NetOptions } from '../net/driver.ts'
 import { relayWorkersSupport } from '../net/relay-workers.ts'
 import type { TurnAddresses } from './addresses.ts'
-import { type CertificateFiles, turnTls } from './certificate.ts'
+import { type CertificateFiles, ticketKeys, turnTls } from './certificate.ts'
 import { dtlsIdentity, dtlsOf, dtlsPlan } from './dtls.ts'
 import { netOptions } from './net-options.ts'
 import { relayHere } from './relay-here.ts'
@@ -46,6 +46,9 @@ export async function startTurn(
     threads === 0 ? relayHere(plan, options, dtls, log) : relayOnThreads(threads, plan, options, secure, log)
   await relaying.start()
 
+  let { tls } = options
+  // Whoever gets hold of these keys can read what was sealed with them, so that they must not last.
+  const renewal = setInterval(() => relaying.reload(tls && { ...tls, ticketKeys: ticketKeys() }, null), DAY_MS).unref()
   let isDraining = false
   return {
     driver: relaying.driver,
@@ -57,8 +60,10 @@ export async function startTurn(
     },
     protect: (ports) => relaying.setPeerPolicy(peerPlan(config, addresses, ports)),
     reload: (renewed) => {
-      const tls = options.tls === null ? null : turnTls(config, renewed)
-      relaying.reload(tls, secure === null ? null : dtlsIdentity(renewed))
+      const next = tls && turnTls(config, renewed)
+      relaying.reload(next, secure === null ? null : dtlsIdentity(renewed))
+      // Bad ones have been refused.
+      tls = next
     },
     drain: (on) => {
       isDraining = on
@@ -68,9 +73,14 @@ export async function startTurn(
     get socketErrors() {
       return relaying.socketErrors
     },
-    close: () => relaying.close(),
+    close: () => {
+      clearInterval(renewal)
+      return relaying.close()
+    },
   }
 }
+
+const DAY_MS = 86_400_000
 
 /** How many threads relay besides this one; 0 when this one does. */
 function relayThreads(config: Config, { udp, streams }: NetOptions, log: Log): number {

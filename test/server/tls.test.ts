@@ -1,6 +1,6 @@
 import { connect as connectSocket } from 'node:net'
 import { Duplex } from 'node:stream'
-import type { TLSSocket } from 'node:tls'
+import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { client, exampleEc } from '../support/certificates.ts'
 import { certificateFile, startForTest, type TestOptions } from '../support/server.ts'
@@ -52,6 +52,53 @@ test('NET-TLS-01 a cipher-list for TLS 1.2 leaves TLS 1.3 on', async () => {
   expect(socketOf(await connectTls(port)).getProtocol()).toBe('TLSv1.3')
   const older = socketOf(await connectTls(port, { maxVersion: 'TLSv1.2' }))
   expect(older.getCipher().name).toBe('ECDHE-ECDSA-AES256-GCM-SHA384')
+})
+
+test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+  'NET-TLS-01 NET-TLS-03 a %s session is resumed by whichever thread accepts, until certificates are reloaded',
+  async (version) => {
+    const { server, port } = await serving({ 'relay-threads': '3' })
+    const connect = async (options: ConnectionOptions = {}) => {
+      const connection = await connectTls(port, { minVersion: version, maxVersion: version, ...options })
+      // With TLS 1.3 tickets come after the handshake, and before whatever is said then.
+      await expectBindingAnswer(connection)
+      return socketOf(connection)
+    }
+    const first = await connect()
+    expect(first.isSessionReused()).toBe(false)
+    const session = first.getSession()!
+    const labelled = { ALPNProtocols: ['stun.turn'] }
+    // All of them come to one thread of three once in 3^29 runs.
+    const others = await Promise.all(
+      Array.from({ length: 30 }, (_, i) => connect({ session, ...(i % 2 === 0 ? labelled : {}) })),
+    )
+    expect(others.map((socket) => socket.isSessionReused())).toEqual(others.map(() => true))
+    const named = (await connect({ servername: 'localhost' })).getSession()!
+    for (let i = 0; i < 10; i++) {
+      expect((await connect({ session: named, servername: 'localhost' })).isSessionReused()).toBe(true)
+    }
+    await server.running.reload()
+    await server.readings()
+    expect((await connect({ session })).isSessionReused()).toBe(false)
+  },
+)
+
+test('NET-TLS-01 what seals sessions lasts a day', async () => {
+  const timers = vi.spyOn(globalThis, 'setInterval')
+  onTestFinished(() => timers.mockRestore())
+  const { server, port } = await serving({ 'relay-threads': '3' })
+  const resumed = async (session?: Buffer) => {
+    const connection = await connectTls(port, session === undefined ? {} : { session })
+    await expectBindingAnswer(connection)
+    return socketOf(connection)
+  }
+  const session = (await resumed()).getSession()!
+  expect((await resumed(session)).isSessionReused()).toBe(true)
+  for (const [daily] of timers.mock.calls.filter(([, delay]) => delay === 86_400_000)) daily()
+  await server.readings()
+  const next = await resumed(session)
+  expect(next.isSessionReused()).toBe(false)
+  expect((await resumed(next.getSession()!)).isSessionReused()).toBe(true)
 })
 
 test('the key may have a passphrase', async () => {
