@@ -43,7 +43,7 @@ test('SEC-32 a TCP client that stops reading has 1 MiB waiting at most, loses th
 
 test.each(['tcp', 'tls'] as const)(
   'SEC-32 128 MiB that a client over %s does not read cost the server less than 48 MiB of memory',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async (transport) => {
     const running = program.start(commandLine({ ...OPTIONS, 'tcp-stalled-timeout-seconds': '300' }))
     const ports = await running.listening()
