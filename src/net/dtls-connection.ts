@@ -1,6 +1,24 @@
-import { COOKIE_LENGTH } from './dtls-cookie.ts'
 import { type DtlsIdentity, DtlsIdentityError, parseIdentity } from './dtls-identity.ts'
-import { errorText, type Native, type OpenSsl, openssl, type Pointer } from './openssl.ts'
+import {
+  BIO_CTRL_PENDING,
+  BIO_CTRL_RESET,
+  DTLS_CTRL_HANDLE_TIMEOUT,
+  DTLS1_2_VERSION,
+  errorText,
+  type HelloCallbacks,
+  type Native,
+  openssl,
+  type Pointer,
+  SSL_CTRL_EXTRA_CHAIN_CERT,
+  SSL_CTRL_SET_MIN_PROTO_VERSION,
+  SSL_CTRL_SET_MTU,
+  SSL_CTRL_SET_SESS_CACHE_MODE,
+  SSL_ERROR_WANT_READ,
+  SSL_ERROR_WANT_WRITE,
+  SSL_ERROR_ZERO_RETURN,
+  SSL_OP,
+  SSL_SESS_CACHE_OFF,
+} from './openssl.ts'
 
 /** The stateless cookie of RFC 6347 §4.2.1 for the client whose datagram is being looked at. */
 interface CookieJar {
@@ -13,47 +31,23 @@ const NOTHING = 0
 export const CLOSED = -1
 export const FAILED = -2
 
-/** The JavaScript functions that OpenSSL calls while it looks at a ClientHello; they must outlive every connection. */
+/** The functions that OpenSSL calls while it looks at a ClientHello; they must outlive every connection. */
 export class DtlsCallbacks {
-  readonly pointers: readonly [bake: Pointer, accept: Pointer, selectProtocol: Pointer]
-  readonly #koffi: OpenSsl['koffi']
+  readonly callbacks: HelloCallbacks
   #registered = true
 
   constructor(jar: CookieJar) {
-    const { koffi, types } = openssl()
-    const cookieBytes = koffi.array('uint8_t', COOKIE_LENGTH)
-    this.#koffi = koffi
-    const bake = (_ssl: Pointer, cookie: Pointer, length: Pointer): number => {
-      koffi.encode(cookie, cookieBytes, jar.bake())
-      koffi.encode(length, 'uint', COOKIE_LENGTH)
-      return 1
-    }
-    const accept = (_ssl: Pointer, cookie: Pointer, length: number): number =>
-      length === COOKIE_LENGTH && jar.accepts(Buffer.from(koffi.decode(cookie, cookieBytes) as Uint8Array)) ? 1 : 0
-    const selectProtocol = (
-      _ssl: Pointer,
-      out: Pointer,
-      outLength: Pointer,
-      offers: Pointer,
-      length: number,
-    ): number => {
-      const at = knownProtocol(Buffer.from(koffi.decode(offers, 'uint8_t', length) as Uint8Array))
-      if (at === null) return SSL_TLSEXT_ERR_NOACK
-      koffi.encode(out, 'void *', offers + BigInt(at.start))
-      koffi.encode(outLength, 'uint8_t', at.length)
-      return SSL_TLSEXT_ERR_OK
-    }
-    this.pointers = [
-      koffi.register(bake, types.bake),
-      koffi.register(accept, types.accept),
-      koffi.register(selectProtocol, types.selectProtocol),
-    ]
+    this.callbacks = openssl().register({
+      bakeCookie: () => jar.bake(),
+      acceptsCookie: (cookie) => jar.accepts(cookie),
+      chooseProtocol: knownProtocol,
+    })
   }
 
   close(): void {
     if (!this.#registered) return
     this.#registered = false
-    for (const pointer of this.pointers) this.#koffi.unregister(pointer)
+    this.callbacks.release()
   }
 }
 
@@ -63,7 +57,7 @@ export class DtlsContext {
   #context: Pointer | null
 
   /** Throws DtlsIdentityError when certificate, key or cipher list cannot be used. */
-  constructor(identity: DtlsIdentity, ciphers: string, callbacks: DtlsCallbacks) {
+  constructor(identity: DtlsIdentity, ciphers: string, { callbacks }: DtlsCallbacks) {
     const native = openssl().native
     const { chain, key } = parseIdentity(identity)
     const context = native.SSL_CTX_new(native.DTLS_server_method())
@@ -79,9 +73,9 @@ export class DtlsContext {
         throw new DtlsIdentityError(`no cipher of the list can be used: ${errorText(native)}`)
       useCertificates(native, context, chain)
       useKey(native, context, key)
-      native.SSL_CTX_set_cookie_generate_cb(context, callbacks.pointers[0])
-      native.SSL_CTX_set_cookie_verify_cb(context, callbacks.pointers[1])
-      native.SSL_CTX_set_alpn_select_cb(context, callbacks.pointers[2], null)
+      native.SSL_CTX_set_cookie_generate_cb(context, callbacks.bakeCookie)
+      native.SSL_CTX_set_cookie_verify_cb(context, callbacks.acceptsCookie)
+      native.SSL_CTX_set_alpn_select_cb(context, callbacks.chooseProtocol, null)
     } catch (error) {
       this.free()
       throw error
@@ -212,37 +206,15 @@ export class DtlsConnection {
   }
 }
 
-const SSL_CTRL_SET_MTU = 17
-const SSL_CTRL_EXTRA_CHAIN_CERT = 14
-const SSL_CTRL_SET_SESS_CACHE_MODE = 44
-const SSL_CTRL_SET_MIN_PROTO_VERSION = 123
-const DTLS_CTRL_HANDLE_TIMEOUT = 74
-const BIO_CTRL_RESET = 1
-const BIO_CTRL_PENDING = 10
-const SSL_SESS_CACHE_OFF = 0
-const DTLS1_2_VERSION = 0xfefd
-const SSL_ERROR_WANT_READ = 2
-const SSL_ERROR_WANT_WRITE = 3
-const SSL_ERROR_ZERO_RETURN = 6
-const SSL_TLSEXT_ERR_OK = 0
-const SSL_TLSEXT_ERR_NOACK = 3
-
-const SSL_OP_NO_QUERY_MTU = 0x1000
-const SSL_OP_COOKIE_EXCHANGE = 0x2000
-const SSL_OP_NO_TICKET = 0x4000
-// With it OpenSSL 3.0 ends a DTLS session over any record whose MAC is wrong, so that anybody could end it.
-const SSL_OP_NO_ENCRYPT_THEN_MAC = 0x80000
-const SSL_OP_NO_COMPRESSION = 0x20000
-const SSL_OP_CIPHER_SERVER_PREFERENCE = 0x400000
-const SSL_OP_NO_RENEGOTIATION = 0x40000000
 const OPTIONS =
-  SSL_OP_NO_QUERY_MTU |
-  SSL_OP_COOKIE_EXCHANGE |
-  SSL_OP_NO_TICKET |
-  SSL_OP_NO_ENCRYPT_THEN_MAC |
-  SSL_OP_NO_COMPRESSION |
-  SSL_OP_CIPHER_SERVER_PREFERENCE |
-  SSL_OP_NO_RENEGOTIATION
+  SSL_OP.NO_QUERY_MTU |
+  SSL_OP.COOKIE_EXCHANGE |
+  SSL_OP.NO_TICKET |
+  // With it OpenSSL 3.0 ends a DTLS session over any record whose MAC is wrong, so that anybody could end it.
+  SSL_OP.NO_ENCRYPT_THEN_MAC |
+  SSL_OP.NO_COMPRESSION |
+  SSL_OP.CIPHER_SERVER_PREFERENCE |
+  SSL_OP.NO_RENEGOTIATION
 
 /** The largest plaintext of one record (RFC 6347 §4.1), hence the largest datagram a session carries. */
 export const MAX_PLAINTEXT = 16_384

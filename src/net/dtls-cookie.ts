@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Address } from '../stun/address.ts'
 
 /** Short enough that a HelloVerifyRequest is smaller than any ClientHello. */
-export const COOKIE_LENGTH = 20
+const COOKIE_LENGTH = 20
 
 /** The stateless cookies of RFC 6347 §4.2.1: an HMAC over the client's address and port, under a key that is changed regularly. */
 export class Cookies {

@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module'
 import type koffiModule from 'koffi'
 
+// The one way to native code. Two files may take it: linux/system-calls.ts for the C library, openssl.ts for the OpenSSL inside node.
+
 export type Koffi = typeof koffiModule
 
 /** What an operator is told where `loadKoffi` finds nothing. */
@@ -13,4 +15,14 @@ export function loadKoffi(): Koffi | null {
   } catch {
     return null
   }
+}
+
+/** The functions of this process that C prototypes describe, by name. Throws where it lacks one. */
+export function bind<Functions extends object>(
+  koffi: Koffi,
+  prototypes: Readonly<Record<keyof Functions, string>>,
+): Functions {
+  const symbols = koffi.load(null)
+  const bound = Object.entries<string>(prototypes).map(([name, prototype]) => [name, symbols.func(prototype)])
+  return Object.fromEntries(bound) as Functions
 }

@@ -1,30 +1,17 @@
 import { createHmac } from 'node:crypto'
 import { MAX_MESSAGE_LENGTH } from '../stun/constants.ts'
 import { type Hmac, type HmacHash, hmac } from '../stun/hmac.ts'
-import { type Koffi, loadKoffi } from './koffi.ts'
+import { type HmacNative, hmacFunctions } from './openssl.ts'
 
-// Node makes an object of each HMAC, and that costs many times as much as the HMAC. The OpenSSL that it is built on, reached through koffi, does
+// Node makes an object of each HMAC, and that costs many times as much as the HMAC. The OpenSSL that it is built on, called by openssl.ts, does
 // them all in one context.
-
-const DEFINITIONS = {
-  EVP_MD_fetch: 'void *EVP_MD_fetch(void *library, str name, str properties)',
-  HMAC_CTX_new: 'void *HMAC_CTX_new()',
-  HMAC_Init_ex: 'int HMAC_Init_ex(void *context, void *key, int length, void *digest, void *engine)',
-  HMAC_Update: 'int HMAC_Update(void *context, void *bytes, size_t length)',
-  HMAC_Final: 'int HMAC_Final(void *context, void *out, void *length)',
-} as const
-
-type Native = {
-  readonly [Name in keyof typeof DEFINITIONS]: (...args: (Buffer | string | number | null)[]) => number
-}
 
 /** HMACs by OpenSSL itself, for the calling thread; null where they cannot be had or differ from node's. */
 export function opensslHmac(): Hmac | null {
-  const koffi = loadKoffi()
-  if (koffi === null || !/^3\./.test(process.versions.openssl ?? '')) return null
   try {
-    const made = new OpensslHmac(koffi)
-    return agree(made, hmac) ? made : null
+    const native = hmacFunctions()
+    const made = native === null ? null : new OpensslHmac(native)
+    return made !== null && agree(made, hmac) ? made : null
   } catch {
     // This node does not export its OpenSSL: its own way is right, only slower.
     return null
@@ -33,15 +20,13 @@ export function opensslHmac(): Hmac | null {
 
 class OpensslHmac implements Hmac {
   readonly input = Buffer.alloc(MAX_MESSAGE_LENGTH)
-  readonly #native: Native
+  readonly #native: HmacNative
   readonly #context: number
   readonly #digests: Readonly<Record<HmacHash, number>>
   readonly #results = { sha1: Buffer.alloc(20), sha256: Buffer.alloc(32) }
 
-  constructor(koffi: Koffi) {
-    const symbols = koffi.load(null)
-    const entries = Object.entries(DEFINITIONS).map(([name, definition]) => [name, symbols.func(definition)])
-    this.#native = Object.fromEntries(entries) as Native
+  constructor(native: HmacNative) {
+    this.#native = native
     const { EVP_MD_fetch, HMAC_CTX_new } = this.#native
     // Addresses come as big integers; as numbers they are quicker to pass, and none is above 2^53. Kept as long as the process.
     this.#context = Number(HMAC_CTX_new())

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { onTestFinished } from 'vitest'
-import { loadKoffi } from '../../src/net/koffi.ts'
+import { bind, loadKoffi } from '../../src/net/koffi.ts'
 import { peers } from './peers.ts'
 
 const CLONE_NEWNET = 0x40000000
@@ -16,11 +16,14 @@ export function canEnterNetworks(): boolean {
  * until the test ends.
  */
 export function enterNewNetwork(): void {
-  const library = loadKoffi()!.load(null)
+  const { unshare, setns } = bind<Record<'unshare' | 'setns', (...args: number[]) => number>>(loadKoffi()!, {
+    unshare: 'int unshare(int flags)',
+    setns: 'int setns(int fd, int type)',
+  })
   const before = openSync('/proc/thread-self/ns/net', 'r')
-  if (library.func('int unshare(int flags)')(CLONE_NEWNET) !== 0) throw new Error('unshare failed')
+  if (unshare(CLONE_NEWNET) !== 0) throw new Error('unshare failed')
   onTestFinished(() => {
-    if (library.func('int setns(int fd, int type)')(before, CLONE_NEWNET) !== 0) throw new Error('setns failed')
+    if (setns(before, CLONE_NEWNET) !== 0) throw new Error('setns failed')
     closeSync(before)
   })
   ip('link set lo up')
