@@ -7,10 +7,9 @@ import {
   openUdpDescriptor,
   reportHeaders,
 } from '../../src/net/linux/descriptors.ts'
-import { EpollEvents } from '../../src/net/linux/epoll-events.ts'
 import { ReceiveSlab } from '../../src/net/linux/receive-slab.ts'
 import { SendBatch } from '../../src/net/linux/send-batch.ts'
-import { linuxSupport } from '../../src/net/linux/system-calls.ts'
+import { EpollEvents, linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { OWN_HEADER } from '../../src/net/relayed-header.ts'
 import { openUdpSocket } from '../../src/net/udp.ts'
 import { Address } from '../../src/stun/address.ts'

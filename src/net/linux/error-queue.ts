@@ -1,26 +1,20 @@
 import { constants } from 'node:os'
 import { Address } from '../../stun/address.ts'
 import {
-  IOVEC,
-  IP_RECVERR,
-  IPPROTO_IP,
-  IPPROTO_IPV6,
-  IPV6_RECVERR,
-  MMSGHDR,
-  MSG_DONTWAIT,
-  NAME,
+  ControlMessages,
+  IP,
+  IPV6,
+  Messages,
   Region,
-  readSocketAddress,
-  SOCKADDR_IN6_LENGTH,
-} from './structures.ts'
-import { linux } from './system-calls.ts'
+  SO_EE_ORIGIN,
+  SOL,
+  SocketAddresses,
+  Vectors,
+} from './system-calls.ts'
 
-const MSG_ERRQUEUE = 0x2000
-
-/** struct sock_extended_err: 0 errno, 4 origin, 5 type, 6 code, 8 info. */
-const ORIGIN_LOCAL = 1
-const ORIGIN_ICMP = 2
-const ORIGIN_ICMP6 = 3
+/** The error's own takes the room of several. */
+const CONTROLS = 10
+const PAYLOAD = 64
 
 /** Reads what `keepErrors` has kept: one ICMP message after the other, into its own fields. */
 export class ErrorQueue {
@@ -30,52 +24,45 @@ export class ErrorQueue {
   code = 0
   /** The next hop's MTU, where it matters. */
   data = 0
-  readonly #linked = linux()
-  readonly #message = new Region(MMSGHDR)
-  readonly #vector = new Region(IOVEC)
-  readonly #name = new Region(NAME)
-  readonly #control = new Region(256)
-  readonly #payload = new Region(64)
+  readonly #message = new Messages(1)
+  readonly #name = new SocketAddresses(1)
+  readonly #vector = new Vectors(1)
+  readonly #controls = new ControlMessages(CONTROLS)
+  readonly #payload = new Region(PAYLOAD)
 
   constructor() {
-    this.#vector.pointer(0, this.#payload, 0)
-    this.#vector.bytes.writeUInt32LE(64, 8)
-    this.#message.pointer(0, this.#name, 0)
-    this.#message.pointer(16, this.#vector, 0)
-    this.#message.bytes.writeUInt32LE(1, 24)
-    this.#message.pointer(32, this.#control, 0)
+    this.#vector.set(0, this.#payload, 0, PAYLOAD)
+    this.#message.setName(0, this.#name, 0, SocketAddresses.lengthOf(6))
+    this.#message.setVectors(0, this.#vector, 0, 1)
+    this.#message.setControls(0, this.#controls, 0, CONTROLS)
   }
 
   /** False when the queue is empty; `null` for an error that is no ICMP message. */
   take(fd: number): boolean | null {
-    this.#message.bytes.writeUInt32LE(SOCKADDR_IN6_LENGTH, 8)
-    this.#message.bytes.writeUInt32LE(256, 40)
-    const { native } = this.#linked
-    if (native.recvmsg(fd, this.#message.bytes, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return false
-    const { bytes } = this.#control
-    const end = this.#message.bytes.readUInt32LE(40)
-    for (let at = 0, length = 0; at + 16 <= end; at += (length + 7) & ~7) {
-      length = bytes.readUInt32LE(at)
-      if (length < 16) return null
-      const level = bytes.readUInt32LE(at + 8)
-      const name = bytes.readUInt32LE(at + 12)
-      const isError = (level === IPPROTO_IP && name === IP_RECVERR) || (level === IPPROTO_IPV6 && name === IPV6_RECVERR)
-      if (isError && length >= 32) return this.#read(bytes, at + 16, level === IPPROTO_IP ? 4 : 6)
+    this.#message.makeRoom(0, CONTROLS)
+    if (this.#message.receiveError(fd) < 0) return false
+    const count = this.#message.controls(0)
+    // Nothing begins in the last place but what ends there, and the error is longer.
+    for (let i = 0; i < count - 1; i++) {
+      const level = this.#controls.level(i)
+      const type = this.#controls.type(i)
+      if (level === SOL.IP && type === IP.RECVERR) return this.#read(i, 4)
+      if (level === SOL.IPV6 && type === IPV6.RECVERR) return this.#read(i, 6)
     }
     return null
   }
 
-  #read(bytes: Buffer, at: number, family: 4 | 6): true | null {
-    readSocketAddress(this.#name.bytes, 0, this.peer)
-    const origin = bytes.readUInt8(at + 4)
-    this.data = bytes.readUInt32LE(at + 8)
-    if (origin === ORIGIN_ICMP || origin === ORIGIN_ICMP6) {
-      this.type = bytes.readUInt8(at + 5)
-      this.code = bytes.readUInt8(at + 6)
+  #read(i: number, family: 4 | 6): true | null {
+    this.#name.read(0, this.peer)
+    const { errno, origin, type, code, info } = this.#controls.error(i)
+    this.data = info
+    if (origin === SO_EE_ORIGIN.ICMP || origin === SO_EE_ORIGIN.ICMP6) {
+      this.type = type
+      this.code = code
       return true
     }
     // Too long for a path whose MTU this machine knows already: what a router would have said.
-    if (origin !== ORIGIN_LOCAL || bytes.readUInt32LE(at) !== constants.errno.EMSGSIZE) return null
+    if (origin !== SO_EE_ORIGIN.LOCAL || errno !== constants.errno.EMSGSIZE) return null
     this.type = family === 4 ? 3 : 2
     this.code = family === 4 ? 4 : 0
     return true

@@ -1,20 +1,7 @@
 import type { Address } from '../../stun/address.ts'
 import type { ReceiveSlab } from './receive-slab.ts'
 import { SendControls } from './send-controls.ts'
-import {
-  AF_INET,
-  AF_INET6,
-  IOVEC,
-  MMSGHDR,
-  MSG_DONTWAIT,
-  NAME,
-  Region,
-  SOCKADDR_IN_LENGTH,
-  SOCKADDR_IN6_LENGTH,
-  viewOf,
-  wordsOf,
-} from './structures.ts'
-import { type Library, lastError, linux } from './system-calls.ts'
+import { lastError, Messages, Region, SocketAddresses, Vectors } from './system-calls.ts'
 
 /** What came of one `SendBatch.send`. */
 export interface SendOutcome {
@@ -34,42 +21,36 @@ export class SendBatch {
   readonly capacity: number
   readonly outcome: SendOutcome = { refused: 0, failed: new Map() }
   segments = true
-  readonly #linked: Library
   readonly #slab: ReceiveSlab
-  readonly #slabAddress: number
   /** Copies of datagrams that lie elsewhere. */
   readonly #copies = new Region(COPIES)
   #copied = 0
-  readonly #names: Region
-  readonly #nameView: DataView
+  readonly #names: SocketAddresses
   readonly #lengths: Int32Array
   readonly #headers: Int32Array
-  readonly #addresses: Float64Array
-  readonly #messages: Region
-  readonly #vectors: Region
+  /** Where each lies, in the order they came and in the order they leave. */
+  readonly #places: Vectors
+  readonly #vectors: Vectors
+  readonly #messages: Messages
   readonly #controls: Readonly<Record<4 | 6, SendControls>>
-  readonly #header: Uint32Array
-  readonly #vector: Uint32Array
   /** By message, the datagrams in it. */
   readonly #pieces: Uint8Array
   /** By message, the place of its first datagram among the vectors. */
   readonly #firsts: Int32Array
 
   constructor(slab: ReceiveSlab, capacity: number) {
-    this.#linked = linux()
     this.#slab = slab
-    this.#slabAddress = Number(this.#linked.koffi.address(slab.bytes))
     this.capacity = capacity
-    this.#names = new Region(capacity * NAME)
-    this.#nameView = viewOf(this.#names)
+    this.#names = new SocketAddresses(capacity)
     this.#lengths = new Int32Array(capacity)
     this.#headers = new Int32Array(capacity)
-    this.#addresses = new Float64Array(capacity)
-    this.#messages = new Region(capacity * MMSGHDR)
-    this.#vectors = new Region(capacity * IOVEC)
-    this.#controls = { 4: new SendControls(this.#messages, 4), 6: new SendControls(this.#messages, 6) }
-    this.#header = wordsOf(this.#messages)
-    this.#vector = wordsOf(this.#vectors)
+    this.#places = new Vectors(capacity)
+    this.#vectors = new Vectors(capacity)
+    this.#messages = new Messages(capacity)
+    this.#controls = {
+      4: new SendControls(this.#messages, capacity, 4),
+      6: new SendControls(this.#messages, capacity, 6),
+    }
     this.#pieces = new Uint8Array(capacity)
     this.#firsts = new Int32Array(capacity)
   }
@@ -85,25 +66,15 @@ export class SendBatch {
    */
   add(bytes: Buffer, start: number, end: number, to: Address, header: number): number {
     const i = this.count++
-    this.#lengths[i] = end - start
+    const length = end - start
+    this.#lengths[i] = length
     this.#headers[i] = header
-    if (bytes === this.#slab.bytes) this.#addresses[i] = this.#slabAddress + start
+    this.#names.set(i, to)
+    if (bytes === this.#slab.bytes) this.#places.set(i, this.#slab.memory, start, length)
     else {
       bytes.copy(this.#copies.bytes, this.#copied, start, end)
-      this.#addresses[i] = this.#copies.address + this.#copied
-      this.#copied += end - start
-    }
-    const view = this.#nameView
-    const at = i * NAME
-    view.setUint16(at, to.family === 4 ? AF_INET : AF_INET6, true)
-    view.setUint16(at + 2, to.port)
-    if (to.family === 4) view.setUint32(at + 4, to.w3)
-    else {
-      view.setUint32(at + 4, 0)
-      view.setUint32(at + 8, to.w0)
-      view.setUint32(at + 12, to.w1)
-      view.setUint32(at + 16, to.w2)
-      view.setUint32(at + 20, to.w3)
+      this.#places.set(i, this.#copies, this.#copied, length)
+      this.#copied += length
     }
     return i
   }
@@ -123,15 +94,14 @@ export class SendBatch {
     outcome.refused = 0
     if (outcome.failed.size > 0) outcome.failed.clear()
     const messages = this.#layOut(first, next, family, hopLimit)
-    const { native } = this.#linked
     let retried = -1
     for (let done = 0; done < messages; ) {
-      const sent = native.sendmmsg(fd, this.#messages.address + done * MMSGHDR, messages - done, MSG_DONTWAIT)
+      const sent = this.#messages.send(fd, done, messages - done)
       if (sent > 0) {
         done += sent
         continue
       }
-      const code = lastError(this.#linked)
+      const code = lastError()
       if (code === 'EINTR') continue
       if (code === 'EAGAIN' || code === 'ENOBUFS') {
         for (; done < messages; done++) outcome.refused += this.#pieces[done]!
@@ -151,7 +121,7 @@ export class SendBatch {
 
   /** Fills the headers from 0 on and returns how many. */
   #layOut(first: number, next: Int32Array, family: 4 | 6, hopLimit: number): number {
-    const nameLength = family === 4 ? SOCKADDR_IN_LENGTH : SOCKADDR_IN6_LENGTH
+    const nameLength = SocketAddresses.lengthOf(family)
     const controls = this.#controls[family]
     let messages = 0
     let vectors = 0
@@ -159,26 +129,18 @@ export class SendBatch {
     let runBytes = 0
     for (let i = first; i >= 0; i = next[i]!) {
       const length = this.#lengths[i]!
-      const v = vectors * 4
-      const address = this.#addresses[i]!
-      this.#vector[v] = address % 0x100000000
-      this.#vector[v + 1] = Math.floor(address / 0x100000000)
-      this.#vector[v + 2] = length
+      this.#vectors.copy(vectors, this.#places, i)
       if (run >= 0 && this.#continues(run, i, runBytes, messages - 1)) {
         const m = messages - 1
         const pieces = ++this.#pieces[m]!
-        this.#header[m * 16 + 6] = pieces
+        this.#messages.setVectors(m, this.#vectors, this.#firsts[m]!, pieces)
         if (pieces === 2) controls.cut(m, this.#lengths[run]!)
         runBytes += length
         // Only the last piece may be shorter.
         if (length < this.#lengths[run]!) run = -1
       } else {
-        const h = messages * 16
-        const name = this.#names.address + i * NAME
-        this.#header[h] = name % 0x100000000
-        this.#header[h + 1] = Math.floor(name / 0x100000000)
-        this.#header[h + 2] = nameLength
-        this.#beginAt(messages, vectors)
+        this.#messages.setName(messages, this.#names, i, nameLength)
+        this.#messages.setVectors(messages, this.#vectors, vectors, 1)
         controls.whole(messages, this.#headers[i]!, hopLimit)
         this.#pieces[messages] = 1
         this.#firsts[messages] = vectors
@@ -191,43 +153,21 @@ export class SendBatch {
     return messages
   }
 
-  /** The message has one datagram, that of this vector. */
-  #beginAt(message: number, vector: number): void {
-    const address = this.#vectors.address + vector * IOVEC
-    const h = message * 16
-    this.#header[h + 4] = address % 0x100000000
-    this.#header[h + 5] = Math.floor(address / 0x100000000)
-    this.#header[h + 6] = 1
-  }
-
   #continues(run: number, i: number, runBytes: number, message: number): boolean {
     const length = this.#lengths[i]!
     if (length === 0 || length > this.#lengths[run]! || runBytes + length > MAX_SEGMENTED) return false
     if (this.#pieces[message]! >= MAX_SEGMENTS || this.#headers[i] !== this.#headers[run]) return false
-    const view = this.#nameView
-    const a = run * NAME
-    const b = i * NAME
-    // Family and port, then the address.
-    if (view.getUint32(a) !== view.getUint32(b) || view.getUint32(a + 4) !== view.getUint32(b + 4)) return false
-    if (view.getUint16(a, true) === AF_INET) return true
-    return (
-      view.getUint32(a + 8) === view.getUint32(b + 8) &&
-      view.getUint32(a + 12) === view.getUint32(b + 12) &&
-      view.getUint32(a + 16) === view.getUint32(b + 16) &&
-      view.getUint32(a + 20) === view.getUint32(b + 20)
-    )
+    return this.#names.areEqual(run, i)
   }
 
   // The path takes no pieces of this size, or this kind of interface cannot cut (EIO): the old way, one by one.
   #sendSingly(fd: number, message: number, code: string, controls: SendControls): void {
     if (code === 'EIO') this.segments = false
-    const { native } = this.#linked
     controls.uncut(message)
     for (let piece = 0; piece < this.#pieces[message]!; piece++) {
-      this.#beginAt(message, this.#firsts[message]! + piece)
-      const sent = native.sendmmsg(fd, this.#messages.address + message * MMSGHDR, 1, MSG_DONTWAIT)
-      if (sent >= 0) continue
-      this.#fail(lastError(this.#linked))
+      this.#messages.setVectors(message, this.#vectors, this.#firsts[message]! + piece, 1)
+      if (this.#messages.send(fd, message, 1) >= 0) continue
+      this.#fail(lastError())
     }
   }
 
