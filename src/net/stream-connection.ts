@@ -22,7 +22,7 @@ export interface StreamLimits {
   readonly idleMs: number
   /** How long a client that has bytes waiting may go without reading any. */
   readonly stalledMs: number
-  /** Bytes waiting above which datagrams from peers are dropped. */
+  /** Memory of what waits, in bytes, above which datagrams from peers are dropped. */
   readonly queueBytes: number
   /** The longest frame of a client without allocation. */
   readonly shortFrameBytes: number
@@ -111,7 +111,7 @@ export class StreamConnection {
     if (this.#stage !== 'frames' || this.client === null) return
     const traffic = this.#host.counters.clients[this.client.transport]
     const { queueBytes } = this.#host.limits
-    const waiting = this.#queue.bytes
+    const waiting = this.#queue.cost
     if (waiting + end - start > queueBytes && isFromPeer(bytes, start)) {
       traffic.overflowPackets++
       return
