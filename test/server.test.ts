@@ -130,6 +130,27 @@ test('reload puts a renewed certificate in front of new connections of every ser
   expect(after[0]).not.toBe(before[0])
 })
 
+test.each([
+  ['a key that is not its own', 'localhost-ec.key', 'key.pem', '"pkey": is not the key of the certificate: '],
+  ['no certificate in its file', 'localhost-rsa.key', 'cert.pem', '"cert": names a file that is no usable PEM '],
+])('a reload that finds %s names the file, and the old certificate is served on', async (_name, from, to, message) => {
+  const folder = mkdtempSync(join(tmpdir(), 'webrtc-stack-reload-'))
+  const [cert, pkey] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+  copyFileSync(fixture('localhost-rsa.crt'), cert)
+  copyFileSync(fixture('localhost-rsa.key'), pkey)
+  server = await startTestServer({ cert, pkey })
+  const ports = [server.running.web!.https!.port, server.running.turn!.ports.tls!]
+  const serials = () => Promise.all(ports.map(async (port) => (await certificateAt(port)).serialNumber))
+  const before = await serials()
+  copyFileSync(fixture(from), join(folder, to))
+  const error = await server.running.reload().catch((reason: unknown) => reason)
+  await server.readings()
+  rmSync(folder, { recursive: true })
+  expect(error).toMatchObject({ message: expect.stringContaining(message), fix: expect.any(String) })
+  expect((error as Error).message).toContain(join(folder, to))
+  expect(await serials()).toEqual(before)
+})
+
 const LABELS = [
   'limit',
   'step',

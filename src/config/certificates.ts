@@ -7,6 +7,7 @@ import { findFile, type Places } from './find-file.ts'
 const NOT_ITS_KEY: [message: string, fix: string] = ['is not the key of the certificate', 'name the key made for cert']
 
 type FileOption = 'cert' | 'pkey' | 'CA-file' | 'dh-file'
+type TlsOption = FileOption | 'cipher-list' | 'ec-curve-name'
 
 const DEFAULT_PAIR = { cert: 'turn_server_cert.pem', pkey: 'turn_server_pkey.pem' }
 /** Where Collider reads its pair when it is told to use TLS. */
@@ -26,13 +27,8 @@ export function findCertificates(draft: Draft, places: Places): void {
   const dhparam = read(draft, places, 'dh-file')
   const passphrase = values['pkey-pwd']?.reveal()
 
-  if (cert !== null && key !== null && attempt(draft, 'cert', { cert })) {
-    const unlocked = { key, ...(passphrase === undefined ? {} : { passphrase }) }
-    const fits = attempt(draft, 'pkey', unlocked) && attempt(draft, 'pkey', { ...unlocked, cert })
-    // TLS takes an EC key beside an RSA certificate without a word, and then fails with every client.
-    if (fits && !new X509Certificate(cert).checkPrivateKey(createPrivateKey(unlocked)))
-      draft.problem('pkey', `${NOT_ITS_KEY[0]}: ${values.pkey}`, NOT_ITS_KEY[1])
-  }
+  const trouble = cert === null || key === null ? null : pairTrouble(cert, key, passphrase)
+  if (trouble !== null) draft.problem(trouble.name, `${trouble.message}: ${values[trouble.name]}`, trouble.fix)
   if (ca !== null) attempt(draft, 'CA-file', { ca })
   if (dhparam !== null) attempt(draft, 'dh-file', { dhparam })
   if (values['cipher-list'] !== '') attempt(draft, 'cipher-list', { ciphers: values['cipher-list'] })
@@ -43,6 +39,29 @@ export function findCertificates(draft: Draft, places: Places): void {
   if (values.tls === true) draft.problem('tls', 'needs a certificate', `${fix}, or tls=off`)
   if (draft.isGiven('tls-listening-port') && !values['no-tls'] && values.turn)
     draft.problem('tls-listening-port', 'needs a certificate', `${fix}, or take the line out`)
+}
+
+export interface PairTrouble {
+  readonly name: 'cert' | 'pkey'
+  readonly message: string
+  readonly fix: string
+}
+
+/** Why TLS cannot serve this certificate with this key; null when it can. */
+export function pairTrouble(cert: Buffer, key: Buffer, passphrase: string | undefined): PairTrouble | null {
+  const unlocked = { key, ...(passphrase === undefined ? {} : { passphrase }) }
+  const steps = [
+    ['cert', { cert }],
+    ['pkey', unlocked],
+    ['pkey', { ...unlocked, cert }],
+  ] as const
+  for (const [name, options] of steps) {
+    const refusal = tried(name, options)
+    if (refusal !== null) return { name, message: refusal[0], fix: refusal[1] }
+  }
+  // TLS takes an EC key beside an RSA certificate without a word, and then fails with every client.
+  if (new X509Certificate(cert).checkPrivateKey(createPrivateKey(unlocked))) return null
+  return { name: 'pkey', message: NOT_ITS_KEY[0], fix: NOT_ITS_KEY[1] }
 }
 
 function useDefaultPair(draft: Draft, places: Places): void {
@@ -81,18 +100,17 @@ function read(draft: Draft, places: Places, name: FileOption): Buffer | null {
   }
 }
 
-function attempt(
-  draft: Draft,
-  name: FileOption | 'cipher-list' | 'ec-curve-name',
-  options: SecureContextOptions,
-): boolean {
+function attempt(draft: Draft, name: TlsOption, options: SecureContextOptions): void {
+  const refusal = tried(name, options)
+  if (refusal !== null) draft.problem(name, `${refusal[0]}: ${draft.values[name]}`, refusal[1])
+}
+
+function tried(name: TlsOption, options: SecureContextOptions): [message: string, fix: string] | null {
   try {
     createSecureContext(options)
-    return true
+    return null
   } catch (error) {
-    const [message, fix] = explain(name, code(error), options)
-    draft.problem(name, `${message}: ${draft.values[name]}`, fix)
-    return false
+    return explain(name, code(error), options)
   }
 }
 

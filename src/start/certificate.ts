@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { pairTrouble } from '../config/certificates.ts'
+import { ConfigError } from '../config/config-error.ts'
 import type { Config } from '../config/options.ts'
 import { developmentCertificate } from '../development-certificate.ts'
 import type { TlsOptions } from '../net/tls-context.ts'
@@ -13,15 +15,19 @@ export interface CertificateFiles {
   readonly selfSigned: boolean
 }
 
-/** Reads `cert` and `pkey`, or makes a pair for `--dev`; null without either. */
+/** Reads `cert` and `pkey`, or makes a pair for `--dev`; null without either. Throws when they cannot be used, or not together. */
 export async function certificate(config: Config, addresses: readonly string[]): Promise<CertificateFiles | null> {
   if (config.cert !== null && config.pkey !== null) {
-    return {
-      cert: readFileSync(config.cert),
-      key: readFileSync(config.pkey),
-      passphrase: config['pkey-pwd']?.reveal(),
-      selfSigned: false,
+    const cert = readFileSync(config.cert)
+    const key = readFileSync(config.pkey)
+    const passphrase = config['pkey-pwd']?.reveal()
+    // Whoever renews them writes one file after the other.
+    const trouble = pairTrouble(cert, key, passphrase)
+    if (trouble !== null) {
+      const { name, fix } = trouble
+      throw new ConfigError({ where: null, key: name, message: `"${name}": ${trouble.message}: ${config[name]}`, fix })
     }
+    return { cert, key, passphrase, selfSigned: false }
   }
   return config.dev ? { ...(await developmentCertificate(addresses)), selfSigned: true } : null
 }
