@@ -20,11 +20,14 @@ import type { Wire } from './wire.ts'
 
 /** The server has answered a request with an error. */
 export class TurnRefusal extends Error {
+  /** The request. */
+  readonly what: string
   readonly code: number
 
   constructor(what: string, code: number) {
     super(`${what} was refused with ${code}${reasonPhrase(code) === '' ? '' : ` ${reasonPhrase(code)}`}`)
     this.name = 'TurnRefusal'
+    this.what = what
     this.code = code
   }
 }

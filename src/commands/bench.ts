@@ -196,6 +196,8 @@ async function addressTowards(server: Address): Promise<Address> {
 }
 
 function explanation(error: unknown, { server, peerAddress, transport }: LoadOptions): string {
+  if (error instanceof TurnRefusal && error.code === ErrorCode.FORBIDDEN && error.what === 'Allocate')
+    return `${error.message}: the server is draining, or set up not to relay UDP; its log says which`
   if (error instanceof TurnRefusal && error.code === ErrorCode.FORBIDDEN)
     return `${error.message}: the server does not relay to ${peerAddress.host}; set allow-loopback-peers there while you test, or --peer-address to another address of this machine`
   if (error instanceof TurnRefusal && error.code === ErrorCode.UNAUTHENTICATED)

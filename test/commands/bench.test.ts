@@ -87,6 +87,17 @@ describe('bench against our own server', () => {
     await closed.expectNoAllocations()
     await closed.close()
   })
+
+  test('does not blame the address of the peers for what a server that drains refuses', async () => {
+    const draining = await startTestServer(options)
+    draining.running.drain()
+    await draining.readings()
+    const { exitCode, err } = await command(...at(draining.ports.udp, ...withSecret, '--seconds=1'))
+    await draining.close()
+    expect([exitCode, err]).toEqual([1, expect.stringContaining('Allocate was refused with 403 Forbidden: ')])
+    expect(err).toContain('the server is draining')
+    expect(err).not.toContain('allow-loopback-peers')
+  })
 })
 
 test('exits with 1 where the port speaks no TLS', async () => {
