@@ -192,8 +192,6 @@ export class UdpBatch {
       this.#line(socket)
     } else this.#next[socket.last] = i
     socket.last = i
-    socket.traffic.sentPackets++
-    socket.traffic.sentBytes += end - start
   }
 
   /** Sends one datagram with DF, behind what waits in the same socket. */
@@ -202,15 +200,16 @@ export class UdpBatch {
     const header = this.#headerThrough(socket)
     if (header === EXPIRED) return
     if (socket.first >= 0) this.#sendAll()
-    socket.traffic.sentPackets++
-    socket.traffic.sentBytes += end - start
     socket.hopLimit.set(header & 0xff)
     const send = () => sendUnfragmented(socket.fd, bytes, start, end, to, header >> 8)
     let code = send()
     // As in SendBatch: an ICMP message about an earlier datagram is reported once, in place of sending this one.
     if (code !== null && LEFT_BY_ICMP.has(code)) code = send()
-    if (code === 'EAGAIN' || code === 'ENOBUFS') socket.traffic.overflowPackets++
-    else if (code !== null) this.#failed(socket, 'sendto', code)
+    if (code === null) {
+      socket.traffic.sentPackets++
+      socket.traffic.sentBytes += end - start
+    } else if (code === 'EAGAIN' || code === 'ENOBUFS') socket.traffic.overflowPackets++
+    else this.#failed(socket, 'sendto', code)
   }
 
   /** Sends all that waits and gives the slots of received datagrams free. */
@@ -282,12 +281,15 @@ export class UdpBatch {
     this.#firstWaiting = null
     this.#lastWaiting = null
     while (socket !== null) {
-      const { fd, first, local, hopLimit, following }: BatchSocket = socket
+      const { fd, first, local, traffic, hopLimit, following }: BatchSocket = socket
       hopLimit.settle()
-      const { refused, failed } = this.#batch.send(fd, first, this.#next, local.family, hopLimit.value)
+      const outcome = this.#batch.send(fd, first, this.#next, local.family, hopLimit.value)
+      const { failed } = outcome
       socket.first = -1
       socket.last = -1
-      if (refused > 0) socket.traffic.overflowPackets += refused
+      traffic.sentPackets += outcome.sent
+      traffic.sentBytes += outcome.sentBytes
+      traffic.overflowPackets += outcome.refused
       if (failed.size > 0) {
         for (const [code, times] of failed) this.#failed(socket, 'sendmmsg', code, times)
       }

@@ -115,7 +115,7 @@ test.runIf(linuxSupport().available)('a run that was sent as one arrives as one 
     batch.add(Buffer.from(word), 0, word.length, localAddress(to), OWN_HEADER)
     if (i > 0) next[i - 1] = i
   }
-  expect(batch.send(from, 0, next, 4, 0)).toEqual({ refused: 0, failed: new Map() })
+  expect(batch.send(from, 0, next, 4, 0)).toEqual({ sent: 5, sentBytes: 18, refused: 0, failed: new Map() })
   const source = new Address()
   const seen: (string | number)[] = []
   const slots = received.receive(to, 8) as number
@@ -144,8 +144,9 @@ test.runIf(linuxSupport().available)(
     batch.add(Buffer.from('to port 0'), 0, 9, nowhere, OWN_HEADER)
     batch.add(Buffer.from('goes on'), 0, 7, own, OWN_HEADER)
     batch.add(Buffer.from('to port 0 again'), 0, 15, nowhere, OWN_HEADER)
-    const { refused, failed } = batch.send(fd, 0, Int32Array.from([1, 2, 3, -1]), 4, 0)
-    expect([refused, Object.fromEntries(failed)]).toEqual([0, { EMSGSIZE: 1, EINVAL: 2 }])
+    const { sent, sentBytes, refused, failed } = batch.send(fd, 0, Int32Array.from([1, 2, 3, -1]), 4, 0)
+    expect([sent, sentBytes, refused]).toEqual([1, 7, 0])
+    expect(Object.fromEntries(failed)).toEqual({ EMSGSIZE: 1, EINVAL: 2 })
     expect(received.receive(fd, 8)).toBe(1)
     expect(received.bytes.toString('latin1', received.start(0), received.start(0) + received.length(0))).toBe('goes on')
     closeDescriptor(fd)
@@ -163,7 +164,7 @@ test.runIf(linuxSupport().available)('TURN-IP-01 a run ends where the IP header 
   const headers = [header(0, 63), header(0, 63), header(0xb8, 63), header(0xb8, 63), header(0xb8, 62), OWN_HEADER]
   for (const each of headers) batch.add(Buffer.from('same'), 0, 4, localAddress(to), each)
   const next = Int32Array.from(headers, (_, i) => (i + 1 < headers.length ? i + 1 : -1))
-  expect(batch.send(from, 0, next, 4, 0)).toEqual({ refused: 0, failed: new Map() })
+  expect(batch.send(from, 0, next, 4, 0)).toEqual({ sent: 6, sentBytes: 24, refused: 0, failed: new Map() })
   const seen: number[][] = []
   const slots = received.receive(to, 8) as number
   for (let slot = 0; slot < slots; slot++) {
@@ -189,7 +190,12 @@ describe.runIf(linuxSupport().available && canEnterNetworks())('on a path too na
       const [received, unused] = [new ReceiveSlab(8, 48, 12), new ReceiveSlab(1, 0, 0)]
       const batch = new SendBatch(unused, 16)
       for (const fill of [1, 2, 3]) batch.add(Buffer.alloc(1400, fill), 0, 1400, localAddress(to), (0xb9 << 8) | 17)
-      expect(batch.send(from, 0, Int32Array.of(1, 2, -1), 4, 0)).toEqual({ refused: 0, failed: new Map() })
+      expect(batch.send(from, 0, Int32Array.of(1, 2, -1), 4, 0)).toEqual({
+        sent: 3,
+        sentBytes: 4200,
+        refused: 0,
+        failed: new Map(),
+      })
       expect(received.receive(to, 8)).toBe(3)
       for (const [slot, fill] of [1, 2, 3].entries()) {
         received.readControl(slot)

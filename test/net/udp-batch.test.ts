@@ -17,12 +17,14 @@ import { BatchSocket, UdpBatch } from '../../src/net/udp-batch.ts'
 import { Address } from '../../src/stun/address.ts'
 import { FiveTuple } from '../../src/turn/five-tuple.ts'
 import type { Relay } from '../../src/turn/relay-address.ts'
+import { canEnterNetworks, enterNewNetwork, ip } from '../support/network.ts'
+import { describeWith } from '../support/peers.ts'
 import { silentLog, UdpClient } from '../support/sockets.ts'
 
 type OnDatagram = (socket: BatchSocket, bytes: Buffer, start: number, end: number) => void
 
 /** A batch with one socket per host, polled between the event loop's turns so that clients of this process get theirs. */
-function openBatch(hosts: readonly string[], onDatagram: OnDatagram, onWake = () => {}) {
+function openBatch(hosts: readonly string[], onDatagram: OnDatagram, onWake = () => {}, bufferSize = 4 << 20) {
   const errors = new SocketErrors(silentLog, () => 0)
   const wakeUp = openWakeUp()
   let expired = 0
@@ -30,7 +32,7 @@ function openBatch(hosts: readonly string[], onDatagram: OnDatagram, onWake = ()
   const batch = new UdpBatch({ errors, clock: () => 0, wakeUp, onWake, onDatagram, onExpired })
   const traffic = new Traffic()
   const sockets = hosts.map((host, listener) => {
-    const fd = openUdpDescriptor(Address.parse(host)!, { bufferSize: 4 << 20, reusePort: false })
+    const fd = openUdpDescriptor(Address.parse(host)!, { bufferSize, reusePort: false })
     const local = localAddress(fd)
     const client = new FiveTuple('udp', local.copy(), local, listener, 0)
     const socket = new BatchSocket(fd, local, traffic, client, null)
@@ -294,5 +296,29 @@ describe.runIf(linuxSupport().available)('UDP in batches', () => {
         expect((await client.inbox.next()).bytes.equals(Buffer.alloc(100 + i, round))).toBe(true)
       }
     }
+  })
+})
+
+describe.runIf(linuxSupport().available && canEnterNetworks())('a datagram that the system has no room for', () => {
+  describeWith(['iproute'], 'as a long one in fragments through a small buffer', () => {
+    test('SEC-33 ENOBUFS is no failure: it alone is lost, counted and not taken for sent', async () => {
+      enterNewNetwork()
+      ip('link set lo mtu 1280')
+      const { batch, first, traffic, errors } = openBatch(
+        ['127.0.0.1'],
+        () => {},
+        () => {},
+        1,
+      )
+      const client = await UdpClient.open()
+      const long = Buffer.alloc(40_000)
+      batch.send(first, Buffer.from('one'), 0, 3, addressOf(client))
+      batch.send(first, long, 0, long.length, addressOf(client))
+      batch.send(first, Buffer.from('two'), 0, 3, addressOf(client))
+      batch.flush()
+      expect(await texts(client, 2)).toEqual(['one', 'two'])
+      expect(traffic).toMatchObject({ sentPackets: 2, sentBytes: 6, overflowPackets: 1 })
+      expect(errors.entries).toEqual([])
+    })
   })
 })

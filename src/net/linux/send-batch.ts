@@ -5,7 +5,10 @@ import { lastError, Messages, Region, SocketAddresses, Vectors } from './system-
 
 /** What came of one `SendBatch.send`. */
 export interface SendOutcome {
-  /** Datagrams that the kernel would not take now. */
+  /** Datagrams that the system has taken, and their bytes. */
+  sent: number
+  sentBytes: number
+  /** Datagrams that it would not take now. */
   refused: number
   /** How many failed for another reason, by the errno's name. */
   readonly failed: Map<string, number>
@@ -19,7 +22,7 @@ export class SendBatch {
   /** Datagrams written down since `clear`. */
   count = 0
   readonly capacity: number
-  readonly outcome: SendOutcome = { refused: 0, failed: new Map() }
+  readonly outcome: SendOutcome = { sent: 0, sentBytes: 0, refused: 0, failed: new Map() }
   segments = true
   readonly #slab: ReceiveSlab
   /** Copies of datagrams that lie elsewhere. */
@@ -31,6 +34,8 @@ export class SendBatch {
   /** Where each lies, in the order they came and in the order they leave. */
   readonly #places: Vectors
   readonly #vectors: Vectors
+  /** The bytes of each, in the order they leave. */
+  readonly #sizes: Int32Array
   readonly #messages: Messages
   readonly #controls: Readonly<Record<4 | 6, SendControls>>
   /** By message, the datagrams in it. */
@@ -46,6 +51,7 @@ export class SendBatch {
     this.#headers = new Int32Array(capacity)
     this.#places = new Vectors(capacity)
     this.#vectors = new Vectors(capacity)
+    this.#sizes = new Int32Array(capacity)
     this.#messages = new Messages(capacity)
     this.#controls = {
       4: new SendControls(this.#messages, capacity, 4),
@@ -103,9 +109,15 @@ export class SendBatch {
       }
       const code = lastError()
       if (code === 'EINTR') continue
-      if (code === 'EAGAIN' || code === 'ENOBUFS') {
-        for (; done < messages; done++) outcome.refused += this.#pieces[done]!
+      if (code === 'EAGAIN') {
+        for (; done < messages; done++) this.#refuse(this.#firsts[done]!, this.#pieces[done]!)
         break
+      }
+      // A queue behind the socket is full, maybe on the way to this destination alone.
+      if (code === 'ENOBUFS') {
+        this.#refuse(this.#firsts[done]!, this.#pieces[done]!)
+        done++
+        continue
       }
       // An ICMP message about an earlier datagram is reported once, in place of sending this one.
       if (retried !== done) {
@@ -113,13 +125,13 @@ export class SendBatch {
         continue
       }
       if (this.#pieces[done]! > 1) this.#sendSingly(fd, done, code, this.#controls[family])
-      else this.#fail(code)
+      else this.#fail(this.#firsts[done]!, code)
       done++
     }
     return outcome
   }
 
-  /** Fills the headers from 0 on and returns how many. */
+  /** Fills the headers from 0 on and returns how many; counts all of it as sent. */
   #layOut(first: number, next: Int32Array, family: 4 | 6, hopLimit: number): number {
     const nameLength = SocketAddresses.lengthOf(family)
     const controls = this.#controls[family]
@@ -127,9 +139,12 @@ export class SendBatch {
     let vectors = 0
     let run = -1
     let runBytes = 0
+    let bytes = 0
     for (let i = first; i >= 0; i = next[i]!) {
       const length = this.#lengths[i]!
       this.#vectors.copy(vectors, this.#places, i)
+      this.#sizes[vectors] = length
+      bytes += length
       if (run >= 0 && this.#continues(run, i, runBytes, messages - 1)) {
         const m = messages - 1
         const pieces = ++this.#pieces[m]!
@@ -150,6 +165,8 @@ export class SendBatch {
       }
       vectors++
     }
+    this.outcome.sent = vectors
+    this.outcome.sentBytes = bytes
     return messages
   }
 
@@ -164,16 +181,31 @@ export class SendBatch {
   #sendSingly(fd: number, message: number, code: string, controls: SendControls): void {
     if (code === 'EIO') this.segments = false
     controls.uncut(message)
-    for (let piece = 0; piece < this.#pieces[message]!; piece++) {
-      this.#messages.setVectors(message, this.#vectors, this.#firsts[message]! + piece, 1)
+    const first = this.#firsts[message]!
+    for (let vector = first; vector < first + this.#pieces[message]!; vector++) {
+      this.#messages.setVectors(message, this.#vectors, vector, 1)
       if (this.#messages.send(fd, message, 1) >= 0) continue
-      this.#fail(lastError())
+      const failure = lastError()
+      if (failure === 'EAGAIN' || failure === 'ENOBUFS') this.#refuse(vector, 1)
+      else this.#fail(vector, failure)
     }
   }
 
-  #fail(code: string): void {
+  /** Counts datagrams by their places among the vectors. */
+  #refuse(first: number, count: number): void {
+    this.outcome.refused += count
+    for (let vector = first; vector < first + count; vector++) this.#notSent(vector)
+  }
+
+  #fail(vector: number, code: string): void {
     const { failed } = this.outcome
     failed.set(code, (failed.get(code) ?? 0) + 1)
+    this.#notSent(vector)
+  }
+
+  #notSent(vector: number): void {
+    this.outcome.sent--
+    this.outcome.sentBytes -= this.#sizes[vector]!
   }
 }
 
