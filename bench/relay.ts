@@ -8,7 +8,7 @@ import { type Loss, lossName, lossRows, lossTargets, measureLoss } from './loss.
 import { type Measured, relayRows, relayTargets } from './relay-rows.ts'
 import { inTurn, isFailure } from './runs.ts'
 import { type Scenario, scenarios } from './scenarios.ts'
-import { CONTENDERS, type Contender, type Family, Server } from './servers.ts'
+import { CONTENDERS, type Contender, coturnVersion, type Family, Server } from './servers.ts'
 import { table } from './statistics.ts'
 import { type Failure, type RelayRun, Tools } from './tools.ts'
 
@@ -32,13 +32,22 @@ const seconds = positive('--seconds', options.seconds)
 const isWanted = (name: string) => name.includes(options.only)
 const wanted = scenarios(options.full, seconds).filter(({ name }) => isWanted(name))
 const bursts = [1, 8].filter((burst) => isWanted(lossName(burst)))
+if (wanted.length + bursts.length === 0 && !isWanted('allocations'))
+  throw new Error(`nothing that is measured has "${options.only}" in its name`)
+if (cpus().length < 2) throw new Error('two processors are needed: one for the server, one for the generator')
 
 const began = performance.now()
 const failures: string[] = []
 const tools = new Tools('node_modules/.cache/bench-tools')
 const results = {
   at: new Date().toISOString(),
-  machine: { processor: cpus()[0]?.model, processors: cpus().length, kernel: release(), node: process.version },
+  machine: {
+    processor: cpus()[0]?.model,
+    processors: cpus().length,
+    kernel: release(),
+    node: process.version,
+    coturn: coturnVersion(),
+  },
   options,
   relaying: [] as Measured[],
   losses: [] as Loss[],
@@ -126,8 +135,10 @@ function show(): void {
   if (allocations !== null) print(allocationRows(allocations))
   print([['figure', 'target', 'measured'], ...targets])
   for (const failure of failures) process.stdout.write(`! ${failure}\n`)
-  const { processors, processor, kernel, node } = machine
-  process.stdout.write(`${processors} × ${processor}, Linux ${kernel}, Node ${node}. Details: ${options.out}\n`)
+  const { processors, processor, kernel, node, coturn } = machine
+  process.stdout.write(
+    `${processors} × ${processor}, Linux ${kernel}, Node ${node}, coturn ${coturn}. Details: ${options.out}\n`,
+  )
   // A table with holes is no result.
   if (failures.length > 0) process.exitCode = 1
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -67,6 +67,16 @@ export class Server {
     }
     await this.stop()
     throw new Error(`${this.contender} does not listen on ${this.host} port ${this.port}`)
+  }
+}
+
+/** Of the coturn that is installed; throws where there is none. */
+export function coturnVersion(): string {
+  try {
+    const text = execFileSync('turnserver', ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+    return text.trim().split('\n').at(-1)!
+  } catch (cause) {
+    throw new Error('turnserver cannot be run: apt install coturn', { cause })
   }
 }
 
