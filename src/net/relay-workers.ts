@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { MessageChannel, type MessagePort, Worker, type WorkerOptions } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker, type WorkerOptions } from 'node:worker_threads'
 import type { Log } from '../log.ts'
 import type { BoundAddress } from './driver.ts'
 import { closeDescriptor } from './linux/descriptors.ts'
@@ -261,6 +261,14 @@ export class RelayWorkers {
     }
   }
 
+  /** Node may tell of a thread's end before the last of what it has said. */
+  #hearOut(member: Member): void {
+    const { control } = member
+    if (control === null) return
+    for (let last = receiveMessageOnPort(control); last !== undefined; last = receiveMessageOnPort(control))
+      this.#hear(member, last.message as FromWorker)
+  }
+
   #passOn(from: Member, message: PortMessage): void {
     for (const member of this.#members) if (member !== from) this.#tell(member, message)
     if (message.kind === 'reserved') this.#tell(from, { kind: 'announced', token: message.token })
@@ -279,6 +287,7 @@ export class RelayWorkers {
   #ended(member: Member, startedAt: number): void {
     const { log, clock } = this.#options
     member.worker = null
+    this.#hearOut(member)
     member.control?.close()
     member.control = null
     for (let place = 0; place < member.descriptors.length; place++) {

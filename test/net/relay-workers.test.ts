@@ -3,7 +3,9 @@ import { readdirSync } from 'node:fs'
 import { describe, expect, test, vi } from 'vitest'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { ListenError } from '../../src/net/listen-error.ts'
+import type { FromWorker } from '../../src/net/relay-messages.ts'
 import type { RelayWorkersOptions } from '../../src/net/relay-workers.ts'
+import { forwardingLog } from '../../src/net/worker-log.ts'
 import type { TurnPlan } from '../../src/start/turn-plan.ts'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute, Method } from '../../src/stun/constants.ts'
@@ -126,6 +128,22 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     const again = await each[0]!.client.allocate()
     expect(again.code).toBe(200)
     await talk({ client: each[0]!.client, relayed: relayedOf(again) })
+  })
+
+  test('what the threads say last is logged, too', async () => {
+    const lines: FromWorker[] = []
+    const log = Object.assign(
+      forwardingLog('info', (line) => lines.push(line)),
+      { level: 'info' },
+    )
+    const { client, workers } = await start({ log })
+    for (let i = 0; i < 32; i++) expect((await (await client()).allocate()).code).toBe(200)
+    const closed = workers.close()
+    // Their end and what they say are there at one time.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
+    await closed
+    const count = (message: string) => lines.filter((line) => line.kind === 'log' && line.message === message).length
+    expect([count('relay opened'), count('relay closed')]).toEqual([32, 32])
   })
 
   test('SEC-28 every port serves whoever comes, whichever thread has had it, also one that died', async () => {
