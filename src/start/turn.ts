@@ -84,15 +84,14 @@ const DAY_MS = 86_400_000
 
 /** How many threads relay besides this one; 0 when this one does. */
 function relayThreads(config: Config, { udp, streams }: NetOptions, log: Log): number {
-  const alone = (reason: string | null) => {
-    if (reason !== null && config['udp-io'] === 'batch')
-      log.warn({ reason }, 'UDP packets are moved one by one (dgram)')
-    else log.info({ reason: reason ?? 'as configured' }, 'UDP packets are moved one by one (dgram)')
+  const alone = (reason: string) => {
+    log[config['udp-io'] === 'batch' ? 'warn' : 'info']({ reason }, 'UDP packets are moved one by one (dgram)')
     return 0
   }
   const wanted = config['relay-threads'] ?? availableParallelism()
   if (udp.length + streams.length === 0) return 0
-  if (config['udp-io'] === 'dgram' || wanted === 0) return alone(null)
+  if (config['udp-io'] === 'dgram') return alone('udp-io=dgram')
+  if (wanted === 0) return alone('relay-threads=0')
   const support = relayWorkersSupport()
   if (!support.available) return alone(support.reason)
   // A client that comes back from elsewhere may come to any thread, and its allocation is in one.

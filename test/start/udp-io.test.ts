@@ -41,12 +41,13 @@ describe('how UDP packets are moved', () => {
   })
 
   test.each([
-    ['udp-io=dgram', { 'udp-io': 'dgram' }],
-    ['relay-threads=0', { 'udp-io': 'auto', 'relay-threads': '0' }],
-  ])('one by one with %s', async (_name, options) => {
+    ['udp-io=dgram', 'info', { 'udp-io': 'dgram' }],
+    ['relay-threads=0', 'info', { 'udp-io': 'auto', 'relay-threads': '0' }],
+    ['relay-threads=0', 'warn', { 'udp-io': 'batch', 'relay-threads': '0' }],
+  ])('one by one with %s, which the log names (%s)', async (reason, level, options) => {
     server = await startTestServer(options)
     expect(server.turn.workers).toBeNull()
-    expect(await choices()).toMatchObject([{ level: 'info', reason: 'as configured' }])
+    expect(await choices()).toMatchObject([{ level, reason }])
     expect(await threadsInMetrics()).toEqual(['dgram', '1'])
   })
 
