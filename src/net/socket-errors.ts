@@ -36,6 +36,7 @@ export class SocketErrors {
     if (held === null) return
     // A client that vanishes is daily life, on streams even the usual end.
     if (USUAL.has(code)) this.#log.debug({ kind, code, held }, 'socket error')
+    else if (code === 'EMFILE') this.#log.warn({ kind, code, held, fix: MORE_FILES }, 'socket error')
     else this.#log.warn({ kind, code, held }, 'socket error')
   }
 
@@ -49,6 +50,7 @@ export class SocketErrors {
   }
 }
 
+const MORE_FILES = 'raise the limit of open files: LimitNOFILE= in the systemd unit, or ulimit -n'
 const USUAL = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNABORTED'])
 const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
 

@@ -140,3 +140,12 @@ test('an error is logged at most once a minute for its kind and code, and says h
     ]),
   )
 })
+
+test('the log says what to do when there are too many open files', () => {
+  const warn = vi.fn()
+  const errors = new SocketErrors({ warn } as unknown as Log, () => 0)
+  errors.count('relay', failure('EMFILE'))
+  expect(warn.mock.calls).toEqual([
+    [{ kind: 'relay', code: 'EMFILE', held: 0, fix: expect.stringContaining('LimitNOFILE=') }, 'socket error'],
+  ])
+})
