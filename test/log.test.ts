@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
 import { afterAll, describe, expect, test } from 'vitest'
-import { createLog, OncePerMinute } from '../src/log.ts'
+import { createLog } from '../src/log.ts'
 import { openSyslog } from '../src/syslog.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'webrtc-stack-log-'))
@@ -96,25 +96,5 @@ describe('openSyslog', () => {
     }
     syslog.close()
     expect(syslog.lastLevel).toBe(30)
-  })
-})
-
-describe('OncePerMinute', () => {
-  test('lets one event of a kind through a minute and counts the rest', () => {
-    const limit = new OncePerMinute()
-    expect(limit.pass('a', 0)).toBe(0)
-    expect(limit.pass('a', 1)).toBeNull()
-    expect(limit.pass('a', 59_999)).toBeNull()
-    expect(limit.pass('b', 2)).toBe(0)
-    expect(limit.pass('a', 60_000)).toBe(2)
-  })
-
-  test('past its limit all new kinds share one budget, until old ones have run out', () => {
-    const limit = new OncePerMinute(2)
-    limit.pass('a', 0)
-    limit.pass('b', 0)
-    expect(limit.pass('c', 1)).toBe(0)
-    expect(limit.pass('d', 1)).toBeNull()
-    expect(limit.pass('e', 60_001)).toBe(0)
   })
 })

@@ -1,4 +1,5 @@
-import { type Log, OncePerMinute } from '../log.ts'
+import type { Log } from '../log.ts'
+import { OncePerMinute } from '../once-per-minute.ts'
 import type { RelayFailure } from '../turn/relay-address.ts'
 
 /** Which sockets an error came from; a label value in metrics. */

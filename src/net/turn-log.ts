@@ -1,4 +1,5 @@
-import { type Log, OncePerMinute } from '../log.ts'
+import type { Log } from '../log.ts'
+import { OncePerMinute } from '../once-per-minute.ts'
 import type { Refusal } from '../turn/effects.ts'
 import type { FiveTuple } from '../turn/five-tuple.ts'
 import type { Relay } from '../turn/relay-address.ts'

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../config/options.ts'
-import { type Log, OncePerMinute } from '../log.ts'
+import type { Log } from '../log.ts'
 import { type DtlsLimits, DtlsServer } from '../net/dtls.ts'
 import type { OpenDtls } from '../net/dtls-endpoint.ts'
 import type { DtlsIdentity } from '../net/dtls-identity.ts'
 import { dtlsSupport } from '../net/openssl.ts'
+import { OncePerMinute } from '../once-per-minute.ts'
 import type { CertificateFiles } from './certificate.ts'
 
 /** What a thread needs to serve DTLS, in values that can be copied to it. */
