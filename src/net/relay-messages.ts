@@ -24,6 +24,8 @@ export interface RelayWorkerData {
   readonly bufferSize: number
   readonly draining: boolean
   readonly logLevel: string
+  /** What it logs (LineQueue). */
+  readonly lines: SharedArrayBuffer
   readonly counters: SharedArrayBuffer
   /** By place, one more than each descriptor that the worker has open: whoever outlives it closes them. */
   readonly descriptors: SharedArrayBuffer
@@ -59,11 +61,7 @@ export type ToWorker =
 export type FromWorker =
   | PortMessage
   | { readonly kind: 'ready' }
-  | {
-      readonly kind: 'log'
-      readonly level: 'debug' | 'info' | 'warn' | 'error'
-      readonly fields: object
-      readonly message: string
-    }
+  /** There are lines to write. */
+  | { readonly kind: 'lines' }
   | { readonly kind: 'errors'; readonly counts: readonly [SocketKind, string, number][] }
   | { readonly kind: 'sessions'; readonly id: number; readonly sessions: readonly Session[] }

@@ -11,6 +11,7 @@ import { SourceCount } from '../turn/source-count.ts'
 import { SourceTable } from '../turn/source-table.ts'
 import { TurnServer } from '../turn/turn-server.ts'
 import type { DtlsIdentity } from './dtls-identity.ts'
+import { LineQueue } from './line-queue.ts'
 import { opensslHmac } from './openssl-hmac.ts'
 import { randomBlocks } from './random-blocks.ts'
 import { RelayLoop } from './relay-loop.ts'
@@ -19,12 +20,14 @@ import { type Session, sessionOf } from './session.ts'
 import { SharedCounters, TurnReadings } from './shared-counters.ts'
 import { isAboutPorts, SharedRelayPorts } from './shared-ports.ts'
 import { StreamPlaces } from './stream-places.ts'
-import { forwardingLog } from './worker-log.ts'
+import { WorkerLog } from './worker-log.ts'
 
 // The entry of a thread that relays (`net/relay-worker` in dist). It never returns to its event loop for long.
 
 /** How old what the main thread reads may be. */
 const SHOW_MS = 250
+/** How long log lines may wait for more of them. */
+const LOG_MS = 50
 
 const fastHmac = opensslHmac()
 if (fastHmac !== null) replaceHmac(fastHmac)
@@ -35,7 +38,8 @@ const { control, wakeUp, thread, plan, bufferSize } = data
 const clock = () => performance.now()
 const random = randomBlocks()
 const tell = (message: FromWorker) => control.postMessage(message)
-const log = forwardingLog(data.logLevel, tell)
+const logged = new WorkerLog(data.logLevel, new LineQueue(data.lines))
+const { log } = logged
 
 const quota = new Quota(plan.quota, thread)
 const ownPorts = new RelayPorts(plan.ports, random, { thread, claims: plan.portClaims })
@@ -71,6 +75,7 @@ const readings = new TurnReadings(loop.turn.counters, loop.counters)
 const publish = new SharedCounters(data.counters).publisher(readings)
 let told = ''
 let shownAt = clock()
+let flushedAt = shownAt
 let isClosing = false
 
 loop.turn.drain(data.draining)
@@ -84,7 +89,9 @@ function relayOn(): void {
   loop.run()
   hear()
   // The event loop may come by thousands of times a second.
-  if (clock() - shownAt >= SHOW_MS) show()
+  const now = clock()
+  if (now - shownAt >= SHOW_MS) show()
+  if (now - flushedAt >= LOG_MS) flushLog()
   if (isClosing) void end()
   else setImmediate(relayOn)
 }
@@ -153,6 +160,11 @@ function announced(token: string): void {
   loop.admit(relay)
 }
 
+function flushLog(): void {
+  flushedAt = clock()
+  logged.flush(() => tell({ kind: 'lines' }))
+}
+
 function show(): void {
   shownAt = clock()
   readings.update(loop.turn.openAllocations, loop.openRelays)
@@ -174,5 +186,6 @@ function sessionsNow(): Session[] {
 async function end(): Promise<void> {
   await loop.close()
   show()
+  flushLog()
   control.close()
 }

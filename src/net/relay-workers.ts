@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker, type WorkerOptions } from 'node:worker_threads'
 import type { Log } from '../log.ts'
 import type { BoundAddress } from './driver.ts'
+import { LineQueue } from './line-queue.ts'
 import { closeDescriptor } from './linux/descriptors.ts'
 import { linuxSupport } from './linux/system-calls.ts'
 import { openWakeUp, wake } from './linux/wake-up.ts'
@@ -18,6 +19,7 @@ import { StreamListeners } from './stream-listeners.ts'
 import { type SharedPlaces, sharedPlaces, takeBackPlaces } from './stream-places.ts'
 import { TlsContext, type TlsOptions } from './tls-context.ts'
 import type { UdpEndpoint } from './udp-listeners.ts'
+import { writeLines } from './worker-log.ts'
 
 export interface RelayWorkersOptions {
   readonly threads: number
@@ -190,6 +192,7 @@ export class RelayWorkers {
       past: new SharedCounters(),
       errors: [],
       questions: new Map(),
+      lines: new LineQueue(),
       descriptors: new Int32Array(new SharedArrayBuffer(PLACES * Int32Array.BYTES_PER_ELEMENT)),
       worker: null,
       control: null,
@@ -212,6 +215,7 @@ export class RelayWorkers {
       bufferSize,
       draining: this.#isDraining,
       logLevel: log.level,
+      lines: member.lines.memory,
       counters: member.counters.memory,
       descriptors: member.descriptors.buffer as SharedArrayBuffer,
       control: port2,
@@ -243,10 +247,8 @@ export class RelayWorkers {
   }
 
   #hear(member: Member, message: FromWorker): void {
+    this.#writeLines(member)
     switch (message.kind) {
-      case 'log':
-        this.#options.log[message.level]({ ...message.fields, thread: member.thread }, message.message)
-        break
       case 'errors':
         member.errors = message.counts
         break
@@ -255,6 +257,7 @@ export class RelayWorkers {
         member.questions.delete(message.id)
         break
       case 'ready':
+      case 'lines':
         break
       default:
         this.#passOn(member, message)
@@ -267,6 +270,10 @@ export class RelayWorkers {
     if (control === null) return
     for (let last = receiveMessageOnPort(control); last !== undefined; last = receiveMessageOnPort(control))
       this.#hear(member, last.message as FromWorker)
+  }
+
+  #writeLines({ lines, thread }: Member): void {
+    writeLines(lines, this.#options.log, thread)
   }
 
   #passOn(from: Member, message: PortMessage): void {
@@ -288,6 +295,7 @@ export class RelayWorkers {
     const { log, clock } = this.#options
     member.worker = null
     this.#hearOut(member)
+    this.#writeLines(member)
     member.control?.close()
     member.control = null
     for (let place = 0; place < member.descriptors.length; place++) {
@@ -357,6 +365,8 @@ interface Member {
   errors: readonly (readonly [SocketKind, string, number])[]
   readonly questions: Map<number, (sessions: readonly Session[]) => void>
   readonly descriptors: Int32Array
+  /** What it logs. */
+  readonly lines: LineQueue
   worker: Worker | null
   control: MessagePort | null
   ready: Promise<void>

@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { describe, expect, test, vi } from 'vitest'
+import type { Log } from '../../src/log.ts'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { ListenError } from '../../src/net/listen-error.ts'
-import type { FromWorker } from '../../src/net/relay-messages.ts'
 import type { RelayWorkersOptions } from '../../src/net/relay-workers.ts'
-import { forwardingLog } from '../../src/net/worker-log.ts'
 import type { TurnPlan } from '../../src/start/turn-plan.ts'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute, Method } from '../../src/stun/constants.ts'
@@ -48,6 +47,13 @@ async function talk({ client, relayed }: { client: LoopbackClient; relayed: Addr
   expect((await peer.inbox.next()).bytes.toString()).toBe('to the peer')
   peer.send(Buffer.from('to the client'), relayed.port, relayed.host)
   expect((await client.inbox.next()).equals(channelData(channel, Buffer.from('to the client')))).toBe(true)
+}
+
+/** A log from info on that remembers what it is told. */
+function recording() {
+  const lines: { readonly relay?: string; readonly msg: string }[] = []
+  const write = (fields: object, msg: string) => lines.push({ ...fields, msg })
+  return { log: { level: 'info', info: write, warn: write, error: write } as unknown as Log, lines }
 }
 
 const descriptors = () => readdirSync('/proc/self/fd').length
@@ -131,19 +137,32 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
   })
 
   test('what the threads say last is logged, too', async () => {
-    const lines: FromWorker[] = []
-    const log = Object.assign(
-      forwardingLog('info', (line) => lines.push(line)),
-      { level: 'info' },
-    )
+    const { log, lines } = recording()
     const { client, workers } = await start({ log })
     for (let i = 0; i < 32; i++) expect((await (await client()).allocate()).code).toBe(200)
     const closed = workers.close()
     // Their end and what they say are there at one time.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
     await closed
-    const count = (message: string) => lines.filter((line) => line.kind === 'log' && line.message === message).length
+    const count = (message: string) => lines.filter(({ msg }) => msg === message).length
     expect([count('relay opened'), count('relay closed')]).toEqual([32, 32])
+  })
+
+  test('each relay is in the log, when its thread has died, too', async () => {
+    const { log, lines } = recording()
+    const { onEach, spawned, workers } = await start({ log })
+    const [one] = await onEach()
+    const relays = (await workers.sessions()).flatMap((session) => session.relays)
+    const relaysIn = (msg: string) => lines.filter((line) => line.msg === msg).map(({ relay }) => relay)
+    expect(relaysIn('relay opened').toSorted()).toEqual(relays.toSorted())
+    await release(one!.client)
+    const last = relayedOf(await one!.client.allocate())
+    await spawned[0]!.terminate()
+    await vi.waitFor(() => expect(workers.deaths.total).toBe(1))
+    expect(relaysIn('relay opened').at(-1)).toBe(last.toString())
+    const left = (await workers.sessions()).flatMap((session) => session.relays)
+    await workers.close()
+    expect(relaysIn('relay closed').toSorted()).toEqual([one!.relayed.toString(), ...left].toSorted())
   })
 
   test('SEC-28 every port serves whoever comes, whichever thread has had it, also one that died', async () => {
