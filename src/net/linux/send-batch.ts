@@ -160,7 +160,7 @@ export class SendBatch {
         this.#pieces[messages] = 1
         this.#firsts[messages] = vectors
         messages++
-        run = this.segments && length > 0 && length <= MAX_SEGMENT ? i : -1
+        run = this.segments && length > 0 && length <= MAX_SEGMENT[family] ? i : -1
         runBytes = length
       }
       vectors++
@@ -211,6 +211,6 @@ export class SendBatch {
 
 const COPIES = 512 * 1024
 /** Longer ones don't fit an Ethernet frame in one piece. */
-const MAX_SEGMENT = 1472
+const MAX_SEGMENT = { 4: 1472, 6: 1452 } as const
 const MAX_SEGMENTS = 64
 const MAX_SEGMENTED = 65_000
