@@ -50,6 +50,10 @@ export class SharedRelayPorts implements PortSource {
     this.#catchUp = catchUp
   }
 
+  get thread(): number {
+    return this.#own.thread
+  }
+
   take(ip: Address, even: boolean, now: number): number | null {
     return this.#own.take(ip, even, now)
   }
@@ -82,6 +86,10 @@ export class SharedRelayPorts implements PortSource {
     if (!this.#quota.takeOver(user, known.thread, begin)) return 'unknown'
     this.#tell({ kind: 'taken', token: key })
     return known.local
+  }
+
+  takeOver(local: Address, thread: number): boolean {
+    return this.#own.takeOver(local, thread)
   }
 
   cancelReservation(token: Buffer): boolean {

@@ -1,9 +1,9 @@
-import type { Allocation, Move } from './allocation.ts'
+import type { Allocation, Move, MoveAway } from './allocation.ts'
 import type { Counters } from './counters.ts'
 import { type ClientTransport, type FiveTuple, FiveTupleMap } from './five-tuple.ts'
 
 /** How long the first packet on a new path may take before the old one counts again. */
-const MOVE_MS = 30_000
+export const MOVE_MS = 30_000
 
 /**
  * The allocations of one worker by 5-tuple (RFC 8656 §3.2). One whose client is moving has two (RFC 8016 §3.2): it is
@@ -13,6 +13,8 @@ export class AllocationTable implements Iterable<Allocation> {
   readonly #allocations = new FiveTupleMap<Allocation>()
   /** By the 5-tuple that the client is moving to. */
   readonly #moves = new FiveTupleMap<Move>()
+  /** To 5-tuples that other servers have, by the ticket that the client was given there. */
+  readonly #movesAway = new Map<string, MoveAway>()
   /** Those that are open, by the client's transport. */
   readonly open: Record<ClientTransport, number> = { udp: 0, dtls: 0, tcp: 0, tls: 0 }
   readonly #counters: Counters
@@ -27,7 +29,7 @@ export class AllocationTable implements Iterable<Allocation> {
 
   /** Moves that are neither completed nor abandoned. */
   get moves(): number {
-    return this.#moves.size
+    return this.#moves.size + this.#movesAway.size
   }
 
   has(client: FiveTuple): boolean {
@@ -77,6 +79,32 @@ export class AllocationTable implements Iterable<Allocation> {
     if (allocation.isClientGone) this.#complete(move)
   }
 
+  /** The same for a client that another server has seen: where, that one knows. */
+  moveAway(allocation: Allocation, ticket: string, now: number): void {
+    this.abandon(allocation)
+    const move = { client: null, ticket, allocation, expiresAt: now + MOVE_MS }
+    this.#counters.moves.begun++
+    this.#movesAway.set(ticket, move)
+    allocation.move = move
+  }
+
+  /** The other server has heard the client: what it gets now. Undefined when the client has turned up elsewhere meanwhile. */
+  depart(ticket: string, now: number): Allocation | undefined {
+    const move = this.#movesAway.get(ticket)
+    if (move === undefined || move.expiresAt <= now || move.allocation.expiresAt <= now) return undefined
+    const { allocation } = move
+    this.open[allocation.client.transport]--
+    this.delete(allocation)
+    this.#counters.moves.completed++
+    return allocation
+  }
+
+  /** Enters one that has come from another server; false when its 5-tuple cannot be kept. */
+  adopt(allocation: Allocation): boolean {
+    this.open[allocation.client.transport]++
+    return this.add(allocation)
+  }
+
   /** Completes the move to this 5-tuple, if there is one. */
   arrive(client: FiveTuple, now: number): Allocation | undefined {
     const move = this.#moveTo(client, now)
@@ -88,9 +116,9 @@ export class AllocationTable implements Iterable<Allocation> {
   /** One of its connections is closed: the other path, if there is one, is the only one. False when none is left. */
   leave(allocation: Allocation, client: FiveTuple): boolean {
     const { move } = allocation
-    if (move !== null && move.client.connection === client.connection) this.abandon(allocation)
-    else if (move !== null) this.#complete(move)
-    else return false
+    if (move === null || move.client === null) return false
+    if (move.client.connection === client.connection) this.abandon(allocation)
+    else this.#complete(move)
     return true
   }
 
@@ -133,8 +161,10 @@ export class AllocationTable implements Iterable<Allocation> {
   }
 
   #forgetMove(allocation: Allocation): boolean {
-    if (allocation.move === null) return false
-    this.#moves.delete(allocation.move.client)
+    const { move } = allocation
+    if (move === null) return false
+    if (move.client === null) this.#movesAway.delete(move.ticket)
+    else this.#moves.delete(move.client)
     allocation.move = null
     return true
   }

@@ -59,6 +59,14 @@ export interface Move {
   readonly expiresAt: number
 }
 
+/** The client is moving to a 5-tuple that another server has. */
+export interface MoveAway {
+  readonly client: null
+  readonly ticket: string
+  readonly allocation: Allocation
+  readonly expiresAt: number
+}
+
 /**
  * What one client has on this server: relayed addresses, permissions, channels and their lifetimes (RFC 8656 §3.2).
  * Times are monotonic milliseconds; what has expired counts as absent at once and is removed by the sweep.
@@ -68,7 +76,7 @@ export class Allocation {
   client: FiveTuple
   /** Its connection is closed, and its ticket is still good: it waits for the client to come back. */
   isClientGone = false
-  move: Move | null = null
+  move: Move | MoveAway | null = null
   /** What lets its owner move it; null without mobility. */
   ticket: string | null = null
   /** The Refresh that used the last ticket: the same again gets the same answer. */
@@ -107,9 +115,10 @@ export class Allocation {
     limits: { readonly maxBytesPerSecond: number; readonly maxPacketsPerSecond: number },
     fingerprint: boolean,
     now: number,
+    source = client.client,
   ) {
     this.client = client
-    this.source = client.client
+    this.source = source
     this.user = user
     this.request = request
     this.quotaPlaces = quotaPlaces

@@ -58,6 +58,8 @@ export interface Unauthenticated {
   readonly challenge: Challenge | null
   /** A well-formed login that failed: counts against the budget of wrong guesses. */
   readonly guess: boolean
+  /** Whose temporary name, rightly signed for, has run out: what he has already he may keep. */
+  readonly lapsed?: Authenticated
 }
 
 /** The long-term credential mechanism (RFC 8489 §9.2.4) with accounts and TURN REST secrets side by side. */
@@ -153,7 +155,9 @@ export class Authenticator {
     // on with the key that its allocation was made with.
     const own = known?.username === login.username && (isLost || (account === null && known.temporary)) ? known : null
     const outcome = this.#verify(request, login, algorithm, isLost ? null : account, own)
-    if (typeof outcome !== 'string') return outcome
+    if (typeof outcome !== 'string') {
+      return 'expired' in outcome ? { ...refuse(401, outcome.expired, true), lapsed: outcome.user } : outcome
+    }
     return isLost ? refuseSilently(500, 'the user store does not answer') : refuse(401, outcome, true)
   }
 
@@ -181,7 +185,7 @@ export class Authenticator {
     algorithm: number,
     account: StoredUser | null,
     own: Authenticated | null,
-  ): Authenticated | string {
+  ): Authenticated | Lapsed | string {
     const { secrets, separator, strictExpiry } = this.#options
     const isSignedWith = verifierOf(request)
     const derive = algorithm === PasswordAlgorithm.SHA_256 ? longTermKeySha256 : longTermKey
@@ -209,10 +213,17 @@ export class Authenticator {
     if (secrets.length === 0 || username === null) return 'unknown user'
     if (rest.expiresAtMs === null) return 'no such user, and no timestamp in user name'
     if (key === undefined) return 'no secret matched'
-    if (expired !== null) return expired
     const warning = rest.inMilliseconds ? 'timestamp in user name is in milliseconds, not seconds' : null
-    return { ok: true, username, quotaName: rest.userid, key, integrity, temporary: true, warning }
+    const user = { ok: true, username, quotaName: rest.userid, key, integrity, temporary: true, warning } as const
+    if (expired === null) return user
+    return strictExpiry ? expired : { expired, user }
   }
+}
+
+/** A temporary name that has run out, and how long ago. */
+interface Lapsed {
+  readonly expired: string
+  readonly user: Authenticated
 }
 
 /** What a signed request must say (RFC 8489 §9.2.4). */

@@ -50,6 +50,14 @@ export class ChallengeLimit {
     return true
   }
 
+  /** Whether `take` would say no. */
+  isSpent(source: Address, now: number): boolean {
+    if (this.#granted === 0) return false
+    const slot = this.#slot(source)
+    const age = now + this.#clockOffsetMs - this.#startedAt[slot]!
+    return age < this.#windowMs && this.#used[slot]! >= this.#granted
+  }
+
   #slot({ family, w0, w1, w3 }: Address): number {
     const [a, b, c, d] = this.#seeds as unknown as [number, number, number, number]
     let hash = family === 4 ? Math.imul(w3 ^ a, b) : Math.imul(Math.imul(w0 ^ c, d) ^ (w1 + a), b)

@@ -51,6 +51,8 @@ export class Counters {
   readonly refusedAllocations = { quota: 0, address: 0 }
   /** Of clients from one 5-tuple to another (RFC 8016). */
   readonly moves = { begun: 0, completed: 0, abandoned: 0 }
+  /** Allocations that have come from another server of the same clients, and that have gone to one. */
+  readonly handovers = { in: 0, out: 0 }
   allocationsCreated = 0
   allocationsEnded = 0
   /** Of those that ended: nobody refreshed them. */

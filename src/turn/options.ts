@@ -10,7 +10,7 @@ import type { SourceCount } from './source-count.ts'
 /** What the core asks of relay ports: its own, or its share of what several threads have together. */
 export type PortSource = Pick<
   RelayPorts,
-  'take' | 'takePair' | 'takeReserved' | 'cancelReservation' | 'sweep' | 'free' | 'skip'
+  'thread' | 'take' | 'takePair' | 'takeReserved' | 'takeOver' | 'cancelReservation' | 'sweep' | 'free' | 'skip'
 >
 
 /** Everything that a TurnServer is told when it is made; resolved values, nothing left to default. */

@@ -64,6 +64,11 @@ export class PortClaims {
     return this.#pass(port, (thread + 1) | RESERVED, this.#self | IN_USE)
   }
 
+  /** Goes on using a port that `thread` has used; false when it has no use of it any more. */
+  takeOver(port: number, thread: number): boolean {
+    return this.#pass(port, (thread + 1) | IN_USE, this.#self | IN_USE)
+  }
+
   /** Ends our use of a port and keeps it; false when we have no use of it. */
   idle(port: number, mayBeWoken: boolean): boolean {
     if (!this.#pass(port, this.#self | IN_USE, this.#self | IDLE)) return false

@@ -28,6 +28,11 @@ export class PortPool {
     return this.#claims.adopt(port, thread)
   }
 
+  /** Goes on using what `thread` has used; false when it has no use of it any more. */
+  takeOver(port: number, thread: number): boolean {
+    return this.#claims.takeOver(port, thread)
+  }
+
   /** Gives a port back that is better not used again before `until`. Calls come in the order of time. */
   rest(port: number, until: number): void {
     if (this.#claims.idle(port, true)) this.#resting.push(port, until)

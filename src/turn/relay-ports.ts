@@ -66,6 +66,11 @@ export class RelayPorts {
     return this.#pool(local).adopt(local.port, thread)
   }
 
+  /** Takes a port that `thread` uses, with its socket; false when that is over. */
+  takeOver(local: Address, thread: number): boolean {
+    return this.#pool(local).takeOver(local.port, thread)
+  }
+
   /** Another thread has taken what was reserved here. */
   forgetReservation(token: Buffer): void {
     this.#reservations.delete(token.toString('hex'))

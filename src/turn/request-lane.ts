@@ -4,6 +4,7 @@ import { StunMessage } from '../stun/message.ts'
 import { allocate, allocated, repeatsAllocate } from './allocate.ts'
 import type { Allocation } from './allocation.ts'
 import type { AllocationTable } from './allocation-table.ts'
+import type { Arrivals } from './arrivals.ts'
 import { refuseAttributes } from './attributes.ts'
 import type { Authenticated } from './auth.ts'
 import { binding, classicBinding } from './binding.ts'
@@ -11,7 +12,7 @@ import { channelBind } from './channel-bind.ts'
 import type { Counters } from './counters.ts'
 import { createPermission } from './create-permission.ts'
 import type { FiveTuple } from './five-tuple.ts'
-import { refreshByTicket } from './mobility.ts'
+import { askElsewhere, refreshByTicket } from './mobility.ts'
 import { isTunnelled } from './peer-policy.ts'
 import { refresh } from './refresh.ts'
 import type { PacketRelay } from './relay.ts'
@@ -25,13 +26,21 @@ import type { TurnServer } from './turn-server.ts'
 export class RequestLane {
   readonly #turn: TurnServer
   readonly #allocations: AllocationTable
+  readonly #arrivals: Arrivals
   readonly #relay: PacketRelay
   readonly #responder: Responder
   readonly #counters: Counters
 
-  constructor(turn: TurnServer, allocations: AllocationTable, relay: PacketRelay, responder: Responder) {
+  constructor(
+    turn: TurnServer,
+    allocations: AllocationTable,
+    arrivals: Arrivals,
+    relay: PacketRelay,
+    responder: Responder,
+  ) {
     this.#turn = turn
     this.#allocations = allocations
+    this.#arrivals = arrivals
     this.#relay = relay
     this.#responder = responder
     this.#counters = turn.counters
@@ -82,6 +91,7 @@ export class RequestLane {
     }
     const allocation = this.#allocations.live(client, now)
     if (allocation === undefined) {
+      if (this.#arrivals.data(client, message.bytes, message.start, message.end, now)) return
       this.#counters.dropped['no-allocation']++
       return
     }
@@ -133,11 +143,15 @@ export class RequestLane {
       this.#repeat(allocation, now)
       return
     }
+    const arrival = allocation === undefined ? this.#arrivals.get(client, now) : undefined
     const claimed = allocation ?? (request.method === Method.REFRESH ? this.#turn.tickets.holder(request) : undefined)
-    const user = this.#authenticate(request, exchange, claimed, now)
+    const user = this.#authenticate(request, exchange, claimed, now, arrival?.exchange.user)
     if (user === null) return
     if (fingerprint && allocation !== undefined) allocation.fingerprint = true
-    const reply = refuseAttributes(request) ?? this.#dispatch(request, signed(exchange, user), allocation, now)
+    const reply =
+      arrival !== undefined
+        ? this.#arrivals.request(request, signed(exchange, user), arrival)
+        : (refuseAttributes(request) ?? this.#dispatch(request, signed(exchange, user), allocation, now))
     if (reply !== null) this.#responder.respond(signed(exchange, user), reply)
   }
 
@@ -154,7 +168,7 @@ export class RequestLane {
     }
     if (request.method === Method.CONNECTION_BIND) return refuse(ErrorCode.BAD_REQUEST, 'no such connection')
     if (request.method === Method.REFRESH && request.has(Attribute.MOBILITY_TICKET)) {
-      return refreshByTicket(request, exchange, allocation, this.#turn, now)
+      return refreshByTicket(request, exchange, allocation, this.#arrivals, this.#turn, now)
     }
     if (allocation === undefined || allocation.state !== 'open') {
       return refuse(ErrorCode.ALLOCATION_MISMATCH, 'the 5-tuple has no allocation')
@@ -181,10 +195,19 @@ export class RequestLane {
     exchange: Exchange,
     allocation: Allocation | undefined,
     now: number,
+    known = allocation?.user,
   ): SignedExchange['user'] | null {
     const { authenticator } = this.#turn.options
-    const result = authenticator.authenticate(request, exchange.client, allocation?.user ?? null)
+    const result = authenticator.authenticate(request, exchange.client, known ?? null)
     if (result.ok) return result
+    // Whether he has anything to keep, another server may know.
+    if (
+      result.lapsed !== undefined &&
+      allocation === undefined &&
+      this.#mayMove(request, exchange, result.lapsed, now)
+    ) {
+      return null
+    }
     // Signed with the right key and refused all the same: the account is gone, and so is what it had. A forged request
     // does not get here, or anybody could end anybody's allocation.
     if (
@@ -201,6 +224,15 @@ export class RequestLane {
     }
     this.#refuseStranger(exchange, { error: result.code, ...result }, now)
     return null
+  }
+
+  #mayMove(request: StunMessage, exchange: Exchange, user: Authenticated, now: number): boolean {
+    if (request.method !== Method.REFRESH || !this.#turn.options.mobility || this.#arrivals.has(exchange.client)) {
+      return false
+    }
+    return (
+      refuseAttributes(request) === null && askElsewhere(request, signed(exchange, user), this.#arrivals, true, now)
+    )
   }
 
   /** Over UDP the source may be forged: whoever it belongs to must not be flooded with our answers. */

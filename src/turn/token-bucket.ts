@@ -28,10 +28,29 @@ export class TokenBucket {
     return true
   }
 
+  /** How much of a second's worth is not there now. */
+  spent(now: number): Spent {
+    if (now > this.#filledAt) this.#refill(now)
+    return { bytes: this.bytesPerSecond - this.#bytes, packets: this.packetsPerSecond - this.#packets }
+  }
+
+  /** Goes on where another one was. */
+  resume({ bytes, packets }: Spent, now: number): void {
+    this.#bytes = this.bytesPerSecond - bytes
+    this.#packets = this.packetsPerSecond - packets
+    this.#filledAt = now
+  }
+
   #refill(now: number): void {
     const seconds = (now - this.#filledAt) / 1000
     this.#filledAt = now
     this.#bytes = Math.min(this.bytesPerSecond, this.#bytes + seconds * this.bytesPerSecond)
     this.#packets = Math.min(this.packetsPerSecond, this.#packets + seconds * this.packetsPerSecond)
   }
+}
+
+/** What a TokenBucket has to be refilled with. */
+export interface Spent {
+  readonly bytes: number
+  readonly packets: number
 }

@@ -1,11 +1,15 @@
-import type { Address } from '../stun/address.ts'
+import { Address } from '../stun/address.ts'
+import { ErrorCode } from '../stun/constants.ts'
 import { cancelReservation, relayUnavailable } from './allocate.ts'
 import type { Allocation } from './allocation.ts'
 import { AllocationTable } from './allocation-table.ts'
+import { Arrivals } from './arrivals.ts'
 import { Counters } from './counters.ts'
 import type { Effects } from './effects.ts'
+import { type Answer, type Departure, type Elsewhere, NOWHERE_ELSE, type Question } from './elsewhere.ts'
 import type { ClientTransport, FiveTuple } from './five-tuple.ts'
-import { Tickets } from './mobility.ts'
+import { refreshForElsewhere, Tickets } from './mobility.ts'
+import { type MovedAllocation, packed, unpacked } from './moved-allocation.ts'
 import type { TurnOptions, TurnSettings } from './options.ts'
 import { type IcmpError, PeerErrors } from './peer-errors.ts'
 import type { PeerPolicy } from './peer-policy.ts'
@@ -27,22 +31,27 @@ export class TurnServer {
   readonly sources: SourceCount
   readonly tickets: Tickets
   readonly #effects: Effects
+  readonly #elsewhere: Elsewhere
+  readonly #arrivals: Arrivals
   readonly #allocations = new AllocationTable(this.counters)
   readonly #relay: PacketRelay
   readonly #peerErrors: PeerErrors
   readonly #requests: RequestLane
   #draining = false
 
-  constructor(options: TurnOptions, effects: Effects, world: { random(size: number): Buffer }) {
+  constructor(options: TurnOptions, effects: Effects, world: { random(size: number): Buffer; elsewhere?: Elsewhere }) {
+    const { elsewhere = NOWHERE_ELSE } = world
     this.options = { ...options }
     this.#effects = effects
+    this.#elsewhere = elsewhere
     this.sources = options.sources
-    this.tickets = new Tickets(world.random)
+    this.tickets = new Tickets(world.random, elsewhere)
     this.relayChoice = new RelayChoice(options.relayAddresses, options.relayWhereReached)
     this.#relay = new PacketRelay(this.options, effects, this.counters, world.random)
     this.#peerErrors = new PeerErrors(this.options, effects, world.random)
     const responder = new Responder(this.options, effects, this.counters)
-    this.#requests = new RequestLane(this, this.#allocations, this.#relay, responder)
+    this.#arrivals = new Arrivals(this, elsewhere, responder)
+    this.#requests = new RequestLane(this, this.#allocations, this.#arrivals, this.#relay, responder)
   }
 
   /** One whole datagram, or one whole frame of a stream (RFC 7983 tells by the first byte what it is). */
@@ -55,7 +64,7 @@ export class TurnServer {
     if (first >= 0x40 && first <= 0x7f) {
       const allocation = this.#allocations.live(client, now)
       if (allocation !== undefined) this.#relay.channelData(allocation, bytes, start, end, now)
-      else this.counters.dropped['no-allocation']++
+      else if (!this.#arrivals.data(client, bytes, start, end, now)) this.counters.dropped['no-allocation']++
       return
     }
     if (first < 4) {
@@ -92,6 +101,7 @@ export class TurnServer {
 
   /** The connection is gone, and its allocation with it (RFC 8656 §5), unless a ticket can take that to another. */
   clientClosed(client: FiveTuple, now: number): void {
+    this.#arrivals.leave(client)
     const allocation = this.#allocations.get(client, now)
     if (allocation === undefined || this.#allocations.leave(allocation, client)) return
     if (allocation.ticket === null) this.release(allocation, now)
@@ -100,12 +110,28 @@ export class TurnServer {
 
   /** Whether credentials have been seen on this 5-tuple, so that a driver may be generous. */
   hasAllocation(client: FiveTuple): boolean {
-    return this.#allocations.has(client)
+    return this.#allocations.has(client) || this.#arrivals.has(client)
+  }
+
+  /** What another server of the same clients wants to know, or to have. */
+  answer(question: Question, now: number): Answer {
+    if (question.kind === 'ticket') return refreshForElsewhere(question, this, now)
+    const allocation = this.#allocations.depart(question.departure.ticket, now)
+    if (allocation === undefined) {
+      return { kind: 'refused', error: ErrorCode.ALLOCATION_MISMATCH, reason: 'the client has moved elsewhere' }
+    }
+    return { kind: 'moved', allocation: this.#give(allocation, now) }
+  }
+
+  /** The answer to a question of ours (Elsewhere.ask). */
+  answered(id: number, answer: Answer, now: number): void {
+    this.#arrivals.answered(id, answer, now)
   }
 
   /** Once a second: removes what has expired. */
   sweep(now: number): void {
     this.#allocations.sweep(now, this.expire)
+    this.#arrivals.sweep(now)
     this.options.relayPorts.sweep(now, this.#reservationExpired)
   }
 
@@ -139,6 +165,11 @@ export class TurnServer {
 
   get allocationCount(): number {
     return this.#allocations.size
+  }
+
+  /** Clients whose allocations are still with another server. */
+  get arrivalCount(): number {
+    return this.#arrivals.size
   }
 
   /** Clients on their way from one 5-tuple to another. */
@@ -206,6 +237,62 @@ export class TurnServer {
   /** Begins the move of an allocation to where its owner has shown a ticket. */
   move(allocation: Allocation, client: FiveTuple, now: number): void {
     this.#allocations.move(allocation, client, now)
+  }
+
+  /** Begins the move of an allocation to a 5-tuple that another server has. */
+  moveAway(allocation: Allocation, ticket: string, now: number): Departure {
+    this.#allocations.moveAway(allocation, ticket, now)
+    return { holder: this.options.relayPorts.thread, ticket, relay: allocation.relays[0]!.local.toString() }
+  }
+
+  /** Goes on serving an allocation that another server has given away. */
+  adopt(moved: MovedAllocation, client: FiveTuple, isClientGone: boolean, now: number): void {
+    const allocation = unpacked(moved, client, this, now)
+    const { relayPorts, quota } = this.options
+    const { holder } = moved
+    allocation.isClientGone = isClientGone
+    this.counters.handovers.in++
+    this.sources.add(allocation.source)
+    const isEntered = this.#allocations.adopt(allocation)
+    this.tickets.adopt(allocation)
+    const { relays } = allocation
+    const isOurs = quota.takeOver(allocation.user.quotaName, holder, () =>
+      relays.map(({ local }) => relayPorts.takeOver(local, holder)).every((isTaken) => isTaken),
+    )
+    if (!isOurs) allocation.quotaPlaces = 0
+    // Each of them, whatever becomes of the others: nobody else will close it.
+    const isServed = relays.map((relay, i) => this.#elsewhere.attach(relay, moved.relays[i]!.descriptor))
+    if (!isEntered || !isOurs || isServed.includes(false)) this.release(allocation, now)
+  }
+
+  /** What was given away has been taken: its client's address counts there, and no longer here. */
+  given({ source }: Pick<MovedAllocation, 'source'>): void {
+    this.sources.remove(Address.parse(source)!)
+  }
+
+  /** Ends an allocation that was given away and has reached nobody; its sockets are closed. */
+  discard({ relays, user, quotaPlaces, source }: MovedAllocation, now: number): void {
+    const { relayPorts, quota } = this.options
+    this.given({ source })
+    const ours = relays
+      .map(({ host, port }) => Address.parse(host, port)!)
+      .filter((local) => relayPorts.takeOver(local, relayPorts.thread))
+    if (ours.length === 0) return
+    this.counters.handovers.in++
+    this.counters.allocationsEnded++
+    for (const local of ours) relayPorts.free(local, now)
+    quota.give(user.quotaName, quotaPlaces)
+  }
+
+  /** Lets go of an allocation without ending it. What it counts for stays counted here until it is taken over. */
+  #give(allocation: Allocation, now: number): MovedAllocation {
+    const { relayPorts } = this.options
+    const moved = packed(allocation, relayPorts.thread, (relay) => this.#elsewhere.detach(relay), now)
+    this.counters.handovers.out++
+    this.tickets.forget(allocation)
+    for (const relay of allocation.relays) relay.state = 'closed'
+    allocation.state = 'ended'
+    return moved
   }
 
   /** Ends a connection that cannot go on. */

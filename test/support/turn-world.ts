@@ -5,12 +5,13 @@ import type { StunWriter } from '../../src/stun/writer.ts'
 import { Authenticator, type AuthOptions } from '../../src/turn/auth.ts'
 import { ChallengeLimit } from '../../src/turn/challenge-limit.ts'
 import { HEADROOM, TAILROOM } from '../../src/turn/effects.ts'
+import { NOWHERE_ELSE } from '../../src/turn/elsewhere.ts'
 import { ExternalIp, type ExternalIpPair } from '../../src/turn/external-ip.ts'
 import { type ClientTransport, FiveTuple } from '../../src/turn/five-tuple.ts'
 import { Nonces } from '../../src/turn/nonce.ts'
 import type { TurnOptions, TurnSettings } from '../../src/turn/options.ts'
 import { PeerPolicy, type PeerRange, type PeerRules, parsePeerRange } from '../../src/turn/peer-policy.ts'
-import type { Quota } from '../../src/turn/quota.ts'
+import { Quota } from '../../src/turn/quota.ts'
 import type { Relay } from '../../src/turn/relay-address.ts'
 import { RelayPorts } from '../../src/turn/relay-ports.ts'
 import { SourceCount } from '../../src/turn/source-count.ts'
@@ -19,6 +20,7 @@ import { StaticUsers } from '../../src/turn/user-store.ts'
 import { Clock } from './clock.ts'
 import { defaultSettings } from './default-settings.ts'
 import { EffectsRecorder } from './effects-recorder.ts'
+import type { Neighbours } from './neighbours.ts'
 import { quotaOf } from './quota.ts'
 import { Answer, channelData, type Login, type RequestOptions, TurnClient, type Write } from './turn-client.ts'
 
@@ -37,6 +39,8 @@ export interface WorldOptions {
   readonly guessesPerMinute?: number
   readonly externalIps?: readonly ExternalIpPair[]
   readonly denied?: string
+  /** Other worlds that the same clients may come to. */
+  readonly neighbours?: Neighbours
 }
 
 /** A TurnServer with everything around it but the network. */
@@ -52,9 +56,14 @@ export class TurnWorld {
   #connections = 0
   #clients = 0
   readonly #rules: PeerRules
+  readonly #neighbours: Neighbours | null
 
   constructor(options: WorldOptions = {}) {
-    const { settings, auth, ports = [49152, 65535], externalIps = [] } = options
+    const { settings, auth, ports = [49152, 65535], externalIps = [], userQuota = 0, neighbours } = options
+    const { thread, elsewhere } = neighbours?.join(this) ?? { thread: 0, elsewhere: NOWHERE_ELSE }
+    this.#neighbours = neighbours ?? null
+    // What one world sends must not be taken for what another one does.
+    this.#clients = thread * 1000
     const relayAddresses = (options.relayAddresses ?? ['192.0.2.1', '2001:db8::1']).map((ip) => Address.parse(ip)!)
     const externalIp = new ExternalIp(externalIps, relayAddresses)
     this.#rules = {
@@ -89,17 +98,20 @@ export class TurnWorld {
       ...defaultSettings,
       ...settings,
       authenticator: new Authenticator(this.#auth, this.nonces, () => this.clock.wall),
-      quota: quotaOf({ user: options.userQuota ?? 0 }),
+      quota: neighbours === undefined ? quotaOf({ user: userQuota }) : new Quota(neighbours.quota(userQuota), thread),
       challengeLimit: new ChallengeLimit(options.challengesPerSecond ?? 0, 1000, randomBytes),
       guessLimit: new ChallengeLimit(options.guessesPerMinute ?? 0, 60_000, randomBytes),
       relayAddresses,
       relayWhereReached: options.relayWhereReached ?? false,
-      relayPorts: new RelayPorts({ minPort: ports[0], maxPort: ports[1] }, randomBytes),
+      relayPorts: new RelayPorts({ minPort: ports[0], maxPort: ports[1] }, randomBytes, {
+        thread,
+        claims: neighbours?.claims ?? new Map(),
+      }),
       sources: new SourceCount(),
       externalIp,
       peerPolicy: new PeerPolicy(this.#rules),
     }
-    this.server = new TurnServer(this.options, this.effects, { random: randomBytes })
+    this.server = new TurnServer(this.options, this.effects, { random: randomBytes, elsewhere })
   }
 
   get now(): number {
@@ -128,6 +140,7 @@ export class TurnWorld {
     borrowed.fill(0xdd)
     if (fiveTuple.connection === 0) refilled.client.setIpv4(0, 0)
     if (this.opensRelays) this.openRelays()
+    if (this.#neighbours?.isPrompt) this.#neighbours.deliver()
   }
 
   peerData(relay: Relay, peer: string, data: Buffer): void {

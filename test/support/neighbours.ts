@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto'
+import { ErrorCode } from '../../src/stun/constants.ts'
+import type { Answer, Elsewhere, Question } from '../../src/turn/elsewhere.ts'
+import { claimMemory } from '../../src/turn/port-claims.ts'
+import { type QuotaMemory, quotaMemory } from '../../src/turn/quota.ts'
+import type { Relay } from '../../src/turn/relay-address.ts'
+import type { TurnWorld } from './turn-world.ts'
+
+const RELAY_PORTS = { minPort: 49152, maxPort: 65535 }
+const UNKNOWN: Answer = { kind: 'refused', error: ErrorCode.ALLOCATION_MISMATCH, reason: 'no such ticket' }
+
+/** Several worlds among which the 5-tuples of the same clients are spread. What one says to another is copied. */
+export class Neighbours {
+  readonly worlds: TurnWorld[] = []
+  readonly claims: ReadonlyMap<string, SharedArrayBuffer> = new Map(
+    ['192.0.2.1', '2001:db8::1'].map((host) => [host, claimMemory(RELAY_PORTS)]),
+  )
+  /** Where each good ticket leads to. */
+  readonly tickets = new Map<string, TurnWorld>()
+  /** Every question so far. */
+  readonly questions: Question[] = []
+  /** Whether they are answered as soon as they are asked. */
+  isPrompt = true
+  /** Whether sockets that come from elsewhere can be served. */
+  canAttach = true
+  /** Given away by one world and not taken by another. */
+  readonly detached = new Map<number, string>()
+  #quota: QuotaMemory | null = null
+  readonly #mail: (() => void)[] = []
+  #lastDescriptor = 100
+
+  /** Makes a world one of them; its number, and how it reaches the others. */
+  join(world: TurnWorld): { readonly thread: number; readonly elsewhere: Elsewhere } {
+    const thread = this.worlds.push(world) - 1
+    const elsewhere: Elsewhere = {
+      ask: (id, question) => {
+        this.questions.push(question)
+        const copy = structuredClone(question)
+        this.#mail.push(() => this.#ask(world, id, copy))
+        return true
+      },
+      ticketIssued: (ticket) => this.tickets.set(ticket, world),
+      ticketRevoked: (ticket) => this.tickets.delete(ticket),
+      detach: (relay) => this.#detach(world, relay),
+      attach: (relay, descriptor) => this.#attach(world, relay, descriptor),
+    }
+    return { thread, elsewhere }
+  }
+
+  /** What all of them count in. */
+  quota(user: number): QuotaMemory {
+    this.#quota ??= quotaMemory({ user, total: 0 }, { threads: 8, ports: 2000 }, randomBytes)
+    return this.#quota
+  }
+
+  /** Lets everybody hear what he has been told. */
+  deliver(): void {
+    for (let read = this.#mail.shift(); read !== undefined; read = this.#mail.shift()) read()
+  }
+
+  #ask(asker: TurnWorld, id: number, question: Question): void {
+    const asked =
+      question.kind === 'ticket' ? this.tickets.get(question.ticket) : this.worlds[question.departure.holder]
+    const answer = structuredClone(asked?.server.answer(question, asked.now) ?? UNKNOWN)
+    if (answer.kind === 'moved' && answer.allocation.ticket !== null) this.tickets.set(answer.allocation.ticket, asker)
+    this.#mail.push(() => {
+      asker.server.answered(id, answer, asker.now)
+      if (answer.kind === 'moved') this.worlds[answer.allocation.holder]!.server.given(answer.allocation)
+    })
+  }
+
+  #detach({ effects }: TurnWorld, relay: Relay): number {
+    if (!effects.open.delete(relay)) throw new Error('gave away a relay that is not open')
+    this.detached.set(++this.#lastDescriptor, relay.local.toString())
+    return this.#lastDescriptor
+  }
+
+  #attach({ effects }: TurnWorld, relay: Relay, descriptor: number): boolean {
+    if (this.detached.get(descriptor) !== relay.local.toString()) throw new Error('took what nobody has given away')
+    this.detached.delete(descriptor)
+    effects.open.add(relay)
+    return this.canAttach
+  }
+}
