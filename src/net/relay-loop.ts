@@ -214,6 +214,30 @@ export class RelayLoop implements Effects {
     relay.handle = -1
   }
 
+  /** Lets go of the socket of an open relay, for another thread to serve. */
+  detach(relay: Relay): number {
+    // The core gives away what is open, and nothing else.
+    const socket = this.#batch.at(relay.handle)!
+    this.#batch.detach(socket)
+    this.#options.onDescriptor(relay.handle, null)
+    relay.handle = -1
+    return socket.fd
+  }
+
+  /** Serves what another thread has let go of; false, and it is closed, when that cannot be. */
+  attach(relay: Relay, fd: number): boolean {
+    try {
+      // The thread before may have left another one.
+      setHopLimit(fd, relay.local.family, 0)
+      this.#serve(relay, fd)
+      return true
+    } catch (error) {
+      closeDescriptor(fd)
+      this.errors.count('relay', error)
+      return false
+    }
+  }
+
   closeClient(client: FiveTuple): void {
     if (client.isStream) this.#streams?.closeClient(client)
     else this.#datagrams.closeClient(client)
@@ -255,10 +279,7 @@ export class RelayLoop implements Effects {
       if (isReserved(fd)) throw new SystemCallError('socket', 'EMFILE')
       keepErrors(fd, relay.local.family)
       reportHeaders(fd, relay.local.family)
-      const socket = new BatchSocket(fd, relay.local, this.counters.relay, null, relay)
-      this.#batch.add(socket)
-      relay.handle = socket.token
-      this.#options.onDescriptor(relay.handle, fd)
+      this.#serve(relay, fd)
     } catch (error) {
       if (fd >= 0) closeDescriptor(fd)
       this.turn.relayFailed(relay, this.errors.relayFailure(error), this.#clock())
@@ -266,5 +287,12 @@ export class RelayLoop implements Effects {
     }
     this.#log.opened(relay)
     this.turn.relayOpened(relay, this.#clock())
+  }
+
+  #serve(relay: Relay, fd: number): void {
+    const socket = new BatchSocket(fd, relay.local, this.counters.relay, null, relay)
+    this.#batch.add(socket)
+    relay.handle = socket.token
+    this.#options.onDescriptor(relay.handle, fd)
   }
 }

@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
+import type { FromMover, ToMover } from './handovers.ts'
 import type { HttpOptions } from './http-answer.ts'
 import type { Session } from './session.ts'
 import type { PortMessage } from './shared-ports.ts'
@@ -16,6 +17,8 @@ export interface RelayWorkerData {
   readonly dtls: unknown
   /** Which of all the threads it is, counted from 0. */
   readonly thread: number
+  /** Whether a client's next 5-tuple may come to another thread. */
+  readonly hasOthers: boolean
   /** Bound UDP descriptors, which stay the main thread's. */
   readonly listeners: readonly number[]
   /** Its TCP and TLS; null for none. */
@@ -48,6 +51,7 @@ export interface StreamsPlan {
 
 export type ToWorker =
   | PortMessage
+  | ToMover
   | { readonly kind: 'listen'; readonly fd: number }
   /** All threads have been told of a reservation. */
   | { readonly kind: 'announced'; readonly token: string }
@@ -60,6 +64,7 @@ export type ToWorker =
 
 export type FromWorker =
   | PortMessage
+  | FromMover
   | { readonly kind: 'ready' }
   /** There are lines to write. */
   | { readonly kind: 'lines' }

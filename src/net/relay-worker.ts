@@ -4,6 +4,7 @@ import { type DtlsPlan, dtlsOf } from '../start/dtls.ts'
 import { peerPolicy, turnOptions } from '../start/turn-options.ts'
 import type { PeerPlan, TurnPlan } from '../start/turn-plan.ts'
 import { replaceHmac } from '../stun/hmac.ts'
+import { type Elsewhere, NOWHERE_ELSE } from '../turn/elsewhere.ts'
 import { Quota } from '../turn/quota.ts'
 import type { Relay } from '../turn/relay-address.ts'
 import { RelayPorts } from '../turn/relay-ports.ts'
@@ -52,6 +53,17 @@ const postponed: ToWorker[] = []
 const dtls = data.dtls === null ? null : dtlsOf(data.dtls, log)
 const descriptors = new Int32Array(data.descriptors)
 
+const elsewhere: Elsewhere = {
+  ask: (id, question) => {
+    tell({ kind: 'question', id, question })
+    return true
+  },
+  ticketIssued: (ticket) => tell({ kind: 'ticket', ticket, isGood: true }),
+  ticketRevoked: (ticket) => tell({ kind: 'ticket', ticket, isGood: false }),
+  detach: (relay) => loop.detach(relay),
+  attach: (relay, descriptor) => loop.attach(relay, descriptor),
+}
+
 const loop = new RelayLoop(
   {
     wakeUp,
@@ -69,7 +81,11 @@ const loop = new RelayLoop(
       if (place < descriptors.length) descriptors[place] = fd === null ? 0 : fd + 1
     },
   },
-  (effects) => new TurnServer(turnOptions(plan, { quota, relayPorts, sources }), effects, { random }),
+  (effects) =>
+    new TurnServer(turnOptions(plan, { quota, relayPorts, sources }), effects, {
+      random,
+      elsewhere: data.hasOthers ? elsewhere : NOWHERE_ELSE,
+    }),
 )
 const readings = new TurnReadings(loop.turn.counters, loop.counters)
 const publish = new SharedCounters(data.counters).publisher(readings)
@@ -137,6 +153,19 @@ function obey(message: ToWorker): void {
     case 'sessions':
       show()
       tell({ kind: 'sessions', id: message.id, sessions: sessionsNow() })
+      break
+    case 'question':
+      tell({ kind: 'answer', id: message.id, answer: loop.turn.answer(message.question, clock()) })
+      break
+    case 'answer':
+      loop.turn.answered(message.id, message.answer, clock())
+      if (message.answer.kind === 'moved') tell({ kind: 'adopted', id: message.id })
+      break
+    case 'given':
+      loop.turn.given(message)
+      break
+    case 'returned':
+      loop.turn.discard(message.allocation, clock())
       break
     case 'close':
       isClosing = true

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker, type WorkerOptions } from 'node:worker_threads'
 import type { Log } from '../log.ts'
 import type { BoundAddress } from './driver.ts'
+import { Handovers } from './handovers.ts'
 import { LineQueue } from './line-queue.ts'
 import { closeDescriptor } from './linux/descriptors.ts'
 import { linuxSupport } from './linux/system-calls.ts'
@@ -78,6 +79,10 @@ export class RelayWorkers {
   readonly #streams: StreamListeners
   readonly #places: SharedPlaces
   readonly #members: Member[] = []
+  readonly #handovers = new Handovers({
+    tell: (thread, message) => this.#tell(this.#members[thread]!, message),
+    closeDescriptor,
+  })
   #peers: ToWorker | null = null
   #dtls: unknown
   #tls: TlsOptions | null
@@ -209,6 +214,7 @@ export class RelayWorkers {
       plan,
       dtls: this.#dtls,
       thread: member.thread,
+      hasOthers: this.#options.threads > 1,
       listeners: this.#listeners.descriptorsOf(member.thread),
       streams: this.#streamsOf(member.thread),
       wakeUp: member.wakeUp,
@@ -259,6 +265,12 @@ export class RelayWorkers {
       case 'ready':
       case 'lines':
         break
+      case 'ticket':
+      case 'question':
+      case 'answer':
+      case 'adopted':
+        this.#handovers.hear(member.thread, message)
+        break
       default:
         this.#passOn(member, message)
     }
@@ -285,9 +297,12 @@ export class RelayWorkers {
     for (const member of this.#members) this.#tell(member, message)
   }
 
-  #tell({ control, wakeUp }: Member, message: ToWorker): void {
-    control?.postMessage(message)
+  /** False when nobody is there to hear it. */
+  #tell({ control, wakeUp }: Member, message: ToWorker): boolean {
+    if (control === null) return false
+    control.postMessage(message)
     wake(wakeUp)
+    return true
   }
 
   /** Its relay sockets, its places and its open questions are ours to clear away. */
@@ -298,11 +313,11 @@ export class RelayWorkers {
     this.#writeLines(member)
     member.control?.close()
     member.control = null
-    for (let place = 0; place < member.descriptors.length; place++) {
-      const fd = member.descriptors[place]! - 1
-      if (fd >= 0) closeDescriptor(fd)
+    for (const fd of new Set([...descriptorsOf(member), ...this.#handovers.arrivingAt(member.thread)])) {
+      closeDescriptor(fd)
     }
     member.descriptors.fill(0)
+    this.#handovers.forget(member.thread)
     takeBackPlaces(this.#places, member.thread)
     for (const answer of member.questions.values()) answer([])
     member.questions.clear()
@@ -370,4 +385,12 @@ interface Member {
   worker: Worker | null
   control: MessagePort | null
   ready: Promise<void>
+}
+
+/** What it had open. */
+function descriptorsOf({ descriptors }: Member): number[] {
+  return Array.from(
+    descriptors.filter((entry) => entry > 0),
+    (entry) => entry - 1,
+  )
 }

@@ -64,10 +64,19 @@ export class SharedCounters {
 
   /** Takes over what a thread that is no more has counted; what was the case in it is over, its allocations have ended. */
   inherit(other: SharedCounters): void {
-    const leaves = leavesOf(new TurnReadings())
+    const readings = new TurnReadings()
+    const leaves = leavesOf(readings)
     for (let i = 0; i < this.#numbers.length; i++) if (!leaves[i]?.isGauge) this.#numbers[i]! += other.#numbers[i]!
-    const place = (name: keyof Counters) => leaves.findIndex(({ key }) => key === name)
-    this.#numbers[place('allocationsEnded')] = this.#numbers[place('allocationsCreated')]!
+    const place = (holder: object, name: string) =>
+      leaves.findIndex((leaf) => leaf.holder === holder && leaf.key === name)
+    const { turn } = readings
+    const [created, came, left] = [
+      place(turn, 'allocationsCreated'),
+      place(turn.handovers, 'in'),
+      place(turn.handovers, 'out'),
+    ]
+    this.#numbers[place(turn, 'allocationsEnded')] =
+      this.#numbers[created]! + this.#numbers[came]! - this.#numbers[left]!
   }
 }
 

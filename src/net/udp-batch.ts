@@ -152,6 +152,12 @@ export class UdpBatch {
     socket.token = -1
   }
 
+  /** Sends what waits in it and forgets it; its descriptor stays open, for somebody else to poll. */
+  detach(socket: BatchSocket): void {
+    this.remove(socket)
+    this.#poll.remove(socket.fd)
+  }
+
   /** Waits up to `timeoutMs` for datagrams, hands them on and sends what came of it. Returns when the waiting was over. */
   poll(timeoutMs: number): number {
     const ready = this.#poll.wait(timeoutMs)

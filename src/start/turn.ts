@@ -94,12 +94,8 @@ function relayThreads(config: Config, { udp, streams }: NetOptions, log: Log): n
   if (wanted === 0) return alone('relay-threads=0')
   const support = relayWorkersSupport()
   if (!support.available) return alone(support.reason)
-  // A client that comes back from elsewhere may come to any thread, and its allocation is in one.
-  const isFewer = config.mobility && wanted > 1
-  const threads = isFewer ? 1 : wanted
-  const reason = isFewer ? { reason: 'mobility: all clients on one' } : {}
-  log.info({ threads, ...reason }, 'UDP packets are moved in batches (recvmmsg, sendmmsg)')
-  return threads
+  log.info({ threads: wanted }, 'UDP packets are moved in batches (recvmmsg, sendmmsg)')
+  return wanted
 }
 
 // The port of a transport is that of its first socket: what was asked for, or what the system chose for port 0. Where TCP comes

@@ -51,14 +51,11 @@ describe('how UDP packets are moved', () => {
     expect(await threadsInMetrics()).toEqual(['dgram', '1'])
   })
 
-  test.runIf(relayWorkersSupport().available)(
-    'by one thread with mobility: who moves finds his allocation',
-    async () => {
-      server = await startTestServer({ 'udp-io': 'auto', mobility: true, 'relay-threads': '3' })
-      expect(server.turn.workers?.size).toBe(1)
-      expect(await choices()).toMatchObject([{ level: 'info', threads: 1, reason: 'mobility: all clients on one' }])
-    },
-  )
+  test.runIf(relayWorkersSupport().available)('by as many threads with mobility as without', async () => {
+    server = await startTestServer({ 'udp-io': 'auto', mobility: true, 'relay-threads': '3' })
+    expect(server.turn.workers?.size).toBe(3)
+    expect(await choices()).toMatchObject([{ level: 'info', threads: 3 }])
+  })
 
   test('RES-04 the quota of a user counts what he has in every thread', async () => {
     server = await startTestServer({ 'udp-io': 'auto', 'user-quota': '2', 'relay-threads': '2' })

@@ -110,15 +110,17 @@ export async function startThreads(options: ThreadOptions = {}) {
     workers.addTo(sum)
     return sum
   }
-  /** How many allocations each thread has created so far. */
-  const created = async () => {
+  /** Of each thread that was started, the dead among them. */
+  const readingsByThread = async () => {
     await workers.sessions()
     return counters.map((memory) => {
       const sum = new TurnReadings()
       new SharedCounters(memory).addTo(sum)
-      return sum.turn.allocationsCreated
+      return sum
     })
   }
+  /** How many allocations each thread has created so far. */
+  const created = async () => (await readingsByThread()).map(({ turn }) => turn.allocationsCreated)
   const portOf = (transport: 'udp' | 'tcp') =>
     workers.addresses.find((bound) => bound.transport === transport)?.address.port ?? 0
   const port = portOf('udp')
@@ -129,6 +131,7 @@ export async function startThreads(options: ThreadOptions = {}) {
     port,
     streamPort: portOf('tcp'),
     readings,
+    readingsByThread,
     created,
     client: () => LoopbackClient.overUdp(port),
   }

@@ -12,11 +12,16 @@ export class Poll {
     if (this.fd < 0) throw new SystemCallError('epoll_create1', lastError())
   }
 
-  /** Until the descriptor is closed. Throws SystemCallError. */
+  /** Until the descriptor is closed or removed. Throws SystemCallError. */
   add(fd: number, token: number): void {
     this.#change.set(0, EPOLLIN, token)
     if (this.#native.epoll_ctl(this.fd, EPOLL.CTL_ADD, fd, this.#change.words) < 0)
       throw new SystemCallError('epoll_ctl', lastError())
+  }
+
+  /** What has been found ready already is told all the same. */
+  remove(fd: number): void {
+    this.#native.epoll_ctl(this.fd, EPOLL.CTL_DEL, fd, this.#change.words)
   }
 
   /** How many are ready, at most 64; 0 after `timeoutMs` or when a signal came. */
