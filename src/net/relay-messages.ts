@@ -3,7 +3,7 @@ import type { FromMover, ToMover } from './handovers.ts'
 import type { HttpOptions } from './http-answer.ts'
 import type { Session } from './session.ts'
 import type { PortMessage } from './shared-ports.ts'
-import type { SocketKind } from './socket-errors.ts'
+import type { ErrorCount } from './socket-errors.ts'
 import type { StreamLimits } from './stream-connection.ts'
 import type { StreamListener } from './stream-listeners.ts'
 import type { SharedPlaces } from './stream-places.ts'
@@ -68,5 +68,5 @@ export type FromWorker =
   | { readonly kind: 'ready' }
   /** There are lines to write. */
   | { readonly kind: 'lines' }
-  | { readonly kind: 'errors'; readonly counts: readonly [SocketKind, string, number][] }
+  | { readonly kind: 'errors'; readonly news: readonly ErrorCount[] }
   | { readonly kind: 'sessions'; readonly id: number; readonly sessions: readonly Session[] }

@@ -89,7 +89,6 @@ const loop = new RelayLoop(
 )
 const readings = new TurnReadings(loop.turn.counters, loop.counters)
 const publish = new SharedCounters(data.counters).publisher(readings)
-let told = ''
 let shownAt = clock()
 let flushedAt = shownAt
 let isClosing = false
@@ -198,13 +197,8 @@ function show(): void {
   shownAt = clock()
   readings.update(loop.turn.openAllocations, loop.openRelays)
   publish()
-  const { counts } = loop.errors
-  const kinds = Object.entries(counts) as [keyof typeof counts, Map<string, number>][]
-  const all = kinds.flatMap(([kind, codes]) => Array.from(codes, ([code, count]) => [kind, code, count] as const))
-  const text = all.join()
-  if (text === told) return
-  told = text
-  tell({ kind: 'errors', counts: all.map(([kind, code, count]) => [kind, code, count]) })
+  const news = loop.errors.news()
+  if (news.length > 0) tell({ kind: 'errors', news })
 }
 
 function sessionsNow(): Session[] {

@@ -14,7 +14,7 @@ import { ReuseListeners } from './reuse-listeners.ts'
 import type { Session } from './session.ts'
 import { SharedCounters, type TurnReadings } from './shared-counters.ts'
 import type { PortMessage } from './shared-ports.ts'
-import type { SocketErrors, SocketKind } from './socket-errors.ts'
+import type { SocketErrors } from './socket-errors.ts'
 import type { StreamEndpoint } from './stream-connection.ts'
 import { StreamListeners } from './stream-listeners.ts'
 import { type SharedPlaces, sharedPlaces, takeBackPlaces } from './stream-places.ts'
@@ -33,6 +33,7 @@ export interface RelayWorkersOptions {
   readonly dtls: unknown
   /** Frees what a thread that died had in memory that all share. */
   readonly forgetThread: (thread: number) => void
+  /** Of this thread; the others' are added. */
   readonly errors: SocketErrors
   readonly log: Log
   readonly clock: () => number
@@ -143,11 +144,6 @@ export class RelayWorkers {
     }
   }
 
-  /** Socket errors of the threads, by kind and code. */
-  get errorCounts(): readonly (readonly [SocketKind, string, number])[] {
-    return this.#members.flatMap(({ errors }) => errors)
-  }
-
   async sessions(): Promise<Session[]> {
     // One that has died has none, and nobody there to answer.
     const living = this.#members.filter(({ control }) => control !== null)
@@ -195,7 +191,6 @@ export class RelayWorkers {
       wakeUp: openWakeUp(),
       counters: new SharedCounters(),
       past: new SharedCounters(),
-      errors: [],
       questions: new Map(),
       lines: new LineQueue(),
       descriptors: new Int32Array(new SharedArrayBuffer(PLACES * Int32Array.BYTES_PER_ELEMENT)),
@@ -256,7 +251,7 @@ export class RelayWorkers {
     this.#writeLines(member)
     switch (message.kind) {
       case 'errors':
-        member.errors = message.counts
+        this.#options.errors.add(message.news)
         break
       case 'sessions':
         member.questions.get(message.id)?.(message.sessions)
@@ -377,7 +372,6 @@ interface Member {
   counters: SharedCounters
   /** Of its former lives. */
   readonly past: SharedCounters
-  errors: readonly (readonly [SocketKind, string, number])[]
   readonly questions: Map<number, (sessions: readonly Session[]) => void>
   readonly descriptors: Int32Array
   /** What it logs. */

@@ -5,6 +5,9 @@ import type { RelayFailure } from '../turn/relay-address.ts'
 /** Which sockets an error came from; a label value in metrics. */
 export type SocketKind = 'udp' | 'relay' | 'tcp' | 'tls' | 'listener' | 'http'
 
+/** How often an error with this code came from sockets of this kind. */
+export type ErrorCount = readonly [SocketKind, string, number]
+
 /** Errors of sockets by kind and code: each is counted, and logged at most once a minute. */
 export class SocketErrors {
   readonly counts: Record<SocketKind, Map<string, number>> = {
@@ -18,21 +21,36 @@ export class SocketErrors {
   readonly #log: Log
   readonly #clock: () => number
   readonly #once = new OncePerMinute()
+  readonly #told = new Map<string, number>()
 
   constructor(log: Log, clock: () => number) {
     this.#log = log
     this.#clock = clock
   }
 
-  get entries(): (readonly [SocketKind, string, number])[] {
+  get entries(): ErrorCount[] {
     const kinds = Object.entries(this.counts) as [SocketKind, Map<string, number>][]
-    return kinds.flatMap(([kind, codes]) => Array.from(codes, ([code, count]) => [kind, code, count] as const))
+    return kinds.flatMap(([kind, codes]) => Array.from(codes, ([code, count]) => [kind, code, count]))
+  }
+
+  /** What was counted since the last call. */
+  news(): ErrorCount[] {
+    return this.entries.flatMap(([kind, code, count]) => {
+      const key = `${kind} ${code}`
+      const more = count - (this.#told.get(key) ?? 0)
+      this.#told.set(key, count)
+      return more > 0 ? [[kind, code, more]] : []
+    })
+  }
+
+  /** Adds what another thread has counted and logged. */
+  add(news: readonly ErrorCount[]): void {
+    for (const [kind, code, more] of news) this.counts[kind].set(code, (this.counts[kind].get(code) ?? 0) + more)
   }
 
   count(kind: SocketKind, error: unknown, times = 1): void {
     const code = errorCode(error)
-    const counts = this.counts[kind]
-    counts.set(code, (counts.get(code) ?? 0) + times)
+    this.add([[kind, code, times]])
     const held = this.#once.pass(`${kind} ${code}`, this.#clock())
     if (held === null) return
     // A client that vanishes is daily life, on streams even the usual end.

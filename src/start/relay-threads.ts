@@ -60,7 +60,7 @@ export function relayOnThreads(
       return sum
     },
     get socketErrors() {
-      return [...errors.entries, ...workers.errorCounts]
+      return errors.entries
     },
     close: () => workers.close(),
   }

@@ -11,6 +11,7 @@ import {
   expectNoSockets,
   localUdp,
   portOf,
+  silentLog,
   startRecorder,
   UdpClient,
 } from '../support/sockets.ts'
@@ -32,6 +33,24 @@ function failing(codes: (string | null)[]): { openUdp: OpenUdpSocket; ports: num
     },
   }
 }
+
+test('errors of threads add up, each told once, also of one that has ended and of the next in its place', () => {
+  const all = new SocketErrors(silentLog, () => 0)
+  const first = new SocketErrors(silentLog, () => 0)
+  first.count('relay', failure('EPERM'))
+  first.count('tcp', failure('EPIPE'), 3)
+  all.add(first.news())
+  all.add(first.news())
+  first.count('tcp', failure('EPIPE'))
+  all.add(first.news())
+  const next = new SocketErrors(silentLog, () => 0)
+  next.count('tcp', failure('EPIPE'))
+  all.add(next.news())
+  expect(all.entries).toEqual([
+    ['relay', 'EPERM', 1],
+    ['tcp', 'EPIPE', 5],
+  ])
+})
 
 test.each(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EACCES', 'EADDRNOTAVAIL'])(
   'SEC-33 %s on a relay socket is a 508, and the next Allocate works',
