@@ -43,7 +43,7 @@ const embedPage: Plugin = {
 }
 
 export default defineConfig({
-  entry: { cli: 'src/cli.ts', 'net/relay-worker': 'src/net/relay-worker.ts' },
+  entry: { cli: 'src/cli.ts', 'start/relay-thread': 'src/start/relay-thread.ts' },
   format: 'esm',
   target: 'node20',
   platform: 'node',

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClientTransport } from '../src/bench/link.ts'
 import { TurnClient, TurnRefusal } from '../src/bench/turn-client.ts'
 import type { Wire } from '../src/bench/wire.ts'
-import type { UdpSocket } from '../src/net/udp.ts'
+import type { UdpSocket } from '../src/net/udp/udp.ts'
 import { Address } from '../src/stun/address.ts'
 import { ErrorCode } from '../src/stun/constants.ts'
-import type { Credentials } from '../src/turn/credentials.ts'
+import type { Credentials } from '../src/turn/auth/credentials.ts'
 
 export interface PassingClientsOptions {
   readonly servers: Readonly<Record<ClientTransport, Address>>

@@ -1,9 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { NetCounters, Traffic } from './net/counters.ts'
-import type { TurnReadings } from './net/shared-counters.ts'
 import type { SocketErrors } from './net/socket-errors.ts'
 import type { Hub } from './signaling/hub.ts'
 import type { RunningTurn } from './start/turn.ts'
+import type { TurnReadings } from './threads/shared-counters.ts'
 
 /** One number read at scrape time, with its labels. */
 type Reading = readonly [labels: Readonly<Record<string, string>>, value: number]

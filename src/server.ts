@@ -7,10 +7,10 @@ import { SocketErrors } from './net/socket-errors.ts'
 import { turnAddresses } from './start/addresses.ts'
 import { certificate } from './start/certificate.ts'
 import { type MetricsListener, openMetrics } from './start/metrics-listener.ts'
+import { iceConfigOptions } from './start/plan/web-options.ts'
 import { summary } from './start/summary.ts'
 import { type RunningTurn, startTurn } from './start/turn.ts'
 import { type RunningWeb, startWeb } from './start/web.ts'
-import { iceConfigOptions } from './start/web-options.ts'
 
 export interface RunningServer {
   /** For people: addresses to open, TURN URIs, and what to mend. */

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { Metrics } from '../src/metrics.ts'
-import { TurnReadings } from '../src/net/shared-counters.ts'
 import { SocketErrors } from '../src/net/socket-errors.ts'
 import type { RunningTurn } from '../src/start/turn.ts'
+import { TurnReadings } from '../src/threads/shared-counters.ts'
 import { silentLog } from './support/sockets.ts'
 
 test('datagrams that the system would not take are shown, to clients and to peers', async () => {

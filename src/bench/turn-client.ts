@@ -13,7 +13,7 @@ import {
 import { longTermKey } from '../stun/integrity.ts'
 import { StunMessage } from '../stun/message.ts'
 import { StunWriter } from '../stun/writer.ts'
-import type { Credentials } from '../turn/credentials.ts'
+import type { Credentials } from '../turn/auth/credentials.ts'
 import { CHANNEL_DATA_HEADER } from '../turn/framing.ts'
 import { type Link, type LinkOptions, openLink } from './link.ts'
 import type { Wire } from './wire.ts'

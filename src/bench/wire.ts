@@ -5,8 +5,8 @@ import { closeDescriptor, localAddress, openUdpDescriptor } from '../net/linux/d
 import { type LinuxSupport, linuxSupport } from '../net/linux/system-calls.ts'
 import { openWakeUp } from '../net/linux/wake-up.ts'
 import { SocketErrors } from '../net/socket-errors.ts'
-import { openUdpSocket, type UdpSocket } from '../net/udp.ts'
-import { BatchSocket, UdpBatch } from '../net/udp-batch.ts'
+import { openUdpSocket, type UdpSocket } from '../net/udp/udp.ts'
+import { BatchSocket, UdpBatch } from '../net/udp/udp-batch.ts'
 import type { Address } from '../stun/address.ts'
 
 /** `bytes` and `from` are borrowed; `now` is when the datagram was taken from the kernel. */

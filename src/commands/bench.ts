@@ -11,7 +11,7 @@ import type { Flags } from '../config/flags.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import { Address } from '../stun/address.ts'
 import { ErrorCode } from '../stun/constants.ts'
-import { type Credentials, mint } from '../turn/credentials.ts'
+import { type Credentials, mint } from '../turn/auth/credentials.ts'
 import { ExitCode } from './exit-code.ts'
 import type { Terminal } from './terminal.ts'
 

@@ -3,7 +3,7 @@ import type { Flags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/options.ts'
 import { turnAddresses, turnHost } from '../start/addresses.ts'
-import { mint } from '../turn/credentials.ts'
+import { mint } from '../turn/auth/credentials.ts'
 import { ExitCode } from './exit-code.ts'
 import type { Terminal } from './terminal.ts'
 

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import { mint } from '../turn/credentials.ts'
+import { mint } from '../turn/auth/credentials.ts'
 import { randomDigits } from './announced.ts'
 import type { Caller } from './caller.ts'
 import type { App, Environment } from './environment.ts'

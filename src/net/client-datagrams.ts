@@ -1,7 +1,7 @@
 import type { FiveTuple } from '../turn/five-tuple.ts'
 import type { TurnServer } from '../turn/turn-server.ts'
 import type { NetCounters } from './counters.ts'
-import type { DtlsEndpoint, DtlsWorld, OpenDtls } from './dtls-endpoint.ts'
+import type { DtlsEndpoint, DtlsWorld, OpenDtls } from './dtls/endpoint.ts'
 
 /** What clients send by UDP: messages for the TURN server, as they are or inside DTLS (RFC 7983 §7). */
 export class ClientDatagrams {

@@ -7,7 +7,7 @@ import type { TurnServer } from '../turn/turn-server.ts'
 import { ClientDatagrams } from './client-datagrams.ts'
 import { NetCounters } from './counters.ts'
 import { isReserved } from './descriptor-reserve.ts'
-import type { OpenDtls } from './dtls-endpoint.ts'
+import type { OpenDtls } from './dtls/endpoint.ts'
 import {
   closeDescriptor,
   keepErrors,
@@ -18,13 +18,13 @@ import {
   setHopLimit,
 } from './linux/descriptors.ts'
 import { SystemCallError } from './linux/system-calls.ts'
-import { LoopStreams } from './loop-streams.ts'
 import { SocketErrors } from './socket-errors.ts'
-import type { StreamServerOptions } from './stream.ts'
-import type { StreamListener } from './stream-listeners.ts'
-import type { TlsOptions } from './tls-context.ts'
+import type { StreamListener } from './stream/listeners.ts'
+import { LoopStreams } from './stream/loop-streams.ts'
+import type { StreamServerOptions } from './stream/stream.ts'
+import type { TlsOptions } from './stream/tls-context.ts'
 import { TurnLog } from './turn-log.ts'
-import { BatchSocket, UdpBatch } from './udp-batch.ts'
+import { BatchSocket, UdpBatch } from './udp/udp-batch.ts'
 
 export interface RelayLoopOptions {
   /** Made ready by whoever has a message for this thread. */

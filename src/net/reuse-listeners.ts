@@ -3,7 +3,7 @@ import { isAbsent, isWildcard, listeningHosts } from './interfaces.ts'
 import { closeDescriptor, localAddress, openUdpDescriptor } from './linux/descriptors.ts'
 import { ListenError } from './listen-error.ts'
 import type { SocketErrors } from './socket-errors.ts'
-import type { UdpEndpoint } from './udp-listeners.ts'
+import type { UdpEndpoint } from './udp/udp-listeners.ts'
 
 export interface ReuseListenersOptions {
   /** Sockets per address. */

@@ -2,8 +2,8 @@ import { isIP } from 'node:net'
 import type { Config } from '../config/options.ts'
 import { isWildcard, listeningHosts } from '../net/interfaces.ts'
 import { Address } from '../stun/address.ts'
-import { ExternalIp } from '../turn/external-ip.ts'
 import { isPublic } from '../turn/peer-policy.ts'
+import { ExternalIp } from '../turn/relay-addresses/external-ip.ts'
 
 /** Which of this machine's addresses the TURN server uses, and which the world sees. */
 export interface TurnAddresses {

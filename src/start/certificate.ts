@@ -4,7 +4,7 @@ import { pairTrouble } from '../config/certificates.ts'
 import { ConfigError } from '../config/config-error.ts'
 import type { Config } from '../config/options.ts'
 import { developmentCertificate } from '../development-certificate.ts'
-import type { TlsOptions } from '../net/tls-context.ts'
+import type { TlsOptions } from '../net/stream/tls-context.ts'
 
 /** The certificate that HTTPS, signaling and TURN share. */
 export interface CertificateFiles {

@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import type { Log } from '../log.ts'
 import { type NetOptions, TurnDriver } from '../net/driver.ts'
-import { addReadings, TurnReadings } from '../net/shared-counters.ts'
-import { Quota } from '../turn/quota.ts'
-import { RelayPorts } from '../turn/relay-ports.ts'
-import { SourceCount } from '../turn/source-count.ts'
+import { addReadings, TurnReadings } from '../threads/shared-counters.ts'
+import { Quota } from '../turn/limits/quota.ts'
+import { SourceCount } from '../turn/limits/source-count.ts'
+import { RelayPorts } from '../turn/relay-addresses/relay-ports.ts'
 import { TurnServer } from '../turn/turn-server.ts'
 import type { Dtls } from './dtls.ts'
+import type { TurnPlan } from './plan/turn-plan.ts'
 import type { Relaying } from './relaying.ts'
 import { peerPolicy, turnOptions } from './turn-options.ts'
-import type { TurnPlan } from './turn-plan.ts'
 
 /** Relays on this thread: the portable way. */
 export function relayHere(plan: TurnPlan, options: NetOptions, dtls: Dtls | null, log: Log): Relaying {

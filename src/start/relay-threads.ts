@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import type { Log } from '../log.ts'
 import type { NetOptions } from '../net/driver.ts'
-import { RelayWorkers, spawnRelayWorker } from '../net/relay-workers.ts'
-import { TurnReadings } from '../net/shared-counters.ts'
 import { SocketErrors } from '../net/socket-errors.ts'
-import { Quota } from '../turn/quota.ts'
-import { RelayPorts } from '../turn/relay-ports.ts'
-import { SourceTable } from '../turn/source-table.ts'
+import { SourceTable } from '../shared/source-table.ts'
+import { RelayWorkers, spawnRelayWorker } from '../threads/relay-threads.ts'
+import { TurnReadings } from '../threads/shared-counters.ts'
+import { Quota } from '../turn/limits/quota.ts'
+import { RelayPorts } from '../turn/relay-addresses/relay-ports.ts'
 import type { DtlsPlan } from './dtls.ts'
+import type { TurnPlan } from './plan/turn-plan.ts'
 import type { Relaying } from './relaying.ts'
-import type { TurnPlan } from './turn-plan.ts'
 
 /** Relays on `threads` threads; this one never sees a packet. */
 export function relayOnThreads(

@@ -1,10 +1,10 @@
 import type { BoundAddress, TurnDriver } from '../net/driver.ts'
-import type { DtlsIdentity } from '../net/dtls-identity.ts'
-import type { RelayWorkers } from '../net/relay-workers.ts'
-import type { TurnReadings } from '../net/shared-counters.ts'
+import type { DtlsIdentity } from '../net/dtls/identity.ts'
 import type { SocketKind } from '../net/socket-errors.ts'
-import type { TlsOptions } from '../net/tls-context.ts'
-import type { PeerPlan } from './turn-plan.ts'
+import type { TlsOptions } from '../net/stream/tls-context.ts'
+import type { RelayWorkers } from '../threads/relay-threads.ts'
+import type { TurnReadings } from '../threads/shared-counters.ts'
+import type { PeerPlan } from './plan/turn-plan.ts'
 
 /** What relays: this thread, or several of their own. */
 export interface Relaying {

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { Address } from '../stun/address.ts'
-import { Authenticator } from '../turn/auth.ts'
-import { ChallengeLimit, type SharedBudgets } from '../turn/challenge-limit.ts'
-import { ExternalIp } from '../turn/external-ip.ts'
-import { Nonces } from '../turn/nonce.ts'
+import { Authenticator } from '../turn/auth/auth.ts'
+import { Nonces } from '../turn/auth/nonce.ts'
+import { StaticUsers } from '../turn/auth/user-store.ts'
+import { ChallengeLimit, type SharedBudgets } from '../turn/limits/challenge-limit.ts'
 import type { TurnOptions } from '../turn/options.ts'
 import { PeerPolicy, type PeerRange, parsePeerRange } from '../turn/peer-policy.ts'
-import { StaticUsers } from '../turn/user-store.ts'
-import type { PeerPlan, TurnPlan } from './turn-plan.ts'
+import { ExternalIp } from '../turn/relay-addresses/external-ip.ts'
+import type { PeerPlan, TurnPlan } from './plan/turn-plan.ts'
 
 const random = (size: number): Buffer => randomBytes(size)
 

@@ -2,15 +2,15 @@ import { availableParallelism } from 'node:os'
 import type { Config } from '../config/options.ts'
 import type { Log } from '../log.ts'
 import type { BoundAddress, NetOptions } from '../net/driver.ts'
-import { relayWorkersSupport } from '../net/relay-workers.ts'
+import { relayWorkersSupport } from '../threads/relay-threads.ts'
 import type { TurnAddresses } from './addresses.ts'
 import { type CertificateFiles, ticketKeys, turnTls } from './certificate.ts'
 import { dtlsIdentity, dtlsOf, dtlsPlan } from './dtls.ts'
-import { netOptions } from './net-options.ts'
+import { netOptions } from './plan/net-options.ts'
+import { peerPlan, turnPlan } from './plan/turn-plan.ts'
 import { relayHere } from './relay-here.ts'
 import { relayOnThreads } from './relay-threads.ts'
 import type { Relaying } from './relaying.ts'
-import { peerPlan, turnPlan } from './turn-plan.ts'
 
 /** Where clients reach TURN; null where a transport is off. */
 export interface TurnPorts {

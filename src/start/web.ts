@@ -16,7 +16,7 @@ import { Hub } from '../signaling/hub.ts'
 import { RemoteCollider } from '../signaling/remote-collider.ts'
 import { RoomServer } from '../signaling/room-server.ts'
 import type { CertificateFiles } from './certificate.ts'
-import { httpOptions, listenerOptions, roomsOptions, signalingOptions } from './web-options.ts'
+import { httpOptions, listenerOptions, roomsOptions, signalingOptions } from './plan/web-options.ts'
 
 /** What rooms and signaling ask of the rest. */
 export type WebWorld = Pick<AppWorld, 'iceConfig' | 'ready' | 'metrics'> & {

@@ -1,9 +1,9 @@
 import type { Address } from '../stun/address.ts'
-import type { Authenticated } from './auth.ts'
+import type { Authenticated } from './auth/auth.ts'
 import type { FiveTuple } from './five-tuple.ts'
+import { TokenBucket } from './limits/token-bucket.ts'
 import type { Relay } from './relay-address.ts'
 import type { AddressError } from './reply.ts'
-import { TokenBucket } from './token-bucket.ts'
 
 /** Lets one peer ip through, whatever its port (RFC 8656 §9). */
 export class Permission {

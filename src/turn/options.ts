@@ -1,11 +1,11 @@
 import type { Address } from '../stun/address.ts'
-import type { Authenticator } from './auth.ts'
-import type { ChallengeLimit } from './challenge-limit.ts'
-import type { ExternalIp } from './external-ip.ts'
+import type { Authenticator } from './auth/auth.ts'
+import type { ChallengeLimit } from './limits/challenge-limit.ts'
+import type { Quota } from './limits/quota.ts'
+import type { SourceCount } from './limits/source-count.ts'
 import type { PeerPolicy } from './peer-policy.ts'
-import type { Quota } from './quota.ts'
-import type { RelayPorts } from './relay-ports.ts'
-import type { SourceCount } from './source-count.ts'
+import type { ExternalIp } from './relay-addresses/external-ip.ts'
+import type { RelayPorts } from './relay-addresses/relay-ports.ts'
 
 /** What the core asks of relay ports: its own, or its share of what several threads have together. */
 export type PortSource = Pick<

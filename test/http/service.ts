@@ -14,7 +14,7 @@ import { MemoryRooms } from '../../src/rooms/room-store.ts'
 import { Hub } from '../../src/signaling/hub.ts'
 import type { SignalingOptions } from '../../src/signaling/options.ts'
 import { turnAddresses } from '../../src/start/addresses.ts'
-import { iceConfigOptions } from '../../src/start/web-options.ts'
+import { iceConfigOptions } from '../../src/start/plan/web-options.ts'
 import {
   defaultConfig,
   defaultHttp,

@@ -1,10 +1,10 @@
 import { networkInterfaces } from 'node:os'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { NetCounters } from '../../src/net/counters.ts'
-import { HostCache } from '../../src/net/host-cache.ts'
 import { listeningHosts } from '../../src/net/interfaces.ts'
 import { SocketErrors } from '../../src/net/socket-errors.ts'
-import { UdpListeners } from '../../src/net/udp-listeners.ts'
+import { HostCache } from '../../src/net/udp/host-cache.ts'
+import { UdpListeners } from '../../src/net/udp/udp-listeners.ts'
 import { Address } from '../../src/stun/address.ts'
 import { silentLog } from '../support/sockets.ts'
 

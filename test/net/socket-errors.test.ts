@@ -1,7 +1,7 @@
 import { afterAll, expect, test, vi } from 'vitest'
 import type { Log } from '../../src/log.ts'
 import { SocketErrors } from '../../src/net/socket-errors.ts'
-import { type OpenUdpSocket, openUdpSocket } from '../../src/net/udp.ts'
+import { type OpenUdpSocket, openUdpSocket } from '../../src/net/udp/udp.ts'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute } from '../../src/stun/constants.ts'
 import { LoopbackClient, startTurn } from '../support/loopback-turn.ts'

@@ -3,7 +3,7 @@ import { readFlags } from '../../src/config/flags.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { Attribute, Method } from '../../src/stun/constants.ts'
 import { longTermKey } from '../../src/stun/integrity.ts'
-import { restPassword } from '../../src/turn/credentials.ts'
+import { restPassword } from '../../src/turn/auth/credentials.ts'
 import { NetworkClient } from '../support/network-client.ts'
 import { type RawAttribute, rawMessage, TRANSACTION_ID } from '../support/raw-message.ts'
 import {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
-import { relayWorkersSupport } from '../../src/net/relay-workers.ts'
+import { relayWorkersSupport } from '../../src/threads/relay-threads.ts'
 import { NetworkClient } from '../support/network-client.ts'
 import { startTestServer, type TestServer, testUser } from '../support/server.ts'
 

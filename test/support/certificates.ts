@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Certificate } from '../../src/net/tls-context.ts'
+import type { Certificate } from '../../src/net/stream/tls-context.ts'
 
 const fixture = (name: string) => readFileSync(new URL(`../fixtures/certificates/${name}`, import.meta.url), 'utf8')
 const pair = (name: string): Certificate => ({ cert: fixture(`${name}.crt`), key: fixture(`${name}.key`) })

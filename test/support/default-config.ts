@@ -1,5 +1,5 @@
 import { type Config, optionNames, optionOf } from '../../src/config/options.ts'
-import { httpOptions, listenerOptions, roomsOptions, signalingOptions } from '../../src/start/web-options.ts'
+import { httpOptions, listenerOptions, roomsOptions, signalingOptions } from '../../src/start/plan/web-options.ts'
 
 /** What the option table says where an operator says nothing: every key of it is there. */
 export const defaultConfig: Config = Object.fromEntries(

@@ -1,4 +1,4 @@
-import { netOptions } from '../../src/start/net-options.ts'
+import { netOptions } from '../../src/start/plan/net-options.ts'
 import { defaultConfig } from './default-config.ts'
 
 /** Of a driver that listens nowhere. */

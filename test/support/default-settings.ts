@@ -1,5 +1,5 @@
 import { turnAddresses } from '../../src/start/addresses.ts'
-import { turnPlan } from '../../src/start/turn-plan.ts'
+import { turnPlan } from '../../src/start/plan/turn-plan.ts'
 import type { TurnSettings } from '../../src/turn/options.ts'
 import { defaultConfig } from './default-config.ts'
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { type DtlsOptions, DtlsServer } from '../../src/net/dtls.ts'
+import { type DtlsOptions, DtlsServer } from '../../src/net/dtls/dtls.ts'
 import { Address } from '../../src/stun/address.ts'
 import { FiveTuple } from '../../src/turn/five-tuple.ts'
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { claimMemory } from '../../src/shared/port-claims.ts'
 import { ErrorCode } from '../../src/stun/constants.ts'
-import type { Answer, Elsewhere, Question } from '../../src/turn/elsewhere.ts'
-import { claimMemory } from '../../src/turn/port-claims.ts'
-import { type QuotaMemory, quotaMemory } from '../../src/turn/quota.ts'
+import { type QuotaMemory, quotaMemory } from '../../src/turn/limits/quota.ts'
+import type { Answer, Elsewhere, Question } from '../../src/turn/mobility/elsewhere.ts'
 import type { Relay } from '../../src/turn/relay-address.ts'
 import type { TurnWorld } from './turn-world.ts'
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
-import { PortClaims } from '../../src/turn/port-claims.ts'
+import { PortClaims } from '../../src/shared/port-claims.ts'
 
 // A thread that takes, uses and gives back ports as fast as it can, while others do the same. `owners` has a word for each
 // port, in which every user of a port writes its number: whoever finds another's there has got a port that is in use.

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { Quota, type QuotaMemory } from '../../src/turn/quota.ts'
+import { Quota, type QuotaMemory } from '../../src/turn/limits/quota.ts'
 
 // A thread that takes all it can get of one user's places, begins together with the others, and gives everything back
 // before the next round. `taken` has a word for each round and behind them one where the threads meet.

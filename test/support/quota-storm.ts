@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { Quota, type QuotaMemory } from '../../src/turn/quota.ts'
+import { Quota, type QuotaMemory } from '../../src/turn/limits/quota.ts'
 
 // A thread that takes and gives back places as fast as it can, while others do the same. `witness` has a word for each user
 // and behind them one for all: whoever has got a place adds to it, and takes that away before giving the place back. What

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { Quota, type QuotaLimits, quotaMemory } from '../../src/turn/quota.ts'
+import { Quota, type QuotaLimits, quotaMemory } from '../../src/turn/limits/quota.ts'
 
 /** Of a server with one thread. */
 export function quotaOf(limits: Partial<QuotaLimits> = {}, ports = 2000): Quota {

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { onTestFinished } from 'vitest'
-import type { OpenDtls } from '../../src/net/dtls-endpoint.ts'
+import type { OpenDtls } from '../../src/net/dtls/endpoint.ts'
 import { closeDescriptor, localAddress, openUdpDescriptor } from '../../src/net/linux/descriptors.ts'
 import { openWakeUp } from '../../src/net/linux/wake-up.ts'
 import { RelayLoop } from '../../src/net/relay-loop.ts'

@@ -7,8 +7,8 @@ import { readFlags } from '../../src/config/flags.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { createLog } from '../../src/log.ts'
 import type { NetCounters } from '../../src/net/counters.ts'
-import type { TurnReadings } from '../../src/net/shared-counters.ts'
 import { type RunningServer, startServer } from '../../src/server.ts'
+import type { TurnReadings } from '../../src/threads/shared-counters.ts'
 import type { Counters } from '../../src/turn/counters.ts'
 
 /** Options by key; a list repeats its key. */

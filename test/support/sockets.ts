@@ -5,7 +5,7 @@ import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'n
 import { expect, onTestFinished, vi } from 'vitest'
 import { createLog } from '../../src/log.ts'
 import { type NetOptions, type TurnCore, TurnDriver } from '../../src/net/driver.ts'
-import type { StreamEndpoint, StreamLimits } from '../../src/net/stream-connection.ts'
+import type { StreamEndpoint, StreamLimits } from '../../src/net/stream/connection.ts'
 import type { Address } from '../../src/stun/address.ts'
 import type { Effects } from '../../src/turn/effects.ts'
 import type { FiveTuple } from '../../src/turn/five-tuple.ts'

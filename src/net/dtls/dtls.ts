@@ -1,0 +1,343 @@
+import { Address } from '../../stun/address.ts'
+import { FiveTuple } from '../../turn/five-tuple.ts'
+import { SourceCount } from '../../turn/limits/source-count.ts'
+import {
+  CLOSED,
+  DtlsCallbacks,
+  type DtlsConnection,
+  DtlsContext,
+  FAILED,
+  MAX_DATAGRAM,
+  MAX_PLAINTEXT,
+} from './connection.ts'
+import { Cookies } from './cookie.ts'
+import type { DtlsEndpoint, DtlsWorld } from './endpoint.ts'
+import type { DtlsIdentity } from './identity.ts'
+import { datagramEnd, isClientHello } from './record.ts'
+import { DtlsSession } from './session.ts'
+
+export interface DtlsOptions {
+  readonly identity: DtlsIdentity
+  /** An OpenSSL cipher list for DTLS 1.2; OpenSSL's own by default. */
+  readonly ciphers?: string | undefined
+  readonly random: (size: number) => Buffer
+  /** What differs from DTLS_LIMITS. */
+  readonly limits?: Partial<DtlsLimits>
+  /** Told of every handshake that came to nothing, for the log; strangers decide how often. */
+  readonly handshakeFailed?: (client: Address, reason: string) => void
+}
+
+export interface DtlsLimits {
+  readonly handshakeTimeoutMs: number
+  /** Handshakes under way at one time, of all sources. */
+  readonly maxHandshakes: number
+  /** Sessions and handshakes of all sources. */
+  readonly maxSessions: number
+  /** Sessions and handshakes of one IPv4 address or one IPv6 /64. */
+  readonly maxSessionsPerSource: number
+  /** A session without allocation is closed after this long without a datagram from its client. */
+  readonly maxIdleMs: number
+  /** How long a cookie key makes cookies; it accepts them for as long again. */
+  readonly cookieLifetimeMs: number
+  /** The largest datagram of a handshake. Data leaves in the datagrams it came in, whatever their size. */
+  readonly mtu: number
+}
+
+export const DTLS_LIMITS: DtlsLimits = {
+  handshakeTimeoutMs: 10_000,
+  maxHandshakes: 1_024,
+  maxSessions: 16_384,
+  maxSessionsPerSource: 1_024,
+  maxIdleMs: 60_000,
+  cookieLifetimeMs: 60_000,
+  mtu: 1_200,
+}
+
+/**
+ * DTLS 1.2 on datagrams (RFC 6347; RFC 8489 §6.2.2 for STUN): one serves all UDP sockets of a thread. A source costs
+ * nothing until its ClientHello brings back our cookie. The constructor and `reload` throw DtlsIdentityError, and the
+ * constructor throws where `dtlsSupport()` says no.
+ */
+export class DtlsServer implements DtlsEndpoint {
+  readonly counters = {
+    received: 0,
+    /** Datagrams that belong to no session and are no ClientHello, or are malformed. */
+    dropped: 0,
+    cookiesSent: 0,
+    /** ClientHellos ignored because a limit was reached. */
+    refused: 0,
+    handshakes: 0,
+    handshakesFailed: 0,
+    sessions: 0,
+    opened: 0,
+    closed: 0,
+    sendFailed: 0,
+  }
+  readonly #world: DtlsWorld
+  readonly #limits: DtlsLimits
+  readonly #ciphers: string
+  readonly #handshakeFailed: ((client: Address, reason: string) => void) | undefined
+  readonly #cookies: Cookies
+  readonly #callbacks: DtlsCallbacks
+  readonly #bySource: Map<number, DtlsSession>[] = []
+  readonly #handshakes = new Set<DtlsSession>()
+  /** The open ones, by the connection number of their 5-tuple. */
+  readonly #sessions = new Map<number, DtlsSession>()
+  /** Of handshakes and sessions. */
+  readonly #sources = new SourceCount()
+  readonly #plain = Buffer.alloc(MAX_PLAINTEXT)
+  readonly #wire = Buffer.alloc(64 * 1024)
+  #context: DtlsContext
+  /** Looks at ClientHellos; becomes the connection of the first one with a valid cookie, and is then replaced. */
+  #doorkeeper: DtlsConnection | null = null
+  /** Whom OpenSSL's questions about cookies are about. */
+  #asking = new Address()
+  #reading: DtlsSession | null = null
+  #closed = false
+
+  constructor(options: DtlsOptions, world: DtlsWorld) {
+    this.#world = world
+    this.#limits = { ...DTLS_LIMITS, ...options.limits }
+    this.#ciphers = options.ciphers ?? 'DEFAULT'
+    this.#handshakeFailed = options.handshakeFailed
+    this.#cookies = new Cookies(options.random, this.#limits.cookieLifetimeMs)
+    this.#callbacks = new DtlsCallbacks({
+      bake: () => this.#cookies.bake(this.#asking),
+      accepts: (cookie) => this.#cookies.accepts(this.#asking, cookie),
+    })
+    try {
+      this.#context = new DtlsContext(options.identity, this.#ciphers, this.#callbacks)
+    } catch (error) {
+      this.#callbacks.close()
+      throw error
+    }
+  }
+
+  receive(bytes: Buffer, start: number, end: number, source: FiveTuple, now: number): void {
+    if (this.#closed) return
+    this.counters.received++
+    const session = this.#find(source)
+    if (isClientHello(bytes, start, end)) {
+      // A client that lost its session begins anew from the same port. Its cookie proves that it is the same host (RFC 6347
+      // §4.2.8); a late copy of the ClientHello that made the session must not end it, though.
+      if (!session?.beganWith(bytes, start)) {
+        this.#greet(bytes, start, end, source, now)
+        return
+      }
+      if (session.isOpen) {
+        this.counters.dropped++
+        return
+      }
+    }
+    if (session === undefined || end - start > MAX_DATAGRAM || !session.admits(bytes, start, end)) {
+      this.counters.dropped++
+      return
+    }
+    session.connection.feed(bytes, start, end)
+    this.#advance(session, now)
+  }
+
+  /** One record, hence one datagram, of at most 16 384 bytes; what cannot be sent is counted. */
+  send(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
+    const session = this.#sessions.get(client.connection)
+    if (session?.connection.write(bytes, start, end)) this.#flush(session.connection, session.client)
+    else this.counters.sendFailed++
+  }
+
+  closeClient(client: FiveTuple): void {
+    const session = this.#sessions.get(client.connection)
+    if (session === undefined) return
+    this.#end(session)
+    queueMicrotask(() => this.#tellClosed(session, this.#world.clock()))
+  }
+
+  /** Repeats lost flights, ends slow handshakes and idle sessions, changes the cookie key. */
+  sweep(now: number): void {
+    if (this.#closed) return
+    this.#cookies.rotate(now)
+    for (const session of this.#handshakes) {
+      if (now - session.startedAt >= this.#limits.handshakeTimeoutMs) this.#fail(session, 'timed out', now)
+      else if (!session.connection.retransmit()) this.#fail(session, 'gave up repeating', now)
+      else this.#flush(session.connection, session.client)
+    }
+    for (const session of this.#sessions.values()) {
+      if (now - session.heardAt < this.#limits.maxIdleMs || this.#world.hasAllocation(session.client)) continue
+      this.#end(session)
+      this.#tellClosed(session, now)
+    }
+  }
+
+  /** New handshakes use the new certificate; sessions live on. On an error the old one stays. */
+  reload(identity: DtlsIdentity): void {
+    const context = new DtlsContext(identity, this.#ciphers, this.#callbacks)
+    this.#doorkeeper?.free()
+    this.#doorkeeper = null
+    this.#context.free()
+    this.#context = context
+  }
+
+  /** Says close_notify to every client and frees everything. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    const now = this.#world.clock()
+    for (const session of this.#handshakes) this.#discard(session)
+    for (const session of this.#sessions.values()) {
+      this.#end(session)
+      this.#tellClosed(session, now)
+    }
+    this.#doorkeeper?.free()
+    this.#doorkeeper = null
+    this.#context.free()
+    this.#callbacks.close()
+  }
+
+  /** A ClientHello from a source without a session, or not the one that its session began with. */
+  #greet(bytes: Buffer, start: number, end: number, source: FiveTuple, now: number): void {
+    const former = this.#find(source)
+    // Two IPv6 addresses with one hash are so rare that refusing the second is right.
+    const isTaken = former === undefined && this.#bySource[source.listener]?.has(source.client.key) === true
+    if (isTaken || this.#isFull(source.client) || end - start > MAX_DATAGRAM) {
+      this.counters.refused++
+      return
+    }
+    this.#cookies.rotate(now)
+    this.#asking = source.client
+    this.#doorkeeper ??= this.#context.connection(this.#limits.mtu)
+    const connection = this.#doorkeeper
+    connection.feed(bytes, start, end)
+    if (!connection.listen()) {
+      if (this.#flush(connection, source)) this.counters.cookiesSent++
+      else this.counters.dropped++
+      return
+    }
+    this.#doorkeeper = null
+    // The client has begun anew: its old keys are gone, so nobody would understand a close_notify.
+    if (former !== undefined) this.#fail(former, 'replaced by a new handshake', now)
+    const { client, server, listener } = source
+    const tuple = new FiveTuple('dtls', client.copy(), server.copy(), listener, this.#world.nextConnection())
+    const session = new DtlsSession(tuple, connection, bytes, start, now)
+    this.#remember(session)
+    this.#advance(session, now)
+  }
+
+  /** Lets OpenSSL work on what was fed to it. */
+  #advance(session: DtlsSession, now: number): void {
+    const { connection, client } = session
+    if (!session.isOpen) {
+      this.#asking = client.client
+      const progress = connection.handshake()
+      this.#flush(connection, client)
+      if (progress === 'waiting') return
+      if (progress !== 'done') {
+        this.#fail(session, progress, now)
+        return
+      }
+      this.#open(session)
+    }
+    let length = 0
+    this.#reading = session
+    while (!session.isOver) {
+      length = connection.read(this.#plain)
+      if (length <= 0) break
+      session.heardAt = now
+      this.#world.receive(this.#plain, 0, length, client, now)
+    }
+    this.#reading = null
+    if (session.isOver) {
+      connection.free()
+      return
+    }
+    // Besides data the records may have held a repeated Finished, which is answered, or an alert.
+    this.#flush(connection, client)
+    if (length === CLOSED) {
+      this.#end(session)
+      this.#tellClosed(session, now)
+    } else if (length === FAILED) this.#fail(session, 'alert or protocol error', now)
+  }
+
+  /** Says close_notify and forgets the session. */
+  #end(session: DtlsSession): void {
+    this.#forget(session)
+    session.connection.shutdown()
+    this.#flush(session.connection, session.client)
+    // While its datagrams are being read OpenSSL is still needed to leave the loop.
+    if (session !== this.#reading) session.connection.free()
+  }
+
+  #fail(session: DtlsSession, reason: string, now: number): void {
+    this.#discard(session)
+    if (session.isOpen) this.#tellClosed(session, now)
+    else {
+      this.counters.handshakesFailed++
+      this.#handshakeFailed?.(session.client.client, reason)
+    }
+  }
+
+  #discard(session: DtlsSession): void {
+    this.#forget(session)
+    session.connection.free()
+  }
+
+  #tellClosed(session: DtlsSession, now: number): void {
+    this.counters.closed++
+    this.#world.closed(session.client, now)
+  }
+
+  #open(session: DtlsSession): void {
+    session.open()
+    this.#handshakes.delete(session)
+    this.#sessions.set(session.client.connection, session)
+    this.counters.opened++
+    this.#count()
+  }
+
+  #remember(session: DtlsSession): void {
+    const { listener, client } = session.client
+    this.#bySource[listener] ??= new Map()
+    this.#bySource[listener].set(client.key, session)
+    this.#handshakes.add(session)
+    this.#sources.add(client)
+    this.#count()
+  }
+
+  #forget(session: DtlsSession): void {
+    const { client, listener, connection } = session.client
+    session.isOver = true
+    this.#bySource[listener]?.delete(client.key)
+    this.#handshakes.delete(session)
+    this.#sessions.delete(connection)
+    this.#sources.remove(client)
+    this.#count()
+  }
+
+  #count(): void {
+    this.counters.handshakes = this.#handshakes.size
+    this.counters.sessions = this.#sessions.size
+  }
+
+  #find(source: FiveTuple): DtlsSession | undefined {
+    const found = this.#bySource[source.listener]?.get(source.client.key)
+    // An IPv6 key is a hash (see Address.key): make sure.
+    return found?.client.client.equals(source.client) ? found : undefined
+  }
+
+  #isFull(client: Address): boolean {
+    return (
+      this.#handshakes.size >= this.#limits.maxHandshakes ||
+      this.#handshakes.size + this.#sessions.size >= this.#limits.maxSessions ||
+      this.#sources.of(client) >= this.#limits.maxSessionsPerSource
+    )
+  }
+
+  /** Sends what OpenSSL has written, in datagrams of whole records; false when there was nothing. */
+  #flush(connection: DtlsConnection, to: FiveTuple): boolean {
+    const wire = this.#wire
+    const length = connection.take(wire)
+    for (let start = 0, end = 0; start < length; start = end) {
+      end = datagramEnd(wire, start, length, this.#limits.mtu)
+      this.#world.sendDatagram(to, wire, start, end)
+    }
+    return length > 0
+  }
+}

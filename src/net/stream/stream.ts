@@ -1,0 +1,175 @@
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { Address } from '../../stun/address.ts'
+import type { FiveTuple } from '../../turn/five-tuple.ts'
+import type { NetCounters } from '../counters.ts'
+import { isReserved } from '../descriptor-reserve.ts'
+import { SystemCallError } from '../linux/system-calls.ts'
+import type { SocketErrors } from '../socket-errors.ts'
+import { StreamConnection, type StreamEndpoint, type StreamHost, type StreamLimits } from './connection.ts'
+import type { HttpOptions } from './http-answer.ts'
+import type { StreamPlaces } from './places.ts'
+import { TlsContext, type TlsOptions } from './tls-context.ts'
+
+export interface StreamServerOptions {
+  readonly limits: StreamLimits
+  readonly places: StreamPlaces
+  readonly http: HttpOptions
+  /** Null: connections that begin with a TLS handshake are closed. */
+  readonly tls: TlsOptions | null
+  readonly counters: NetCounters
+  readonly errors: SocketErrors
+  readonly clock: () => number
+  readonly nextConnection: () => number
+  readonly receive: (bytes: Buffer, start: number, end: number, client: FiveTuple, now: number) => void
+  readonly hasAllocation: (client: FiveTuple) => boolean
+  /** A connection was one too many; for the log. */
+  readonly limited: (reason: 'too-many' | 'too-many-from-source', host: string) => void
+  /** Whether frames wait for `flush`, so that several to one client leave in one piece. */
+  readonly gathers: boolean
+  /** Exactly once for every client that `receive` may have been called for. */
+  readonly closed: (client: FiveTuple) => void
+}
+
+/** Connections that wait to be accepted, for each listening socket. */
+export const BACKLOG = 1024
+
+/** TCP listeners and their connections: plain and TLS on the same ports, with or without a PROXY header. */
+export class StreamServer {
+  readonly #options: StreamServerOptions
+  readonly #servers: Server[] = []
+  readonly #connections = new Set<StreamConnection>()
+  // Only those that the core knows, by FiveTuple.connection.
+  readonly #clients = new Map<number, StreamConnection>()
+  readonly #host: StreamHost
+  /** Frames were sent to them since the last flush. */
+  readonly #pushed = new Set<StreamConnection>()
+  #tls: TlsContext | null = null
+  #whenEmpty: (() => void) | null = null
+
+  constructor(options: StreamServerOptions) {
+    this.#options = options
+    this.reload(options.tls)
+    this.#host = {
+      ...options,
+      tls: () => this.#tls,
+      admits: (source) => this.#admits(source),
+      opened: (connection, client) => this.#clients.set(client.connection, connection),
+      pushed: options.gathers ? (connection) => this.#pushed.add(connection) : (connection) => connection.flush(),
+      closed: (connection) => this.#closed(connection),
+    }
+  }
+
+  /** Listens; answers with the address bound, which tells the port that was chosen for port 0. */
+  listen(endpoint: StreamEndpoint): Promise<Address> {
+    // A name would be looked up.
+    if (Address.parse(endpoint.host) === null) {
+      return Promise.reject(Object.assign(new Error('not a numeric address'), { code: 'EINVAL' }))
+    }
+    const server = this.#server(endpoint)
+    return new Promise((resolve, reject) => {
+      server.once('error', reject)
+      const { host, port } = endpoint
+      server.listen({ host, port, ipv6Only: true, exclusive: true, backlog: BACKLOG }, () => {
+        server.off('error', reject)
+        this.#goOn(server)
+        const bound = server.address() as AddressInfo
+        resolve(Address.parse(bound.address, bound.port)!)
+      })
+    })
+  }
+
+  /** Serves a bound descriptor, which is closed with the rest. */
+  serve(fd: number, endpoint: StreamEndpoint): void {
+    const server = this.#server(endpoint)
+    this.#goOn(server)
+    // A descriptor among the options would have a backlog beside it ignored.
+    server.listen({ fd }, BACKLOG)
+  }
+
+  /** Connections now open. */
+  get size(): number {
+    return this.#connections.size
+  }
+
+  /** New handshakes use the new certificates; live connections keep what they have. Throws and changes nothing if they are bad. */
+  reload(tls: TlsOptions | null): void {
+    this.#tls = tls && new TlsContext(tls, this.#options.limits.handshakeMs)
+  }
+
+  send(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
+    const connection = this.#clients.get(client.connection)
+    if (connection !== undefined) connection.send(bytes, start, end)
+    else this.#options.counters.dropped['client-gone']++
+  }
+
+  /** Begins to write all that was sent since the last time. */
+  flush(): void {
+    if (this.#pushed.size === 0) return
+    for (const connection of this.#pushed) connection.flush()
+    this.#pushed.clear()
+  }
+
+  /** Ends the connection after what is already written; `closed` follows later. */
+  closeClient(client: FiveTuple): void {
+    this.#clients.get(client.connection)?.closeSoon()
+  }
+
+  sweep(now: number): void {
+    for (const connection of this.#connections) connection.sweep(now)
+  }
+
+  async close(): Promise<void> {
+    this.flush()
+    const servers = this.#servers
+      .splice(0)
+      .map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
+    for (const connection of this.#connections) connection.close('shutdown')
+    await Promise.all(servers)
+    if (this.#connections.size > 0) await new Promise<void>((resolve) => (this.#whenEmpty = resolve))
+  }
+
+  #server(endpoint: StreamEndpoint): Server {
+    const { places, counters, limited, errors } = this.#options
+    return createServer({ noDelay: true }, (socket) => {
+      if (isReserved(descriptorOf(socket))) {
+        errors.count('listener', new SystemCallError('accept', 'EMFILE'))
+        socket.destroy()
+        return
+      }
+      if (places.take()) {
+        this.#connections.add(new StreamConnection(socket, endpoint, this.#host))
+        return
+      }
+      counters.closedConnections['too-many']++
+      limited('too-many', socket.remoteAddress ?? 'unknown')
+      socket.destroy()
+    })
+  }
+
+  // Accepting fails now and then (no descriptors left); the listener goes on.
+  #goOn(server: Server): void {
+    server.on('error', (error) => this.#options.errors.count('listener', error))
+    this.#servers.push(server)
+  }
+
+  #admits(source: Address): boolean {
+    if (this.#options.places.takeOf(source)) return true
+    this.#options.limited('too-many-from-source', source.host)
+    return false
+  }
+
+  #closed(connection: StreamConnection): void {
+    this.#connections.delete(connection)
+    this.#pushed.delete(connection)
+    this.#options.places.give(connection.source)
+    if (connection.client !== null && this.#clients.delete(connection.client.connection)) {
+      this.#options.closed(connection.client)
+    }
+    if (this.#connections.size === 0) this.#whenEmpty?.()
+  }
+}
+
+// Nothing in node's interface tells it.
+function descriptorOf(socket: Socket): number {
+  return (socket as { readonly _handle?: { readonly fd?: number } | null })._handle?.fd ?? -1
+}

@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto'
+import type { Config } from '../../config/options.ts'
+import { linuxSupport } from '../../net/linux/system-calls.ts'
+import { claimMemory, type RelayPortRange } from '../../shared/port-claims.ts'
+import { sourceMemory } from '../../shared/source-table.ts'
+import type { Address } from '../../stun/address.ts'
+import type { AuthOptions } from '../../turn/auth/auth.ts'
+import { type NonceOptions, nonceKey } from '../../turn/auth/nonce.ts'
+import { budgetMemory } from '../../turn/limits/challenge-limit.ts'
+import { type QuotaMemory, quotaMemory } from '../../turn/limits/quota.ts'
+import type { TurnSettings } from '../../turn/options.ts'
+import type { PeerRules } from '../../turn/peer-policy.ts'
+import { deniesPrivatePeers, type TurnAddresses } from '../addresses.ts'
+
+/**
+ * All that TURN cores are told, in values that can be copied to other threads: secrets are revealed, addresses are text.
+ * Every thread makes its own TurnOptions of it.
+ */
+export interface TurnPlan {
+  readonly settings: TurnSettings
+  readonly auth: Omit<AuthOptions, 'users'>
+  readonly users: readonly UserPlan[]
+  /** One key for all threads: a client may come back to another one. */
+  readonly nonces: Omit<NonceOptions, 'random' | 'key'> & { readonly key: string }
+  /** Of all threads together. */
+  readonly quota: QuotaMemory
+  /** 0 = no limit. */
+  readonly challengesPerSecond: number
+  readonly guessesPerMinute: number
+  /** What strangers have used of both; a source that changes its port may reach another thread. */
+  readonly challengesUsed: SharedArrayBuffer
+  readonly guessesUsed: SharedArrayBuffer
+  readonly relayAddresses: readonly string[]
+  readonly relayWhereReached: boolean
+  readonly ports: RelayPortRange
+  /** Who has which port, by relay address. */
+  readonly portClaims: ReadonlyMap<string, SharedArrayBuffer>
+  /** How many allocations each source has in each thread. */
+  readonly sourceCounts: SharedArrayBuffer
+  readonly externalIp: readonly { readonly public: string; readonly private: string | null }[]
+  readonly peers: PeerPlan
+}
+
+/** A key is hexadecimal. */
+interface UserPlan {
+  readonly name: string
+  readonly password?: string
+  readonly key?: string
+}
+
+export type PeerPlan = Pick<PeerRules, 'allowLoopback' | 'ownPorts' | 'minPort' | 'maxPort'> & {
+  readonly allowed: readonly string[]
+  readonly denied: readonly string[]
+  readonly ownAddresses: readonly string[]
+  readonly relayAddresses: readonly string[]
+}
+
+/** For `threads` cores. */
+export function turnPlan(config: Config, addresses: TurnAddresses, threads: number): TurnPlan {
+  const ports = { minPort: config['min-port'], maxPort: config['max-port'] }
+  const nonceSecret = config['stateless-nonce-secret']
+  return {
+    settings: settings(config),
+    auth: {
+      realm: config.realm,
+      anonymous: config['no-auth'],
+      secrets: config['static-auth-secret'].map((secret) => secret.reveal()),
+      separator: config['rest-api-separator'],
+      strictExpiry: config['strict-expiry'],
+      sha256: config.sha256 === 'off' ? 'off' : config.sha256 === 'strict' ? 'required' : 'offered',
+    },
+    users: config.user.map(({ name, password, key }) =>
+      key === null ? { name, password: password?.reveal() ?? '' } : { name, key: key.reveal() },
+    ),
+    nonces: {
+      lifetimeSeconds: config['stale-nonce'],
+      key: (nonceSecret === null ? randomBytes(32) : nonceKey(nonceSecret.reveal())).toString('hex'),
+      bitOrder: config['nonce-bit-order'],
+    },
+    quota: quotaMemory(
+      { user: config['user-quota'], total: config['total-quota'] },
+      { threads, ports: addresses.relay.length * (ports.maxPort - ports.minPort + 1) },
+      randomBytes,
+    ),
+    challengesPerSecond: config['unauthorized-ratelimit'] ? config['unauthorized-ratelimit-rps'] : 0,
+    guessesPerMinute: config['max-wrong-guesses-per-minute'],
+    challengesUsed: budgetMemory(randomBytes),
+    guessesUsed: budgetMemory(randomBytes),
+    relayAddresses: hosts(addresses.relay),
+    relayWhereReached: addresses.relayWhereReached,
+    ports,
+    portClaims: new Map(hosts(addresses.relay).map((host) => [host, claimMemory(ports)])),
+    sourceCounts: sourceMemory(threads, randomBytes),
+    externalIp: config['external-ip'].map(({ publicIp, privateIp }) => ({ public: publicIp, private: privateIp })),
+    // Until the ports of all servers are known nobody has got a relay.
+    peers: peerPlan(config, addresses, []),
+  }
+}
+
+/** The rules about peers once `ownPorts`, those of this machine's own services, are known. */
+export function peerPlan(config: Config, addresses: TurnAddresses, ownPorts: readonly number[]): PeerPlan {
+  const denied = config['denied-peer-ip']
+  return {
+    allowed: config['allowed-peer-ip'],
+    denied: deniesPrivatePeers(config, addresses) ? ['recommended', ...denied] : denied,
+    allowLoopback: config['allow-loopback-peers'],
+    ownAddresses: hosts([...addresses.own, ...addresses.external]),
+    ownPorts,
+    // Peers are looked at before and after external-ip is applied, so each half needs the limits of a relay address.
+    relayAddresses: hosts([...addresses.relay, ...addresses.external, ...addresses.behindExternal]),
+    minPort: config['min-port'],
+    maxPort: config['max-port'],
+  }
+}
+
+function settings(config: Config): TurnSettings {
+  return {
+    stun: config['no-stun'] ? 'off' : config['secure-stun'] ? 'secure' : 'open',
+    noUdpRelay: config['no-udp-relay'],
+    stunOnly: config['stun-only'],
+    stunBackwardCompatibility: config['stun-backward-compatibility'],
+    rfc3489Compatibility: config['rfc3489-compatibility'],
+    fingerprint: config.fingerprint,
+    software: config['software-attribute'] ? `webrtc-stack ${__VERSION__}` : null,
+    includeReasonString: config['include-reason-string'],
+    maxAllocateLifetimeSeconds: config['max-allocate-lifetime'],
+    channelLifetimeSeconds: config['channel-lifetime'],
+    permissionLifetimeSeconds: config['permission-lifetime'],
+    rfc5766ChannelNumbers: config['rfc5766-channel-numbers'],
+    dontFragment: linuxSupport().available,
+    allocationDefaultAddressFamily: config['allocation-default-address-family'],
+    serverRelay: config['server-relay'],
+    maxAllocationsPerAddress: config['max-allocations-per-address'],
+    maxPermissions: config['max-permissions'],
+    maxChannels: config['max-channels'],
+    mobility: config.mobility,
+    maxBytesPerSecond: config['max-bps'],
+    maxPacketsPerSecond: config['max-pps'],
+  }
+}
+
+function hosts(addresses: readonly Address[]): string[] {
+  return addresses.map(({ host }) => host)
+}

@@ -1,0 +1,214 @@
+import { performance } from 'node:perf_hooks'
+import { receiveMessageOnPort, workerData } from 'node:worker_threads'
+import type { DtlsIdentity } from '../net/dtls/identity.ts'
+import { opensslHmac } from '../net/openssl-hmac.ts'
+import { randomBlocks } from '../net/random-blocks.ts'
+import { RelayLoop } from '../net/relay-loop.ts'
+import { type Session, sessionOf } from '../net/session.ts'
+import { StreamPlaces } from '../net/stream/places.ts'
+import { SourceTable } from '../shared/source-table.ts'
+import { replaceHmac } from '../stun/hmac.ts'
+import { LineQueue } from '../threads/line-queue.ts'
+import type { FromWorker, RelayWorkerData, ToWorker } from '../threads/relay-messages.ts'
+import { SharedCounters, TurnReadings } from '../threads/shared-counters.ts'
+import { isAboutPorts, SharedRelayPorts } from '../threads/shared-ports.ts'
+import { WorkerLog } from '../threads/thread-log.ts'
+import { Quota } from '../turn/limits/quota.ts'
+import { SourceCount } from '../turn/limits/source-count.ts'
+import { type Elsewhere, NOWHERE_ELSE } from '../turn/mobility/elsewhere.ts'
+import type { Relay } from '../turn/relay-address.ts'
+import { RelayPorts } from '../turn/relay-addresses/relay-ports.ts'
+import { TurnServer } from '../turn/turn-server.ts'
+import { type DtlsPlan, dtlsOf } from './dtls.ts'
+import type { PeerPlan, TurnPlan } from './plan/turn-plan.ts'
+import { peerPolicy, turnOptions } from './turn-options.ts'
+
+// The entry of a thread that relays (`start/relay-thread` in dist). It never returns to its event loop for long.
+
+/** How old what the main thread reads may be. */
+const SHOW_MS = 250
+/** How long log lines may wait for more of them. */
+const LOG_MS = 50
+
+const fastHmac = opensslHmac()
+if (fastHmac !== null) replaceHmac(fastHmac)
+
+// Written by threads/relay-threads.ts, from the same plan that the main thread uses itself.
+const data = workerData as RelayWorkerData & { readonly plan: TurnPlan; readonly dtls: DtlsPlan | null }
+const { control, wakeUp, thread, plan, bufferSize } = data
+const clock = () => performance.now()
+const random = randomBlocks()
+const tell = (message: FromWorker) => control.postMessage(message)
+const logged = new WorkerLog(data.logLevel, new LineQueue(data.lines))
+const { log } = logged
+
+const quota = new Quota(plan.quota, thread)
+const ownPorts = new RelayPorts(plan.ports, random, { thread, claims: plan.portClaims })
+const relayPorts = new SharedRelayPorts(ownPorts, quota, tell, hearPorts)
+const sources = new SourceCount(new SourceTable(plan.sourceCounts, thread))
+/** Not opened before every thread has heard of the reservation that the answer tells of; by its token. */
+const unannounced = new Map<string, Relay>()
+/** Received while the core was at work, which must not be called then. */
+const postponed: ToWorker[] = []
+const dtls = data.dtls === null ? null : dtlsOf(data.dtls, log)
+const descriptors = new Int32Array(data.descriptors)
+
+const elsewhere: Elsewhere = {
+  ask: (id, question) => {
+    tell({ kind: 'question', id, question })
+    return true
+  },
+  ticketIssued: (ticket) => tell({ kind: 'ticket', ticket, isGood: true }),
+  ticketRevoked: (ticket) => tell({ kind: 'ticket', ticket, isGood: false }),
+  detach: (relay) => loop.detach(relay),
+  attach: (relay, descriptor) => loop.attach(relay, descriptor),
+}
+
+const loop = new RelayLoop(
+  {
+    wakeUp,
+    bufferSize,
+    log,
+    clock,
+    dtls: dtls?.open ?? null,
+    streams: data.streams && {
+      ...data.streams,
+      places: new StreamPlaces(data.streams.limits, data.streams.places, thread),
+    },
+    onWake: hear,
+    mayOpen,
+    onDescriptor: (place, fd) => {
+      if (place < descriptors.length) descriptors[place] = fd === null ? 0 : fd + 1
+    },
+  },
+  (effects) =>
+    new TurnServer(turnOptions(plan, { quota, relayPorts, sources }), effects, {
+      random,
+      elsewhere: data.hasOthers ? elsewhere : NOWHERE_ELSE,
+    }),
+)
+const readings = new TurnReadings(loop.turn.counters, loop.counters)
+const publish = new SharedCounters(data.counters).publisher(readings)
+let shownAt = clock()
+let flushedAt = shownAt
+let isClosing = false
+
+loop.turn.drain(data.draining)
+// Rules about peers that are newer than the plan hold from the first packet on.
+hear()
+for (const fd of data.listeners) loop.listen(fd)
+tell({ kind: 'ready' })
+relayOn()
+
+function relayOn(): void {
+  loop.run()
+  hear()
+  // The event loop may come by thousands of times a second.
+  const now = clock()
+  if (now - shownAt >= SHOW_MS) show()
+  if (now - flushedAt >= LOG_MS) flushLog()
+  if (isClosing) void end()
+  else setImmediate(relayOn)
+}
+
+function hear(): void {
+  for (let message = nextMessage(); message !== undefined; message = nextMessage()) obey(message)
+}
+
+function nextMessage(): ToWorker | undefined {
+  // The main thread sends nothing else.
+  return postponed.shift() ?? (receiveMessageOnPort(control)?.message as ToWorker | undefined)
+}
+
+/** What concerns ports changes nothing in the core. */
+function hearPorts(): void {
+  for (let received = receiveMessageOnPort(control); received; received = receiveMessageOnPort(control)) {
+    const message = received.message as ToWorker
+    if (isAboutPorts(message)) relayPorts.hear(message, clock())
+    else postponed.push(message)
+  }
+}
+
+function obey(message: ToWorker): void {
+  switch (message.kind) {
+    case 'listen':
+      loop.listen(message.fd)
+      break
+    case 'announced':
+      announced(message.token)
+      break
+    case 'peers':
+      loop.turn.setPeerPolicy(peerPolicy(message.peers as PeerPlan))
+      break
+    case 'dtls':
+      dtls?.reload(message.identity as DtlsIdentity)
+      break
+    case 'tls':
+      loop.reload(message.tls)
+      break
+    case 'drain':
+      loop.turn.drain(message.on)
+      break
+    case 'sessions':
+      show()
+      tell({ kind: 'sessions', id: message.id, sessions: sessionsNow() })
+      break
+    case 'question':
+      tell({ kind: 'answer', id: message.id, answer: loop.turn.answer(message.question, clock()) })
+      break
+    case 'answer':
+      loop.turn.answered(message.id, message.answer, clock())
+      if (message.answer.kind === 'moved') tell({ kind: 'adopted', id: message.id })
+      break
+    case 'given':
+      loop.turn.given(message)
+      break
+    case 'returned':
+      loop.turn.discard(message.allocation, clock())
+      break
+    case 'close':
+      isClosing = true
+      break
+    default:
+      relayPorts.hear(message, clock())
+  }
+}
+
+function mayOpen(relay: Relay): 'now' | 'later' {
+  const { reservationToken } = relay.allocation.request
+  if (reservationToken === null) return 'now'
+  unannounced.set(reservationToken.toString('hex'), relay)
+  return 'later'
+}
+
+function announced(token: string): void {
+  const relay = unannounced.get(token)
+  if (relay === undefined) return
+  unannounced.delete(token)
+  loop.admit(relay)
+}
+
+function flushLog(): void {
+  flushedAt = clock()
+  logged.flush(() => tell({ kind: 'lines' }))
+}
+
+function show(): void {
+  shownAt = clock()
+  readings.update(loop.turn.openAllocations, loop.openRelays)
+  publish()
+  const news = loop.errors.news()
+  if (news.length > 0) tell({ kind: 'errors', news })
+}
+
+function sessionsNow(): Session[] {
+  const now = clock()
+  return Array.from(loop.turn.allocations, (allocation) => sessionOf(allocation, now))
+}
+
+async function end(): Promise<void> {
+  await loop.close()
+  show()
+  flushLog()
+  control.close()
+}

@@ -1,0 +1,116 @@
+import { type BookMemory, bookMemory, QuotaBook, type UserHash } from '../../shared/quota-book.ts'
+
+/** How many allocations there may be at one time (RFC 8656 §7.2); 0 = as many as ports allow. */
+export interface QuotaLimits {
+  readonly user: number
+  readonly total: number
+}
+
+/** Made by `quotaMemory`, for all threads. */
+export interface QuotaMemory extends BookMemory {
+  /** Of a user and of all. */
+  readonly limits: SharedArrayBuffer
+}
+
+/**
+ * Counts allocations by user and in all, those of all threads together. A reserved port counts like an allocation, so that
+ * reservations cannot be used to hold more ports than the quota grants (TURN-EVEN-07 in the tests).
+ */
+export class Quota {
+  readonly #thread: number
+  readonly #limits: Float64Array
+  readonly #book: QuotaBook
+
+  /** `thread` counts from 0. */
+  constructor(memory: QuotaMemory, thread = 0) {
+    this.#thread = thread
+    this.#limits = new Float64Array(memory.limits)
+    this.#book = new QuotaBook(memory, thread)
+  }
+
+  /** Counts `places` for `user` when all of them fit; otherwise counts none and says which limit is in the way. */
+  take(user: string, places = 1): 'taken' | 'user' | 'total' {
+    if (places === 0) return 'taken'
+    const book = this.#book
+    const hash = book.hash(user)
+    book.lock()
+    const verdict = this.#verdict(hash, places)
+    if (verdict === 'taken') book.add(hash, this.#thread, places)
+    book.unlock()
+    return verdict
+  }
+
+  /** Gives places back that this thread has taken. */
+  give(user: string, places = 1): void {
+    if (places === 0) return
+    const book = this.#book
+    const hash = book.hash(user)
+    book.lock()
+    const held = book.count(hash, this.#thread)
+    if (held > 0) book.add(hash, this.#thread, -Math.min(held, places))
+    book.unlock()
+  }
+
+  /** Takes over a place that `thread` has, if there is one and `begin` says yes to what it stands for. */
+  takeOver(user: string, thread: number, begin: () => boolean): boolean {
+    const book = this.#book
+    const hash = book.hash(user)
+    book.lock()
+    const isOurs = book.count(hash, thread) > 0 && begin()
+    if (isOurs) {
+      book.add(hash, thread, -1)
+      book.add(hash, this.#thread, 1)
+    }
+    book.unlock()
+    return isOurs
+  }
+
+  /** Gives back what a thread has taken that is no more. */
+  forgetThread(thread: number): void {
+    this.#book.forget(thread)
+  }
+
+  /** Takes effect for what comes next; whoever is over a lowered limit keeps what he has. */
+  limit({ user, total }: QuotaLimits): void {
+    this.#limits.set([user, total])
+  }
+
+  of(user: string): number {
+    const book = this.#book
+    const hash = book.hash(user)
+    book.lock()
+    const count = book.count(hash)
+    book.unlock()
+    return count
+  }
+
+  get total(): number {
+    return this.#book.total
+  }
+
+  /** Users that hold at least one place. */
+  get users(): number {
+    return this.#book.users
+  }
+
+  #verdict(hash: UserHash, places: number): 'taken' | 'user' | 'total' {
+    const [user, total] = this.#limits as unknown as [number, number]
+    const book = this.#book
+    if (user > 0 && book.count(hash) + places > user) return 'user'
+    return book.total + places > (total > 0 ? Math.min(total, book.room) : book.room) ? 'total' : 'taken'
+  }
+}
+
+/** For `threads` threads with `ports` relay ports in all: each place that is taken soon has a port of its own, or is given back. */
+export function quotaMemory(
+  limits: QuotaLimits,
+  { threads, ports }: { readonly threads: number; readonly ports: number },
+  random: (size: number) => Buffer,
+): QuotaMemory {
+  const memory = new SharedArrayBuffer(2 * Float64Array.BYTES_PER_ELEMENT)
+  new Float64Array(memory).set([limits.user, limits.total])
+  return { ...bookMemory(threads, ports + threads * PLACES_IN_PASSING, random), limits: memory }
+}
+
+/** Of an Allocate that is being answered, which may take a pair, and of an allocation whose ports have just been freed. */
+const PLACES_IN_PASSING = 4

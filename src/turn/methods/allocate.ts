@@ -1,0 +1,242 @@
+import type { Address } from '../../stun/address.ts'
+import { AddressFamily, Attribute, ErrorCode, Method, TransportProtocol } from '../../stun/constants.ts'
+import type { StunMessage } from '../../stun/message.ts'
+import { Allocation } from '../allocation.ts'
+import type { FiveTuple } from '../five-tuple.ts'
+import type { TurnOptions } from '../options.ts'
+import { Relay, type RelayFailure } from '../relay-address.ts'
+import { type Refused, type Reply, refuse, type SignedExchange } from '../reply.ts'
+import type { TurnServer } from '../turn-server.ts'
+
+/** Also the least that is granted. */
+const DEFAULT_LIFETIME_SECONDS = 600
+
+/** How many ports that cannot be bound one Allocate gets past before it fails. */
+const PORT_TRIES = 16
+
+/**
+ * RFC 8656 §7.2. The caller has authenticated the request and found its 5-tuple free. Null: the answer follows when the
+ * relay sockets are open, made by `allocated`.
+ */
+export function allocate(request: StunMessage, exchange: SignedExchange, turn: TurnServer, now: number): Reply | null {
+  const ticket = request.value(Attribute.MOBILITY_TICKET)
+  if (ticket !== null && !turn.options.mobility) return refuse(ErrorCode.MOBILITY_FORBIDDEN, 'mobility is off')
+  // An empty one asks for a ticket (RFC 8016 §3.1).
+  if (ticket !== null && ticket.length > 0) return refuse(ErrorCode.BAD_REQUEST, 'a ticket in an Allocate')
+  if (turn.draining) return refuse(ErrorCode.FORBIDDEN, 'draining')
+  const wish = readWish(request, exchange.client, turn)
+  if ('error' in wish) return wish
+
+  const { quota, maxAllocationsPerAddress } = turn.options
+  const { client, user, fingerprint } = exchange
+  if (maxAllocationsPerAddress > 0 && turn.sources.of(client.client) >= maxAllocationsPerAddress) {
+    turn.counters.refusedAllocations.address++
+    return refuse(
+      ErrorCode.ALLOCATION_QUOTA_REACHED,
+      `${client.client.host} has as many allocations as one address may`,
+    )
+  }
+  // A reserved port has its place in the quota since it was reserved.
+  const places = wish.ports === 'pair' ? 2 : wish.ports === 'reserved' ? 0 : 1
+  const verdict = quota.take(user.quotaName, places)
+  if (verdict !== 'taken') {
+    turn.counters.refusedAllocations.quota++
+    return refuse(ErrorCode.ALLOCATION_QUOTA_REACHED, `the ${verdict} quota is used up`)
+  }
+
+  const kept = {
+    transactionId: Buffer.from(request.transactionId()),
+    lifetimeSeconds: grantedLifetime(request, turn.options),
+    ports: wish.ports,
+    isMobile: ticket !== null,
+    reservationToken: null,
+    addressErrors: [],
+    triesLeft: PORT_TRIES,
+  }
+  const allocation = new Allocation(client.kept(), user, kept, places, turn.options, fingerprint, now)
+  if (!turn.enter(allocation)) {
+    quota.give(user.quotaName, places)
+    return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'two IPv6 clients share a key')
+  }
+  const refused = takePorts(wish, allocation, turn, now)
+  if (refused !== null) turn.release(allocation, now)
+  else for (const relay of allocation.relays) turn.openRelay(relay)
+  return refused
+}
+
+/** RFC 8656 §7.2: what was asked for, between the default and our maximum. */
+export function grantedLifetime(request: StunMessage, { maxAllocateLifetimeSeconds }: TurnOptions): number {
+  const asked = request.uint32(Attribute.LIFETIME) ?? DEFAULT_LIFETIME_SECONDS
+  return Math.max(DEFAULT_LIFETIME_SECONDS, Math.min(asked, maxAllocateLifetimeSeconds))
+}
+
+/** The answer to an Allocate whose sockets are open, and to every repetition of it. */
+export function allocated(allocation: Allocation, now: number): Reply {
+  const { reservationToken, addressErrors } = allocation.request
+  return {
+    relayed: allocation.relays.map((relay) => relay.advertised),
+    lifetimeSeconds: Math.ceil((allocation.expiresAt - now) / 1000),
+    mapped: allocation.client.client,
+    reservationToken,
+    mobilityTicket: allocation.ticket,
+    addressErrors,
+  }
+}
+
+/**
+ * Whether this is the request again that made `allocation`. Its nonce is not looked at: one that ran out between the
+ * two copies must not turn a success into 438.
+ */
+export function repeatsAllocate(request: StunMessage, allocation: Allocation, turn: TurnServer): boolean {
+  return (
+    request.method === Method.ALLOCATE &&
+    request.transactionId().equals(allocation.request.transactionId) &&
+    turn.options.authenticator.isSignedBy(request, allocation.user)
+  )
+}
+
+/** Tries the next port for a relay that could not be bound, or gives this family up. */
+export function relayUnavailable(relay: Relay, reason: RelayFailure, turn: TurnServer, now: number): void {
+  const { allocation, local } = relay
+  const { request } = allocation
+  const { relayPorts } = turn.options
+  relay.state = 'closed'
+  allocation.forget(relay)
+  // Other programs keep their ports for longer than our own allocations rest.
+  if (reason === 'in-use') relayPorts.skip(local, now)
+  else relayPorts.free(local, now)
+
+  // What was reserved is that one port or none; for another pair than one that has lapsed there may be no quota.
+  const mayHaveAnother = cancelReservation(allocation, turn) && request.ports !== 'reserved'
+  const others = turn.relayChoice.besides(local)
+  const addresses = { 'in-use': [local, ...others], unavailable: others, exhausted: [] }[reason]
+  if (mayHaveAnother && request.triesLeft-- > 0) {
+    const next = takePort(addresses, allocation, turn, now)
+    if (next !== null) {
+      turn.openRelay(next)
+      return
+    }
+  }
+  const text = { 'in-use': 'is in use', exhausted: 'has no descriptor left', unavailable: 'cannot be bound' }[reason]
+  const code = ErrorCode.INSUFFICIENT_CAPACITY
+  request.addressErrors.push({ family: local.family, code, reason: `relay ${local} ${text}` })
+}
+
+/** Gives back the upper port of a pair that nobody has been told of; false when its time was over before. */
+export function cancelReservation(allocation: Allocation, { options: { relayPorts } }: TurnServer): boolean {
+  const { request } = allocation
+  if (request.reservationToken === null) return true
+  const wasHeld = relayPorts.cancelReservation(request.reservationToken)
+  request.reservationToken = null
+  // The end of a reservation has given its place in the quota back.
+  if (!wasHeld) allocation.quotaPlaces--
+  return wasHeld
+}
+
+/** The family that an address family attribute names; 0 for one that does not exist, null without the attribute. */
+export function requestedFamily(request: StunMessage, attribute: number): 4 | 6 | 0 | null {
+  const field = request.uint32(attribute)
+  if (field === null) return null
+  const family = field >>> 24
+  return family === AddressFamily.IPV4 ? 4 : family === AddressFamily.IPV6 ? 6 : 0
+}
+
+/** What an Allocate asks for, free of contradictions. */
+interface Wish {
+  readonly families: readonly (4 | 6)[]
+  readonly ports: 'any' | 'even' | 'pair' | 'reserved'
+  readonly token: Buffer | null
+}
+
+function readWish(request: StunMessage, client: FiveTuple, { options, relayChoice }: TurnServer): Wish | Refused {
+  const transport = request.uint32(Attribute.REQUESTED_TRANSPORT)
+  if (transport === null) return refuse(ErrorCode.BAD_REQUEST, 'no REQUESTED-TRANSPORT')
+  if (transport >>> 24 !== TransportProtocol.UDP || options.noUdpRelay) {
+    return refuse(ErrorCode.UNSUPPORTED_TRANSPORT_PROTOCOL, `transport protocol ${transport >>> 24} is not offered`)
+  }
+  if (request.has(Attribute.DONT_FRAGMENT) && !options.dontFragment) {
+    const unknownAttributes = [Attribute.DONT_FRAGMENT]
+    return { error: ErrorCode.UNKNOWN_ATTRIBUTE, reason: 'DONT-FRAGMENT cannot be honoured', unknownAttributes }
+  }
+
+  const token = request.value(Attribute.RESERVATION_TOKEN)
+  const evenPort = request.uint8(Attribute.EVEN_PORT)
+  const requested = requestedFamily(request, Attribute.REQUESTED_ADDRESS_FAMILY)
+  const additional = requestedFamily(request, Attribute.ADDITIONAL_ADDRESS_FAMILY)
+  if (token !== null) {
+    if (evenPort === null && requested === null && additional === null)
+      return { families: [], ports: 'reserved', token }
+    return refuse(ErrorCode.BAD_REQUEST, 'RESERVATION-TOKEN with EVEN-PORT or an address family')
+  }
+  const ports = evenPort === null ? 'any' : (evenPort & 0x80) === 0 ? 'even' : 'pair'
+  if (additional !== null) {
+    if (requested !== null) return refuse(ErrorCode.BAD_REQUEST, 'two address family attributes')
+    if (additional !== 6) return refuse(ErrorCode.BAD_REQUEST, 'ADDITIONAL-ADDRESS-FAMILY is not IPv6')
+    if (ports === 'pair') return refuse(ErrorCode.BAD_REQUEST, 'a port pair with two families')
+    return { families: [4, 6], ports, token: null }
+  }
+  const family = requested ?? defaultFamily(client, options)
+  if (family === 0 || !relayChoice.offers(family, client)) {
+    return refuse(ErrorCode.ADDRESS_FAMILY_NOT_SUPPORTED, 'no relay address of the family asked for')
+  }
+  return { families: [family], ports, token: null }
+}
+
+function defaultFamily(client: FiveTuple, { allocationDefaultAddressFamily: choice }: TurnOptions): 4 | 6 {
+  if (choice === 'keep') return client.client.family
+  return choice === 'ipv6' ? 6 : 4
+}
+
+/** Sets aside what was wished for; refuses when there is not one port. */
+function takePorts(wish: Wish, allocation: Allocation, turn: TurnServer, now: number): Refused | null {
+  if (wish.token !== null) return takeReserved(wish.token, allocation, turn, now)
+  const { addressErrors } = allocation.request
+  for (const family of wish.families) {
+    const addresses = turn.relayChoice.next(family, allocation.client)
+    if (addresses.length === 0) {
+      const reason = `no IPv${family} relay address`
+      addressErrors.push({ family, code: ErrorCode.ADDRESS_FAMILY_NOT_SUPPORTED, reason })
+    } else if (takePort(addresses, allocation, turn, now) === null) {
+      addressErrors.push({
+        family,
+        code: ErrorCode.INSUFFICIENT_CAPACITY,
+        reason: `no IPv${family} relay port is free`,
+      })
+    }
+  }
+  if (allocation.relays.length > 0) return null
+  return refuse(ErrorCode.INSUFFICIENT_CAPACITY, addressErrors.map((error) => error.reason).join(', '))
+}
+
+function takeReserved(token: Buffer, allocation: Allocation, turn: TurnServer, now: number): Refused | null {
+  const local = turn.options.relayPorts.takeReserved(token, allocation.user.quotaName, now)
+  if (local === 'unknown') return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'unknown, used or expired RESERVATION-TOKEN')
+  if (local === 'foreign') return refuse(ErrorCode.INSUFFICIENT_CAPACITY, "another user's RESERVATION-TOKEN")
+  allocation.quotaPlaces = 1
+  addRelay(allocation, local, turn)
+  return null
+}
+
+/** The first of `addresses` with a free port of the wished kind gives the allocation its relay of that family. */
+function takePort(addresses: readonly Address[], allocation: Allocation, turn: TurnServer, now: number): Relay | null {
+  const { request, user } = allocation
+  const { relayPorts } = turn.options
+  for (const ip of addresses) {
+    if (request.ports === 'pair') {
+      const pair = relayPorts.takePair(ip, user.quotaName, now)
+      if (pair === null) continue
+      request.reservationToken = pair.token
+      return addRelay(allocation, ip.withPort(pair.port), turn)
+    }
+    const port = relayPorts.take(ip, request.ports === 'even', now)
+    if (port !== null) return addRelay(allocation, ip.withPort(port), turn)
+  }
+  return null
+}
+
+function addRelay(allocation: Allocation, local: Address, { options: { externalIp } }: TurnServer): Relay {
+  const relay = new Relay(allocation, local, externalIp.toPublic(local.copy()))
+  if (local.family === 4) allocation.relay4 = relay
+  else allocation.relay6 = relay
+  return relay
+}

@@ -1,0 +1,74 @@
+import { Address } from '../../stun/address.ts'
+import { Attribute, ErrorCode } from '../../stun/constants.ts'
+import type { StunMessage } from '../../stun/message.ts'
+import { type Allocation, Channel } from '../allocation.ts'
+import { type Reply, refuse } from '../reply.ts'
+import type { TurnServer } from '../turn-server.ts'
+import { refusePeer } from './create-permission.ts'
+
+/** RFC 8656 §12.2. */
+export function channelBind(request: StunMessage, allocation: Allocation, turn: TurnServer, now: number): Reply {
+  const { options } = turn
+  const field = request.uint32(Attribute.CHANNEL_NUMBER)
+  const peer = new Address()
+  if (field === null) return refuse(ErrorCode.BAD_REQUEST, 'no CHANNEL-NUMBER')
+  if (!request.xorAddress(Attribute.XOR_PEER_ADDRESS, peer)) {
+    return refuse(ErrorCode.BAD_REQUEST, 'no valid XOR-PEER-ADDRESS')
+  }
+  const number = field >>> 16
+  if (number < 0x4000 || number > (options.rfc5766ChannelNumbers ? 0x7ffe : 0x4fff)) {
+    return refuse(ErrorCode.BAD_REQUEST, `channel number 0x${number.toString(16)} is out of range`)
+  }
+  if (peer.port === 0) return refuse(ErrorCode.BAD_REQUEST, 'peer port 0')
+  const refused = refusePeer(peer, (address) => turn.peerPolicy.refusal(address), allocation, turn)
+  if (refused !== null) return refused
+
+  // Number and peer are free again the moment a binding expires, not when the sweep gets there.
+  const byNumber = allocation.channels.get(number)
+  if (byNumber !== undefined && byNumber.expiresAt <= now) allocation.unbind(byNumber)
+  else if (byNumber !== undefined && !byNumber.peer.equals(peer)) {
+    return refuse(ErrorCode.BAD_REQUEST, 'the channel is bound to another peer')
+  }
+  const bound = allocation.channelOf(peer, now)
+  if (bound !== null && bound.number !== number) {
+    return refuse(ErrorCode.BAD_REQUEST, 'the peer is bound to another channel')
+  }
+
+  const expiresAt = now + options.channelLifetimeSeconds * 1000
+  if (bound === null) return bindAnew(number, peer, allocation, turn, now, expiresAt)
+  allocation.renew(bound, expiresAt, permissionEnd(turn, now, expiresAt))
+  bound.allowedUnder = turn.policyVersion
+  return {}
+}
+
+function bindAnew(
+  number: number,
+  peer: Address,
+  allocation: Allocation,
+  turn: TurnServer,
+  now: number,
+  expiresAt: number,
+): Reply {
+  const { maxChannels, maxPermissions } = turn.options
+  allocation.sweep(now)
+  if (allocation.channels.size >= maxChannels) return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'too many channels')
+  if (allocation.permissionOf(peer, now) === null && allocation.permissionCount >= maxPermissions) {
+    return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'too many permissions')
+  }
+  const relay = allocation.relayOf(peer.family)
+  const permission = allocation.permit(peer, permissionEnd(turn, now, expiresAt))
+  if (
+    relay === null ||
+    permission === null ||
+    !allocation.bind(new Channel(number, peer, relay, permission, expiresAt, turn.policyVersion))
+  ) {
+    return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'two IPv6 peers share a key')
+  }
+  return {}
+}
+
+// Deviation: RFC 8656 §12.2 gives the permission 300 s. Clients that renew nothing but their channel every 500 s would
+// lose their inbound data between seconds 300 and 500.
+function permissionEnd(turn: TurnServer, now: number, channelEnd: number): number {
+  return Math.max(channelEnd, now + turn.options.permissionLifetimeSeconds * 1000)
+}

@@ -1,0 +1,134 @@
+import { claimMemory, PortClaims, type RelayPortRange } from '../../shared/port-claims.ts'
+import type { Address } from '../../stun/address.ts'
+import { PortPool } from './port-pool.ts'
+
+/** What several threads have together, so that each may give out any port of the range. */
+export interface PortShare {
+  /** Counted from 0. */
+  readonly thread: number
+  /** By relay address, each made by `claimMemory`. */
+  readonly claims: ReadonlyMap<string, SharedArrayBuffer>
+}
+
+/** The odd port beside an even one, kept for whoever of the same user brings the token (RFC 8656 §7.2). */
+interface Reservation {
+  readonly local: Address
+  readonly user: string
+  readonly expiresAt: number
+}
+
+/** Which relay ports are free: at random, per local address, whichever thread has the others (RFC 8656 §7.2). */
+export class RelayPorts {
+  readonly #range: RelayPortRange
+  readonly #random: (size: number) => Buffer
+  readonly #share: PortShare
+  readonly #pools = new Map<string, PortPool>()
+  /** By token, oldest first. */
+  readonly #reservations = new Map<string, Reservation>()
+
+  constructor(range: RelayPortRange, random: (size: number) => Buffer, share: PortShare = ALONE) {
+    this.#range = range
+    this.#random = random
+    this.#share = share
+  }
+
+  get thread(): number {
+    return this.#share.thread
+  }
+
+  /** A free port on `ip`, even if so asked; null when there is none. */
+  take(ip: Address, even: boolean, now: number): number | null {
+    return this.#pool(ip).take(even ? 'even' : 'any', now)
+  }
+
+  /** An even port on `ip`, and a token for the odd one above it; null when no such pair is free. */
+  takePair(ip: Address, user: string, now: number): { readonly port: number; readonly token: Buffer } | null {
+    const port = this.#pool(ip).take('pair', now)
+    if (port === null) return null
+    const token = this.#random(TOKEN_LENGTH)
+    const reservation = { local: ip.withPort(port + 1), user, expiresAt: now + RESERVATION_MS }
+    this.#reservations.set(token.toString('hex'), reservation)
+    return { port, token }
+  }
+
+  /** Where the reserved port is; taking it uses the token up, but not when it belongs to another user. */
+  takeReserved(token: Buffer, user: string, now: number): Address | 'unknown' | 'foreign' {
+    const key = token.toString('hex')
+    const reservation = this.#reservations.get(key)
+    if (reservation === undefined || reservation.expiresAt <= now) return 'unknown'
+    if (reservation.user !== user) return 'foreign'
+    this.#reservations.delete(key)
+    return this.adopt(reservation.local, this.#share.thread) ? reservation.local : 'unknown'
+  }
+
+  /** Takes a port that `thread` has reserved; false when that is over. */
+  adopt(local: Address, thread: number): boolean {
+    return this.#pool(local).adopt(local.port, thread)
+  }
+
+  /** Takes a port that `thread` uses, with its socket; false when that is over. */
+  takeOver(local: Address, thread: number): boolean {
+    return this.#pool(local).takeOver(local.port, thread)
+  }
+
+  /** Another thread has taken what was reserved here. */
+  forgetReservation(token: Buffer): void {
+    this.#reservations.delete(token.toString('hex'))
+  }
+
+  /** Undoes the reservation of a pair whose even port came to nothing; false when there was none any more. */
+  cancelReservation(token: Buffer): boolean {
+    const key = token.toString('hex')
+    const reservation = this.#reservations.get(key)
+    if (reservation === undefined) return false
+    this.#reservations.delete(key)
+    return this.#pool(reservation.local).unreserve(reservation.local.port)
+  }
+
+  /** Frees what has rested enough, and reservations that nobody came for; `expired` hears of each user whose place is free. */
+  sweep(now: number, expired: (user: string) => void): void {
+    for (const pool of this.#pools.values()) pool.wake(now)
+    for (const [key, { local, user, expiresAt }] of this.#reservations) {
+      if (expiresAt > now) return
+      this.#reservations.delete(key)
+      if (this.#pool(local).unreserve(local.port)) expired(user)
+    }
+  }
+
+  /** Gives a port back. It rests for a while, so that late packets for its last owner find nobody. */
+  free(local: Address, now: number): void {
+    this.#pool(local).rest(local.port, now + REST_MS)
+  }
+
+  /** Gives back a port that another program holds; it is left alone for a minute. */
+  skip(local: Address, now: number): void {
+    this.#pool(local).avoid(local.port, now + AVOID_MS)
+  }
+
+  /** Frees what a thread has had that is no more, once its sockets are closed. */
+  forgetThread(thread: number): void {
+    for (const memory of this.#share.claims.values()) {
+      new PortClaims(memory, this.#range, this.#share.thread, this.#random).forget(thread)
+    }
+  }
+
+  get reservations(): number {
+    return this.#reservations.size
+  }
+
+  #pool(ip: Address): PortPool {
+    let pool = this.#pools.get(ip.host)
+    if (pool === undefined) {
+      const memory = this.#share.claims.get(ip.host) ?? claimMemory(this.#range)
+      pool = new PortPool(new PortClaims(memory, this.#range, this.#share.thread, this.#random))
+      this.#pools.set(ip.host, pool)
+    }
+    return pool
+  }
+}
+
+const ALONE: PortShare = { thread: 0, claims: new Map() }
+const TOKEN_LENGTH = 8
+const RESERVATION_MS = 30_000
+const REST_MS = 30_000
+const AVOID_MS = 60_000

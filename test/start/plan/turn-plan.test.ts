@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { turnAddresses } from '../../../src/start/addresses.ts'
+import { turnPlan } from '../../../src/start/plan/turn-plan.ts'
+import { turnOptions } from '../../../src/start/turn-options.ts'
+import { Quota } from '../../../src/turn/limits/quota.ts'
+import { SourceCount } from '../../../src/turn/limits/source-count.ts'
+import type { TurnOptions } from '../../../src/turn/options.ts'
+import { RelayPorts } from '../../../src/turn/relay-addresses/relay-ports.ts'
+import { load } from '../../config/loading.ts'
+
+/** What the TURN core is told for this turnserver.conf. */
+async function optionsFor(file: string): Promise<TurnOptions> {
+  const { config } = await load(file)
+  const plan = turnPlan(config, turnAddresses(config), 1)
+  return turnOptions(plan, {
+    quota: new Quota(plan.quota),
+    relayPorts: new RelayPorts(plan.ports, randomBytes),
+    sources: new SourceCount(),
+  })
+}
+
+test('TURN-ALLOC-05 TURN-MOB-01 RES-04 switches and limits reach the TURN server', async () => {
+  const unset = await optionsFor('listening-ip=127.0.0.1\n')
+  expect(unset).toMatchObject({ noUdpRelay: false, mobility: false, maxAllocationsPerAddress: 1024 })
+  const set = await optionsFor('listening-ip=127.0.0.1\nno-udp-relay\nmobility\nmax-allocations-per-address=7\n')
+  expect(set).toMatchObject({ noUdpRelay: true, mobility: true, maxAllocationsPerAddress: 7 })
+})
+
+test.each([
+  ['neither listening-ip nor relay-ip', '', true],
+  ['every address as listening-ip', 'listening-ip=0.0.0.0\n', true],
+  ['an explicit listening-ip', 'listening-ip=127.0.0.1\n', false],
+  ['an explicit relay-ip', 'relay-ip=127.0.0.1\n', false],
+])('relayed addresses with %s', async (_name, file, whereReached) => {
+  const { relayAddresses, relayWhereReached } = await optionsFor(file)
+  expect(relayWhereReached).toBe(whereReached)
+  if (!whereReached) expect(relayAddresses.map(({ host }) => host)).toEqual(['127.0.0.1'])
+})

@@ -1,0 +1,71 @@
+import * as crypto from 'node:crypto'
+import { randomBytes } from 'node:crypto'
+import { expect, test, vi } from 'vitest'
+import { longTermKey } from '../../../src/stun/integrity.ts'
+import { Authenticator } from '../../../src/turn/auth/auth.ts'
+import { restPassword } from '../../../src/turn/auth/credentials.ts'
+import { Nonces } from '../../../src/turn/auth/nonce.ts'
+import { StaticUsers } from '../../../src/turn/auth/user-store.ts'
+import { clientAt, request } from '../../support/signed-request.ts'
+
+vi.mock('node:crypto', async (original) => {
+  const crypto = await original<typeof import('node:crypto')>()
+  return {
+    ...crypto,
+    createHmac: vi.fn(crypto.createHmac),
+    createHash: vi.fn(crypto.createHash),
+    timingSafeEqual: vi.fn(crypto.timingSafeEqual),
+  }
+})
+
+const REALM = 'north.gov'
+const NOW = 1_700_000_000_000
+const CLIENT = clientAt('198.51.100.7', 40_000)
+const SECRETS = ['a secret of sixteen', 'another of sixteen']
+
+/** Counts the hashes, MACs and comparisons that one login costs. */
+function workOf(username: string, password: string, secrets: readonly string[]) {
+  const nonces = new Nonces({ lifetimeSeconds: 600, key: randomBytes(32), bitOrder: 'msb', random: randomBytes })
+  const options = {
+    realm: REALM,
+    anonymous: false,
+    separator: ':',
+    strictExpiry: false,
+    sha256: 'off',
+    secrets,
+  } as const
+  const users = new StaticUsers([{ name: 'gorst', password: 'hero' }], REALM)
+  const authenticator = new Authenticator({ ...options, users }, nonces, () => NOW)
+  const { nonce } = authenticator.challenge(CLIENT)
+  const message = request({ username, realm: REALM, nonce, key: longTermKey(username, REALM, password) })
+  const spies = [crypto.createHmac, crypto.createHash, crypto.timingSafeEqual].map((spied) =>
+    vi.mocked(spied).mockClear(),
+  )
+  const result = authenticator.authenticate(message, CLIENT)
+  return { ok: result.ok, calls: spies.map((spy) => spy.mock.calls.length) }
+}
+
+test.each([
+  ['no secret', []],
+  ['two secrets', SECRETS],
+])('SEC-17 STUN-AUTH-06 with %s every failed login costs the same work', (_name, secrets) => {
+  const expired = '1600000000:alice'
+  const failures = [
+    workOf('gorst', 'wrong', secrets),
+    workOf('nobody', 'x', secrets),
+    workOf('1800000000:alice', 'unsigned', secrets),
+    workOf('alice:bob', restPassword(SECRETS[0]!, 'alice:bob'), secrets),
+    workOf(expired, restPassword(SECRETS[0]!, expired), secrets),
+    workOf(expired, restPassword(SECRETS[1]!, expired), secrets),
+  ]
+  expect(failures.map(({ ok }) => ok)).toEqual(failures.map(() => false))
+  expect(failures.map(({ calls }) => calls)).toEqual(failures.map(() => failures[0]!.calls))
+})
+
+test('SEC-18 STUN-MI-04 integrity goes through timingSafeEqual at its full length, right or wrong', () => {
+  const compare = vi.mocked(crypto.timingSafeEqual)
+  for (const password of ['hero', 'wrong']) {
+    expect(workOf('gorst', password, []).ok).toBe(password === 'hero')
+    expect(compare.mock.calls.at(-1)?.map((bytes) => bytes.byteLength)).toEqual([20, 20])
+  }
+})
