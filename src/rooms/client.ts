@@ -13,10 +13,11 @@ export interface Client {
   standing: 'member' | 'left' | 'guest'
   /** Came into an empty room, or is the one who remained. */
   initiator: boolean
-  /** Has a socket. */
-  reachable: boolean
-  /** The page behind the socket was closed (1001), so nobody comes back for the place. */
-  goneForGood: boolean
+  /**
+   * `awaited`: it has had none yet. `open`: it has one. `lost`: it had one, which broke. `gone`: the page behind it was
+   * closed (1001), so nobody comes back for the place.
+   */
+  socket: 'awaited' | 'open' | 'lost' | 'gone'
   /** When it loses its place unless a socket comes. */
   expiresAt: number
   /** Texts for this client that wait for its socket. */
@@ -50,8 +51,7 @@ export function newClient(id: string, standing: Client['standing'], expiresAt: n
     loopback: false,
     standing,
     initiator: false,
-    reachable: false,
-    goneForGood: false,
+    socket: 'awaited',
     expiresAt,
     inbox: [],
     outbox: [],

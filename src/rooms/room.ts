@@ -53,8 +53,7 @@ export class Room {
 
   /** Whether a newcomer would get no place. */
   isFull(now: number): boolean {
-    const staying = this.members.filter((client) => client.expiresAt > now && !client.goneForGood)
-    return this.#options.capacity > 0 && staying.length >= this.#options.capacity
+    return this.#fills(this.#holders(now))
   }
 
   /** Gives `id` a place and, unless it is the first, everything the others have stored for it. */
@@ -96,14 +95,13 @@ export class Room {
   /** Binds a socket to `id` and hands over what waits for it. A member always has its place, whoever lingers. */
   register(id: string, now: number): Refusal {
     let client = this.#find(id)
-    if (client?.reachable) return 'Duplicated registration'
+    if (client?.socket === 'open') return 'Duplicated registration'
     if (!client) {
       if (!this.#admitsGuest()) return 'Max room capacity reached'
       client = this.#add(id, 'guest', 0)
     }
     this.#changedAt = now
-    client.reachable = true
-    client.goneForGood = false
+    client.socket = 'open'
     client.expiresAt = Number.POSITIVE_INFINITY
     for (const text of this.#take(client, 'inbox')) this.#effects.deliver(this.name, id, text)
     if (client.standing !== 'guest') return null
@@ -122,12 +120,12 @@ export class Room {
   closed(id: string, goingAway: boolean, now: number): void {
     const client = this.#find(id)
     if (!client) return
-    client.reachable = false
+    client.socket = 'lost'
     if (client.standing === 'left') {
       this.#sayBye(client)
       this.#clients.delete(client.id)
     } else if (!client.loopback) {
-      client.goneForGood = goingAway
+      if (goingAway) client.socket = 'gone'
       client.expiresAt = after(now, this.#options.graceSeconds)
     }
   }
@@ -138,7 +136,7 @@ export class Room {
     if (client?.standing !== 'member') return
     this.#changedAt = now
     this.#giveUpPlace(client)
-    if (client.reachable) return
+    if (client.socket === 'open') return
     this.#sayBye(client)
     this.#clients.delete(id)
   }
@@ -156,16 +154,31 @@ export class Room {
     for (const client of this.#clients.values()) if (client.expiresAt <= now) this.#forget(client)
     if (after(this.#changedAt, this.#options.expirationSeconds) > now) return
     // A call may last for days without a word to us: sockets that answer pings keep their room.
-    for (const client of this.#clients.values()) if (client.reachable) return
+    for (const client of this.#clients.values()) if (client.socket === 'open') return
     for (const client of [...this.#clients.values()]) this.#drop(client)
   }
 
-  /** Takes the places of members nobody will come back for: always when time is up, else when they are wanted. */
+  /** Forgets whose time is up, and the members whose places a newcomer may have. */
   #makeWay(now: number): void {
     for (const client of this.#clients.values()) if (client.expiresAt <= now) this.#forget(client)
-    const members = this.members
-    const wanted = members.length >= this.#options.capacity || members.every((client) => client.goneForGood)
-    if (wanted) for (const client of members) if (client.goneForGood) this.#forget(client)
+    const holders = new Set(this.#holders(now))
+    for (const client of this.#clients.values())
+      if (client.standing === 'member' && !holders.has(client)) this.#forget(client)
+  }
+
+  /**
+   * The members who keep their places when somebody wants to join. Where all have lost the socket they once had there is no
+   * call left to protect: their offer is stale, and whoever comes back is likely to be one of them. One who has had no
+   * socket yet is still on its way, which is not gone: the room stays as it is, or two would be told to make the offer.
+   */
+  #holders(now: number): Client[] {
+    const members = this.members.filter((client) => client.expiresAt > now)
+    if (members.every((client) => client.loopback || client.socket === 'lost' || client.socket === 'gone')) return []
+    return this.#fills(members) ? members.filter((client) => client.socket !== 'gone') : members
+  }
+
+  #fills(members: readonly Client[]): boolean {
+    return this.#options.capacity > 0 && members.length >= this.#options.capacity
   }
 
   #find(id: string): Client | undefined {
@@ -173,7 +186,7 @@ export class Room {
     if (known || id !== LOOPBACK_CLIENT_ID.toLowerCase()) return known
     // The web page's loopback socket writes in lower case what the room server calls LOOPBACK_CLIENT_ID.
     const pseudo = this.#clients.get(LOOPBACK_CLIENT_ID)
-    if (!pseudo?.loopback || pseudo.reachable) return undefined
+    if (!pseudo?.loopback || pseudo.socket === 'open') return undefined
     this.#clients.delete(LOOPBACK_CLIENT_ID)
     return this.#addLoopback(id, pseudo.inbox)
   }
@@ -213,7 +226,7 @@ export class Room {
       this.#giveUpPlace(sender)
     }
     this.#sayBye(sender, text)
-    if (!sender.reachable) this.#clients.delete(sender.id)
+    if (sender.socket !== 'open') this.#clients.delete(sender.id)
     return null
   }
 
@@ -230,7 +243,7 @@ export class Room {
     }
     let kept = true
     for (const other of audience) {
-      if (other.reachable) this.#effects.deliver(this.name, other.id, text)
+      if (other.socket === 'open') this.#effects.deliver(this.name, other.id, text)
       else kept = this.#keep(other.inbox, text) && kept
     }
     return kept ? null : 'Too many messages queued for the client'
@@ -252,7 +265,7 @@ export class Room {
     for (const other of this.#audience(client)) {
       // What it has said since was meant for the one who left; a newcomer must not get stale answers.
       this.#take(other, 'outbox')
-      if (other.reachable) this.#effects.deliver(this.name, other.id, text)
+      if (other.socket === 'open') this.#effects.deliver(this.name, other.id, text)
       else this.#keep(other.inbox, text)
     }
     client.audience = new Set()
@@ -270,7 +283,7 @@ export class Room {
     this.#take(client, 'inbox')
     this.#take(client, 'outbox')
     this.#clients.delete(client.id)
-    if (client.reachable) this.#effects.disconnect(this.name, client.id)
+    if (client.socket === 'open') this.#effects.disconnect(this.name, client.id)
   }
 
   #keep(box: string[], text: string): boolean {

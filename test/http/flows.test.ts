@@ -281,6 +281,23 @@ describe('web', () => {
     expect((await a.socket.heard(3))[2]).toBe(candidate(9))
   })
 
+  test('AR-5.2.4 one or both were killed without a word: whoever comes a second later finds an empty room', async () => {
+    for (const killed of [1, 2]) {
+      const callers = await connectedCall(webFinal, android2023, `room-${killed}`)
+      if (killed === 1) await callers.pop()!.hangUp()
+      await callers[0]!.post('{"type":"offer","sdp":"stale"}')
+      for (const { socket } of callers) socket.socket.terminate()
+      await until(() => service.hub.counters.openSockets === 0)
+      service.advance(1)
+      const next = await Client.join(android2023, `room-${killed}`)
+      expect(next.params).toMatchObject({ is_initiator: 'true', messages: [] })
+      await next.register()
+      service.advance(10)
+      expect(next.socket.frames).toEqual([])
+      await next.hangUp()
+    }
+  })
+
   test('AR-5.2.6 a peer that vanished: the other is told by bye, and the newcomer gets an offer', async () => {
     const [a, b] = await connectedCall(webFinal, webFinal)
     a.socket.socket.terminate()

@@ -226,12 +226,70 @@ describe('who is gone', () => {
   })
 
   test('one who never had a socket loses its place after the register timeout', () => {
-    const rooms = new RecordedRooms({ registerTimeoutSeconds: 10 })
+    const rooms = new RecordedRooms()
     rooms.join('r', 'a', false, 0)
     rooms.sweep(9 * SECOND)
     expect(rooms.size).toBe(1)
     rooms.sweep(10 * SECOND)
     expect(rooms.size).toBe(0)
+  })
+
+  test('one who was killed alone holds nothing up: its offer is stale and the next is initiator', () => {
+    const rooms = new RecordedRooms()
+    rooms.join('r', 'a', false, 0)
+    rooms.register('r', 'a', 0)
+    rooms.message('r', 'a', 'stale offer', 0)
+    rooms.closed('r', 'a', false, 0)
+    expect(rooms.join('r', 'b', false, SECOND)).toEqual({ result: 'SUCCESS', initiator: true, messages: [] })
+    rooms.register('r', 'b', SECOND)
+    rooms.sweep(60 * SECOND)
+    expect(rooms.delivered).toEqual([])
+    expect(rooms.register('r', 'a', 60 * SECOND)).toBe('Max room capacity reached')
+  })
+
+  test.each([
+    ['killed', false],
+    ['closed', true],
+  ])('two of whom one was killed and the other %s: the room is empty for whoever comes', (_name, goingAway) => {
+    const rooms = new RecordedRooms()
+    rooms.call('r')
+    rooms.closed('r', 'a', false, 0)
+    rooms.send('r', 'b', 'meant for a', 0)
+    rooms.closed('r', 'b', goingAway, 0)
+    expect(rooms.isFull('r', SECOND)).toBe(false)
+    expect(rooms.join('r', 'c', false, SECOND)).toEqual({ result: 'SUCCESS', initiator: true, messages: [] })
+    expect(rooms.join('r', 'd', false, SECOND)).toEqual({ result: 'SUCCESS', initiator: false, messages: [] })
+    expect(rooms.delivered).toEqual([])
+    expect(rooms.message('r', 'b', 'late', SECOND)).toBe('UNKNOWN_CLIENT')
+  })
+
+  test('one who was killed while the other is there keeps its place', () => {
+    const rooms = new RecordedRooms()
+    rooms.call('r')
+    rooms.closed('r', 'a', false, 0)
+    expect(rooms.join('r', 'c', false, SECOND)).toEqual({ result: 'FULL' })
+    expect(rooms.register('r', 'a', 2 * SECOND)).toBeNull()
+  })
+
+  test('one who has joined and is still connecting is not gone', () => {
+    const rooms = new RecordedRooms()
+    rooms.join('r', 'a', false, 0)
+    rooms.message('r', 'a', 'offer', 0)
+    expect(rooms.join('r', 'b', false, 0)).toEqual({ result: 'SUCCESS', initiator: false, messages: ['offer'] })
+    rooms.register('r', 'a', 0)
+    rooms.closed('r', 'a', false, 0)
+    expect(rooms.join('r', 'c', false, SECOND)).toEqual({ result: 'FULL' })
+    expect(rooms.register('r', 'b', 9 * SECOND)).toBeNull()
+  })
+
+  test('a loopback room goes with the socket of its one real client', () => {
+    const rooms = new RecordedRooms()
+    rooms.join('r', 'a', true, 0)
+    rooms.register('r', 'a', 0)
+    rooms.register('r', 'LOOPBACK_CLIENT_ID', 0)
+    rooms.closed('r', 'a', false, 0)
+    expect(rooms.join('r', 'b', true, SECOND)).toMatchObject({ result: 'SUCCESS', initiator: true })
+    expect(rooms.disconnected).toEqual(['r/LOOPBACK_CLIENT_ID'])
   })
 
   test('one who leaves without a socket is said goodbye to at once', () => {

@@ -65,3 +65,73 @@ test.prop([fc.array(event, { maxLength: 60 })], { numRuns: 2000 })(
     expect(wrong).toEqual([])
   },
 )
+
+const step = fc.oneof(
+  fc.record({ act: fc.constantFrom('join' as const, 'register' as const, 'hang up' as const), person: fc.nat(2) }),
+  fc.record({ act: fc.constant('lose' as const), person: fc.nat(2), goingAway: fc.boolean() }),
+  fc.record({ act: fc.constant('wait' as const), seconds: fc.constantFrom(0.5, 1, 5, 9, 10) }),
+)
+
+/** What a person's web page knows. It takes a new place, with a new id, each time it joins. */
+interface Page {
+  id: string
+  joined: boolean
+  joinedAt: number
+  socket: 'awaited' | 'open' | 'closed'
+  initiator: boolean
+}
+
+test.prop([fc.array(step, { maxLength: 40 })], { numRuns: 2000 })(
+  'whoever presses Join when, and however late sockets open or break, no two in a room both make the offer',
+  (steps) => {
+    const people = [0, 1, 2].map(
+      (): Page => ({ id: '', joined: false, joinedAt: 0, socket: 'closed', initiator: false }),
+    )
+    const change = (id: string, what: Partial<Page>) => {
+      const page = people.find((one) => one.id === id)
+      if (page) Object.assign(page, what)
+    }
+    const rooms = new MemoryRooms(defaultRooms, {
+      // AR-3.2.8: who hears bye makes the next offer.
+      deliver: (_room, id, text) => text === BYE && change(id, { initiator: true }),
+      disconnect: (_room, id) => change(id, { socket: 'closed' }),
+      forgotten: () => {},
+    })
+    let now = 0
+    let ids = 0
+    const join = (page: Page) => {
+      const id = `${++ids}`
+      const outcome = rooms.join('r', id, false, now)
+      if (outcome.result !== 'SUCCESS') return
+      Object.assign(page, { id, joined: true, joinedAt: now, socket: 'awaited', initiator: outcome.initiator })
+    }
+    const act = (page: Page, does: 'register' | 'hang up' | 'lose', goingAway: boolean) => {
+      if (does === 'register') {
+        if (page.socket === 'open') return
+        page.socket = 'open'
+        if (rooms.register('r', page.id, now) !== null) page.socket = 'closed'
+        return
+      }
+      page.joined = false
+      if (does === 'hang up') rooms.leave('r', page.id, now)
+      if (page.socket === 'open') rooms.closed('r', page.id, goingAway, now)
+      page.socket = 'closed'
+    }
+    for (const step of steps) {
+      if (step.act === 'wait') {
+        now += step.seconds * 1000
+        rooms.sweep(now)
+      } else {
+        const page = people[step.person]!
+        if (step.act === 'join' && !page.joined) join(page)
+        else if (step.act !== 'join' && page.joined) act(page, step.act, step.act === 'lose' && step.goingAway)
+      }
+      const inRoom = people.filter(({ id, joined }) => joined && rooms.message('r', id, 'probe', now) === 'SUCCESS')
+      expect(inRoom.filter(({ initiator }) => initiator).length).toBeLessThanOrEqual(1)
+      const connecting = people.filter(
+        ({ joined, joinedAt, socket }) => joined && socket === 'awaited' && now - joinedAt < 10_000,
+      )
+      expect(inRoom).toEqual(expect.arrayContaining(connecting))
+    }
+  },
+)

@@ -30,7 +30,7 @@ export const rooms = {
 
   'room-capacity': option(integer('N', 2, 64), 2, 'Clients in one room'),
   'room-grace-seconds': seconds(10, 'How long a client that lost its connection keeps its place'),
-  'room-register-timeout-seconds': seconds(30, 'How long a client keeps a place without ever connecting'),
+  'room-register-timeout-seconds': seconds(10, 'How long a client keeps a place without ever connecting'),
   'max-rooms': limit(100_000, 'Rooms at a time'),
   'max-room-messages': limit(1024, 'Undelivered messages of one room'),
   'max-room-bytes': limit(1_048_576, 'Undelivered bytes of one room'),
