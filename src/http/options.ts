@@ -40,6 +40,8 @@ export interface HttpOptions {
   readonly headerMessage: string | null
   /** `bypass-join-confirmation` */
   readonly bypassJoinConfirmation: boolean
+  /** `room-grace-seconds`, for the page to know; null where another Collider has the sockets and a time of its own. */
+  readonly roomGraceSeconds: number | null
   /** `frame-ancestors`: which pages may embed ours; a Content-Security-Policy source list. */
   readonly frameAncestors: string
 

@@ -82,6 +82,7 @@ async function join(c: Context<Environment>, room: string, world: RoomsWorld): P
     client_id: clientId,
     is_initiator: outcome.initiator ? 'true' : 'false',
     messages: outcome.messages,
+    ...(options.roomGraceSeconds === null ? {} : { room_grace_seconds: options.roomGraceSeconds }),
   }
   return c.json({ result: 'SUCCESS', params })
 }

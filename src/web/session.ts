@@ -26,8 +26,8 @@ const repairMs = 15_000
 const patienceMs = 4000
 /** Longer than any browser needs to connect or to say that it can't. */
 const connectMs = 30_000
-/** The server keeps the place of a client without a WebSocket for about this long (Collider's reconnect time). */
-const graceMs = 10_000
+/** How long a place is kept without a WebSocket where the join answer does not say it: Collider's reconnect time. */
+const colliderGraceSeconds = 10
 /** A call without relay starts late rather than never. */
 const iceServersMs = 5000
 const retryMs = 3000
@@ -224,7 +224,13 @@ export class Session {
   #online(online: boolean, outageMs: number): void {
     this.signalingLost.value = !online
     // Back too late: the place is gone. A call that still runs is left alone, its next message will show.
-    if (online && outageMs > graceMs && this.phase.value !== 'connected') void this.#rejoin()
+    if (online && outageMs > this.#graceMs() && this.phase.value !== 'connected') void this.#rejoin()
+  }
+
+  /** 0 seconds are without end, like every time in the server's configuration. */
+  #graceMs(): number {
+    const seconds = this.#parameters?.room_grace_seconds ?? colliderGraceSeconds
+    return seconds === 0 ? Number.POSITIVE_INFINITY : seconds * 1000
   }
 
   #configuration(iceServers: RTCIceServer[]): RTCConfiguration {

@@ -12,6 +12,8 @@ export interface JoinParameters {
   readonly ice_server_url?: string
   readonly ice_server_transports?: string
   readonly error_messages?: readonly string[]
+  /** How long the place is kept while we have no WebSocket; AppRTC and older servers do not say it. */
+  readonly room_grace_seconds?: number
 }
 
 export type JoinOutcome =

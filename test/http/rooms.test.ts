@@ -38,6 +38,16 @@ test('AR-4.4 AR-4.5 first join is initiator, second is not, third is told that t
   expect(await third.json()).toMatchObject({ result: 'FULL', params: { messages: [] } })
 })
 
+test.each([
+  [60, 60],
+  // Another Collider has the sockets, and a time of its own.
+  [null, undefined],
+])('the join answer says for how many seconds a place is kept without a socket: %s', async (configured, said) => {
+  const other = await Service.start({ http: { roomGraceSeconds: configured } })
+  expect((await other.join('grace')).params['room_grace_seconds']).toBe(said)
+  await other.close()
+})
+
 test('AR-4.6 after both have left the next one is initiator again', async () => {
   const ids = [await service.join('again'), await service.join('again')].map((joined) => joined.params.client_id)
   for (const id of ids) expect((await service.post(`/leave/again/${id}`)).status).toBe(200)

@@ -117,6 +117,39 @@ describeWith(['chromium', 'cjkFonts'], 'the page in Chromium', () => {
     expect(page.url()).toBe(`${origin}/r/room-home?it=all`)
   })
 
+  test('a page that waits keeps its place for as long as the server says', async () => {
+    // Times that differ from Collider's 10 s are what this is about.
+    for (const [room, roomGraceSeconds, joins] of [
+      ['room-short', 15, 2],
+      ['room-long', 60, 1],
+      ['room-ever', 0, 1],
+    ] as const) {
+      const other = await Service.start({ pages: callPages, http: { iceServerBaseUrl: '', roomGraceSeconds } })
+      const base = `http://call.test:${other.listener.address.port}`
+      // Its clock runs 20 s ahead from the moment in which it loses its socket.
+      const page = await visit(
+        `/r/${room}`,
+        `const Real = WebSocket, now = performance.now.bind(performance); let ahead = 0; const made = []
+         performance.now = () => now() + ahead
+         window.WebSocket = class extends Real { constructor(url) { super(url); made.push(this) } }
+         window.lose = () => { const one = made.at(-1); one.addEventListener('close', () => { setTimeout(() => { ahead = 20_000 }) }); one.close() }`,
+        base,
+      )
+      let joined = 0
+      page.on('request', (request) => {
+        if (request.url().includes('/join/')) joined++
+      })
+      await button(page, text.joinWithoutCamera).click()
+      await heading(page, text.waiting).waitFor()
+      const before = other.hub.counters.totalSockets
+      await page.evaluate('lose()')
+      await expect.poll(() => other.hub.counters.totalSockets, { timeout: 10_000 }).toBe(before + joins)
+      expect([room, joined]).toEqual([room, joins])
+      await page.close()
+      await other.close()
+    }
+  })
+
   test('AR-4.40 two people meet, one leaves, comes back, both reload, a third finds the room full', async () => {
     const a = await visit('/r/room-meet')
     await a.locator('.preview video').waitFor()

@@ -51,6 +51,7 @@ export function httpOptions(config: Config): HttpOptions {
     iceServerOverride: config['ice-server-override'],
     headerMessage: config['header-message'] === '' ? null : config['header-message'],
     bypassJoinConfirmation: config['bypass-join-confirmation'],
+    roomGraceSeconds: config.signaling ? config['room-grace-seconds'] : null,
     frameAncestors: config['frame-ancestors'],
     maxBodyBytes: config['max-body-bytes'],
     newRoomsPerMinute: config['new-rooms-per-minute'],
