@@ -59,7 +59,9 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
           })
         : null
     if (web !== null) stops.push(() => web.close())
-    const ownMetrics: MetricsListener | null = config.prometheus ? await openMetrics(config, metrics, errors) : null
+    const ownMetrics: MetricsListener | null = config.prometheus
+      ? await openMetrics(config, { metrics, errors, ready: () => isReady })
+      : null
     if (ownMetrics !== null) stops.push(() => ownMetrics.close())
 
     metrics.watch(turn, web?.hub ?? null, errors)

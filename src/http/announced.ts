@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import type { Caller } from './caller.ts'
+import type { Visitor } from './caller.ts'
 import { parseHost } from './host.ts'
 import type { HttpOptions } from './options.ts'
 
@@ -18,20 +18,20 @@ export interface Announced {
  */
 export function announce(
   query: URLSearchParams,
-  caller: Caller,
+  visitor: Visitor,
   clientId: string | null,
   options: HttpOptions,
 ): Announced {
   const compat = options.urlOverrides === 'compat'
-  const host = options.publicHost ?? caller.host.text
-  const origin = `${caller.secure ? 'https' : 'http'}://${host}`
+  const host = visitor.host.text
+  const origin = `${visitor.secure ? 'https' : 'http'}://${host}`
   const own = ownHosts(host, options)
 
   const asked = query.get('wshpp')
   const wshpp = asked && (compat || own.has(parseHost(asked)?.name ?? '')) ? asked : null
   const hub = wshpp ?? options.wssHostPortPair
   const tlsAsked = query.get('wstls')
-  const tls = tlsAsked ? tlsAsked !== 'false' : (options.wssTls ?? (compat || caller.secure))
+  const tls = tlsAsked ? tlsAsked !== 'false' : (options.wssTls ?? (compat || visitor.secure))
 
   const ts = query.get('ts')
   const base = ts === null || ts === '' || compat ? ts : ownBase(ts, own)

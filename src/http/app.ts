@@ -3,6 +3,8 @@ import { bodyLimit } from 'hono/body-limit'
 import { addressList, holds } from './caller.ts'
 import { type ColliderWorld, colliderRoutes } from './collider.ts'
 import { type App, type Environment, routePath } from './environment.ts'
+import { healthRoutes } from './health.ts'
+import { isOwnHost } from './host.ts'
 import { type IceConfigWorld, iceConfigRoutes } from './ice-config.ts'
 import { type RoomsWorld, roomRoutes } from './rooms.ts'
 
@@ -60,8 +62,7 @@ export function createApp(world: AppWorld): App {
     return (room?.length ?? 0) > 256 || (client?.length ?? 0) > 256 ? c.notFound() : next()
   })
 
-  app.get('/healthz', (c) => c.text('ok\n'))
-  app.get('/readyz', (c) => (world.ready() ? c.text('ready\n') : c.text('not ready\n', 503)))
+  healthRoutes(app, world.ready)
   metricsRoute(app, world)
   for (const [path, asset] of pages.assets)
     app.get(path, (c) =>
@@ -93,13 +94,17 @@ function metricsRoute(app: App, { metrics, options }: AppWorld): void {
   if (!metrics) return
   const allowed = addressList(options.metricsFrom)
   app.get('/metrics', async (c) => {
-    const { address, forwarded } = c.env.caller
+    const { address, forwarded, host } = c.env.caller
     // Through a proxy everybody has the proxy's address, which may well be one that is allowed.
     if (forwarded || !holds(allowed, address)) return c.notFound()
+    if (host && !isOwnHost(host, options.ownNames)) return c.text(FOREIGN_HOST, 421)
     const { contentType, body } = await metrics()
     return c.body(body, 200, { 'Content-Type': contentType })
   })
 }
+
+/** What a scraper is told that uses a name we don't know. */
+export const FOREIGN_HOST = 'Not a name of this server: allowed-host=NAME makes it one\n'
 
 function operatorsOnly(path: string): boolean {
   return path === '/metrics'

@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import { BlockList, isIPv4, isIPv6 } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import ipaddr from 'ipaddr.js'
-import { type Host, parseHost } from './host.ts'
+import { type Host, hostOf, parseHost } from './host.ts'
+import type { HttpOptions } from './options.ts'
 
 /** Who asks, and how the request reached us. */
 export interface Caller {
@@ -11,15 +12,27 @@ export interface Caller {
   readonly block: string
   /** It came over TLS, to us or to the proxy in front of us. */
   readonly secure: boolean
-  readonly host: Host
+  /** Null when the request names none, which HTTP/1.0 may. */
+  readonly host: Host | null
   /** A proxy passed it on, trusted or not: its socket says nothing about who asks. */
   readonly forwarded: boolean
 }
 
+/** A caller who can be sent a link of ours, because we know our name in it. */
+export interface Visitor extends Caller {
+  readonly host: Host
+}
+
+/** Null for a caller to whom no link can be given: it named no host, and no `public-host` is set. */
+export function visitorOf(caller: Caller, { publicHost }: Pick<HttpOptions, 'publicHost'>): Visitor | null {
+  const host = parseHost(publicHost ?? '') ?? caller.host
+  return host && { ...caller, host }
+}
+
 /** The caller of a request; null when its Host is nothing we may repeat. Only `trusted` proxies speak for others. */
 export function callerOf(request: IncomingMessage, trusted: BlockList): Caller | null {
-  const host = parseHost(request.headers.host ?? '')
-  if (!host) return null
+  const host = hostOf(request)
+  if (host === 'bad') return null
   const direct = plain(request.socket.remoteAddress ?? '')
   const { 'x-forwarded-for': chain, 'x-forwarded-proto': proto, forwarded, via } = request.headers
   const proxied = chain !== undefined || forwarded !== undefined || via !== undefined

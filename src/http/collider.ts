@@ -2,6 +2,7 @@ import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { type Hub, isName } from '../signaling/hub.ts'
 import type { App, Environment } from './environment.ts'
+import { healthRoutes } from './health.ts'
 import type { AddressLimits } from './limits.ts'
 
 export interface ColliderWorld {
@@ -33,8 +34,11 @@ export function colliderRoutes(app: App, world: ColliderWorld): void {
   })
 }
 
-/** A listener that is nothing but a Collider, for clients and room servers that expect one on a port of its own. */
-export function colliderApp(world: ColliderWorld): App {
+/**
+ * A listener that is nothing but a Collider, for clients and room servers that expect one on a port of its own.
+ * `ready`: whether new calls are welcome.
+ */
+export function colliderApp(world: ColliderWorld, ready: () => boolean): App {
   const app = new Hono<Environment>({ getPath: (request) => new URL(request.url).pathname })
   app.use(async (c, next) => {
     await next()
@@ -43,13 +47,15 @@ export function colliderApp(world: ColliderWorld): App {
   })
   if (world.maxBodyBytes > 0)
     app.use(bodyLimit({ maxSize: world.maxBodyBytes, onError: (c) => c.text('Request body too large\n', 413, CORS) }))
+  healthRoutes(app, ready)
+  app.options('*', (c) => c.body(null, 204, { ...CORS, 'Access-Control-Allow-Headers': '*' }))
   app.all('*', (c) => {
     const { pathname } = new URL(c.req.url)
     const path = decodePath(pathname)
     if (path === null) return invalidPath(c, pathname, world)
     if (path === '/ws') return c.text('not websocket protocol', 400)
     if (path === '/status') return status(c, world)
-    if (path === '/' && c.req.method === 'GET') return c.text(EXPLANATION)
+    if (path === '/' && /^(GET|HEAD)$/.test(c.req.method)) return c.text(EXPLANATION)
     if (path.includes('//')) return c.redirect(pathname.replace(/\/{2,}/g, '/'), 301)
     const [, room = '', client = '', ...more] = path.split('/')
     if (more.length > 0 || !isName(room) || !isName(client)) return invalidPath(c, path, world)

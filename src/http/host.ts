@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+
 /** A Host that is safe to put into URLs we hand out. */
 export interface Host {
   /** Lower-case name, IPv4 address, or IPv6 address in brackets. */
@@ -16,4 +18,31 @@ export function parseHost(text: string): Host | null {
   const name = match[1]!
   if (!URL.canParse(`http://${name}`)) return null
   return { name, port, text: port === null ? name : `${name}:${port}` }
+}
+
+/**
+ * The host a request is for. Null: it names none, as HTTP/1.0 may and load balancers' checks do. `bad`: it names several, or
+ * something that is no host (RFC 9112 §3.2).
+ */
+export function hostOf({
+  headersDistinct,
+  url = '',
+}: Pick<IncomingMessage, 'headersDistinct' | 'url'>): Host | null | 'bad' {
+  const named = headersDistinct['host'] ?? []
+  if (named.length > 1) return 'bad'
+  // A target with a host of its own is what counts (RFC 9112 §3.2.2).
+  const text = /^https?:\/\/([^/?#]*)/.exec(url)?.[1] ?? named[0] ?? ''
+  return text === '' ? null : (parseHost(text) ?? 'bad')
+}
+
+/**
+ * Whether a request can have meant this server, by `names` or by what nobody outside can have: an address, or a name that
+ * the public DNS does not know. Any other may be that of a web page which has had its own name point here (DNS rebinding).
+ */
+export function isOwnHost({ name }: Host, names: readonly string[]): boolean {
+  const bare = name.replace(/\.$/, '')
+  if (/^\[|^[0-9.]+$/.test(bare) || !bare.includes('.')) return true
+  // RFC 6761, RFC 6762, RFC 8375, and what ICANN keeps for private use or cannot give away.
+  if (/\.(localhost|test|local|home\.arpa|internal|lan)$/.test(bare)) return true
+  return names.some((own) => parseHost(own)?.name === bare)
 }

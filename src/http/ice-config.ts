@@ -1,9 +1,8 @@
 import type { Context } from 'hono'
 import { mint } from '../turn/auth/credentials.ts'
 import { randomDigits } from './announced.ts'
-import type { Caller } from './caller.ts'
+import { type Caller, visitorOf } from './caller.ts'
 import type { App, Environment } from './environment.ts'
-import { parseHost } from './host.ts'
 import type { AddressLimits } from './limits.ts'
 import type { HttpOptions, IceConfigOptions, IceServer } from './options.ts'
 
@@ -23,19 +22,22 @@ export function iceConfigRoutes(app: App, world: IceConfigWorld): void {
   app.on(['GET', 'POST'], ['/v1alpha/iceconfig', '/turn', '/turn.php'], async (c) => {
     const wait = await world.limits.iceConfigWait(c.env.caller.block)
     if (wait > 0) return c.json({ error: 'Too many requests' }, 429, { 'Retry-After': String(wait) })
-    return c.json(iceDocument(c.env.caller, userOf(c), world))
+    const document = iceDocument(c.env.caller, userOf(c), world)
+    return document === null ? c.text('This address needs a Host header\n', 400) : c.json(document)
   })
 }
 
 /**
  * CEOD's and the ICE server provider's document in one: each generation takes what it knows. Old apps need `username`,
- * `password` and `uris`; the others `iceServers`, in which no entry may have an empty `urls`.
+ * `password` and `uris`; the others `iceServers`, in which no entry may have an empty `urls`. Null when no host is known for them.
  */
-function iceDocument(caller: Caller, user: string, world: IceConfigWorld): object {
+function iceDocument(caller: Caller, user: string, world: IceConfigWorld): object | null {
   const { options, wallClock } = world
   const config = world.iceConfig()
   const lifetimeSeconds = Math.min(config.lifetimeSeconds, DAY_SECONDS)
-  const { stun, turn } = urlsFor(caller, options, config)
+  const urls = urlsFor(caller, options, config)
+  if (urls === null) return null
+  const { stun, turn } = urls
   const credentials =
     config.secret === null || turn.length === 0
       ? null
@@ -56,16 +58,21 @@ function iceDocument(caller: Caller, user: string, world: IceConfigWorld): objec
   }
 }
 
-function urlsFor(caller: Caller, options: HttpOptions, config: IceConfigOptions): { stun: string[]; turn: string[] } {
+function urlsFor(
+  caller: Caller,
+  options: HttpOptions,
+  config: IceConfigOptions,
+): { stun: string[]; turn: string[] } | null {
   if (options.iceServerUrls.length > 0) {
     const turn = options.iceServerUrls.filter((url) => /^turns?:/.test(url))
     return { stun: options.iceServerUrls.filter((url) => /^stuns?:/.test(url)), turn }
   }
-  const announced = parseHost(options.publicHost ?? '') ?? caller.host
-  const reached = isLoopbackName(announced.name) ? (config.loopbackHost ?? announced.name) : announced.name
-  const hosts = config.turnHosts.length > 0 ? config.turnHosts : [reached]
+  const announced = visitorOf(caller, options)?.host.name ?? null
+  if (announced === null && config.turnHosts.length === 0) return null
+  const reached = announced !== null && isLoopbackName(announced) ? (config.loopbackHost ?? announced) : announced
+  const hosts = config.turnHosts.length > 0 || reached === null ? config.turnHosts : [reached]
   // Certificates are for names: a visitor who came by one gets it back where TLS will look at it.
-  const named = /[a-z]/.test(announced.name) && announced.name === reached && !reached.startsWith('[') ? reached : null
+  const named = announced === reached && /^[^[]*[a-z]/.test(announced ?? '') ? announced : null
   const { turnPort, turnTcpPort, turnTlsPort } = config
   const stun: string[] = []
   const turn: string[] = []

@@ -98,12 +98,18 @@ export class HttpListener {
       if (!this.#admit(socket, world.options.maxConnectionsPerAddress, (address) => holds(trusted, address)))
         socket.destroy()
     })
-    const answer = getRequestListener((request, { incoming }) => {
-      const caller = callerOf(incoming as IncomingMessage, trusted)
-      if (!caller) return new Response('Bad Host header\n', { status: 400 })
-      return world.fetch(request, { caller })
-    })
+    const answer = getRequestListener(
+      (request, { incoming }) => {
+        const caller = callerOf(incoming as IncomingMessage, trusted)
+        if (!caller) return new Response('Bad Host header\n', { status: 400 })
+        return world.fetch(request, { caller })
+      },
+      // Only so that a request without a Host gets a URL: links come from the caller's.
+      { hostname: 'localhost' },
+    )
     this.server.on('request', (incoming, outgoing) => {
+      // About the server as a whole (RFC 9110 §9.3.7); routes begin with a slash.
+      if (incoming.method === 'OPTIONS' && incoming.url === '*') incoming.url = '/'
       void answer(incoming, outgoing)
     })
     this.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {

@@ -15,6 +15,8 @@ export interface HttpOptions {
   readonly urlOverrides: 'own-hosts' | 'compat'
   /** `allowed-host`: further hosts that `wshpp` and `ts` may name and the page may connect to. */
   readonly allowedHosts: readonly string[]
+  /** Names by which /metrics may be asked for, beside addresses and what only a private network knows. */
+  readonly ownNames: readonly string[]
 
   /** `wss-host-port-pair`: the Collider to announce; null announces /ws on the port the request came to. */
   readonly wssHostPortPair: string | null

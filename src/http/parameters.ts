@@ -1,5 +1,5 @@
 import { type Announced, announce } from './announced.ts'
-import type { Caller } from './caller.ts'
+import type { Visitor } from './caller.ts'
 import { type MediaConstraints, mediaConstraints } from './media-constraints.ts'
 import type { HttpOptions, IceServer } from './options.ts'
 import type { PageParameters } from './page-parameters.ts'
@@ -30,7 +30,7 @@ interface Parameters {
   readonly version_info: string
 }
 
-/** What a query, the caller and the configuration add up to. */
+/** What a query, the visitor and the configuration add up to. */
 export interface Described {
   readonly parameters: Parameters
   readonly announced: Announced
@@ -42,11 +42,11 @@ export interface Described {
 export function describe(
   query: URLSearchParams,
   userAgent: string,
-  caller: Caller,
+  visitor: Visitor,
   clientId: string | null,
   options: HttpOptions,
 ): Described {
-  const announced = announce(query, caller, clientId, options)
+  const announced = announce(query, visitor, clientId, options)
   const media = mediaConstraints(query, userAgent)
   const loopback = query.get('debug') === 'loopback'
   const transports = query.get('tt') ?? ''

@@ -3,6 +3,7 @@ import type { Log } from '../log.ts'
 import type { RoomStore } from '../rooms/room-store.ts'
 import { parseAnalytics } from './analytics.ts'
 import { randomDigits } from './announced.ts'
+import { visitorOf } from './caller.ts'
 import type { App, Environment } from './environment.ts'
 import type { AddressLimits } from './limits.ts'
 import type { HttpOptions } from './options.ts'
@@ -45,7 +46,9 @@ export function roomRoutes(app: App, world: RoomsWorld): void {
     return c.body('')
   })
   app.get('/params', (c) => {
-    const { parameters } = describe(queryOf(c), userAgentOf(c), c.env.caller, null, options)
+    const visitor = visitorOf(c.env.caller, options)
+    if (!visitor) return withoutHost(c)
+    const { parameters } = describe(queryOf(c), userAgentOf(c), visitor, null, options)
     return c.json(parameters)
   })
   app.on('POST', ['/a', '/a/'], async (c) => {
@@ -60,12 +63,14 @@ export function roomRoutes(app: App, world: RoomsWorld): void {
 
 async function join(c: Context<Environment>, room: string, world: RoomsWorld): Promise<Response> {
   const { options, rooms, limits } = world
+  const visitor = visitorOf(c.env.caller, options)
+  if (!visitor) return withoutHost(c)
   const refused = { result: 'ERROR', params: { messages: [] } }
   if (!rooms.has(room) && !(await limits.mayOpenRoom(c.env.caller.block)))
     return c.json(refused, 429, { 'Retry-After': '60' })
   const query = await queryAndFormOf(c)
   const clientId = randomDigits(8)
-  const { parameters, announced, loopback } = describe(query, userAgentOf(c), c.env.caller, clientId, options)
+  const { parameters, announced, loopback } = describe(query, userAgentOf(c), visitor, clientId, options)
   const outcome = rooms.join(room, clientId, loopback, world.now())
   if (outcome.result === 'TOO_MANY_ROOMS') return c.json(refused, 429, { 'Retry-After': '60' })
   if (outcome.result !== 'SUCCESS') {
@@ -89,8 +94,10 @@ async function join(c: Context<Environment>, room: string, world: RoomsWorld): P
 
 function page(c: Context<Environment>, view: PageView, room: string | null, world: RoomsWorld): Response {
   const { options, pages } = world
+  const visitor = visitorOf(c.env.caller, options)
+  if (!visitor) return withoutHost(c)
   const query = queryOf(c)
-  const described: Described = describe(query, userAgentOf(c), c.env.caller, null, options)
+  const described: Described = describe(query, userAgentOf(c), visitor, null, options)
   const { announced } = described
   const link = room === null ? null : { id: room, link: roomLink(room, query, announced.origin, options) }
   const connectSources = [announced.wssUrl, announced.wssPostUrl, announced.iceServerUrl].filter((url) => url !== '')
@@ -99,6 +106,11 @@ function page(c: Context<Environment>, view: PageView, room: string | null, worl
     pages.contentSecurityPolicy({ connectSources, frameAncestors: options.frameAncestors }),
   )
   return c.html(pages.renderPage(view, pageParameters(described, link)))
+}
+
+/** The answer has links in it, and nothing says what is to stand in them. */
+function withoutHost(c: Context<Environment>): Response {
+  return c.text('This address needs a Host header\n', 400)
 }
 
 function queryOf(c: Context<Environment>): URLSearchParams {

@@ -1,53 +1,62 @@
-import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Hono } from 'hono'
 import type { Config } from '../config/options.ts'
+import { FOREIGN_HOST } from '../http/app.ts'
+import type { App, Environment } from '../http/environment.ts'
+import { healthRoutes } from '../http/health.ts'
+import { isOwnHost } from '../http/host.ts'
+import { HttpListener } from '../http/listener.ts'
 import type { Metrics } from '../metrics.ts'
 import { ListenError } from '../net/listen-error.ts'
 import type { SocketErrors } from '../net/socket-errors.ts'
+import { listenerOptions, ownNames } from './plan/web-options.ts'
 
 export interface MetricsListener {
   readonly address: AddressInfo
   close(): Promise<void>
 }
 
-/** coturn's `prometheus` port: metrics for whoever can reach it, and `ok` at `/`. */
-export async function openMetrics(config: Config, metrics: Metrics, errors: SocketErrors): Promise<MetricsListener> {
-  const chosen = config['prometheus-address']
-  const port = config['prometheus-port']
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000 }, (request, response) => {
-    const path = (request.url ?? '/').split('?')[0]
-    if (path === '/') response.end('ok')
-    else if (path !== config['prometheus-path']) response.writeHead(404).end()
-    else {
-      metrics.text().then(
-        ({ contentType, body }) => response.setHeader('Content-Type', contentType).end(body),
-        () => response.writeHead(500).end(),
-      )
-    }
-  })
-  server.maxConnections = 64
-  await listen(server, chosen ?? '::', port).catch((error) => {
-    if (chosen !== null || error.code !== 'EAFNOSUPPORT') throw error
-    return listen(server, '0.0.0.0', port)
-  })
-  server.on('error', (error) => errors.count('http', error))
-  return {
-    // A server that listens on a TCP port has one; strings are for pipes.
-    address: server.address() as AddressInfo,
-    close: async () => {
-      server.closeAllConnections()
-      await new Promise<void>((done) => server.close(() => done()))
-    },
-  }
+export interface MetricsWorld {
+  readonly metrics: Metrics
+  readonly errors: SocketErrors
+  ready(): boolean
 }
 
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fail = (error: Error) => reject(new ListenError('tcp', host, port, error, 'prometheus-address'))
-    server.once('error', fail)
-    server.listen({ host, port }, () => {
-      server.off('error', fail)
-      resolve()
+/** coturn's `prometheus` port: metrics for whoever can reach it, and `ok` at `/`. */
+export async function openMetrics(config: Config, world: MetricsWorld): Promise<MetricsListener> {
+  const chosen = config['prometheus-address']
+  const port = config['prometheus-port']
+  const app = metricsApp(config, world)
+  const open = (host: string) =>
+    HttpListener.open(
+      { host, port, tls: null },
+      {
+        options: { ...listenerOptions(config), maxConnections: 64 },
+        trustedProxies: [],
+        fetch: (request, environment) => app.fetch(request, environment),
+        upgrade: null,
+        acceptFailed: (error) => world.errors.count('http', error),
+      },
+    ).catch((error) => {
+      throw new ListenError('tcp', host, port, error, 'prometheus-address')
     })
+  return await open(chosen ?? '::').catch((error) => {
+    if (chosen !== null || error.code !== 'EAFNOSUPPORT') throw error
+    return open('0.0.0.0')
   })
+}
+
+function metricsApp(config: Config, { metrics, ready }: MetricsWorld): App {
+  const app: App = new Hono<Environment>()
+  const names = ownNames(config)
+  healthRoutes(app, ready)
+  app.all('/', (c) => c.body('ok'))
+  app.all('*', async (c) => {
+    const { host } = c.env.caller
+    if (c.req.path !== config['prometheus-path']) return c.body(null, 404)
+    if (host && !isOwnHost(host, names)) return c.text(FOREIGN_HOST, 421)
+    const { contentType, body } = await metrics.text()
+    return c.body(body, 200, { 'Content-Type': contentType })
+  })
+  return app
 }

@@ -94,7 +94,7 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
     const http = config.rooms ? await open(rooms, config['http-port'], null) : null
     const https = config.rooms && files !== null ? await open(rooms, config['https-port'], files) : null
     const colliderTls = config.tls === false ? null : files
-    const at = collider === null ? null : await open(colliderApp(collider), config.port, colliderTls)
+    const at = collider === null ? null : await open(colliderApp(collider, world.ready), config.port, colliderTls)
     return {
       hub,
       http,

@@ -108,7 +108,7 @@ export class Service {
           acceptFailed: () => {},
         },
       )
-    return new Service(hub, await port(app.fetch), await port(colliderApp(collider).fetch), skew)
+    return new Service(hub, await port(app.fetch), await port(colliderApp(collider, () => true).fetch), skew)
   }
 
   get host(): string {

@@ -42,6 +42,7 @@ vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server, 
 })
 
 const errors = () => new SocketErrors(silentLog, () => performance.now())
+const metricsWorld = () => ({ metrics: new Metrics(), errors: errors(), ready: () => true })
 
 describe.runIf(linuxSupport().available)('the descriptors of threads', () => {
   test('for TCP are those of IPv4 where IPv6 is switched off, but not for an address that was written out', () => {
@@ -76,9 +77,9 @@ test('a thread that relays by itself listens on IPv4 where IPv6 is switched off'
 
 test('the port for metrics is one of IPv4 where IPv6 is switched off', async () => {
   const config = { ...defaultConfig, prometheus: true, 'prometheus-port': 0 }
-  const listener = await openMetrics(config, new Metrics(), errors())
+  const listener = await openMetrics(config, metricsWorld())
   onTestFinished(() => listener.close())
   expect(listener.address.family).toBe('IPv4')
   const chosen = { ...config, 'prometheus-address': '::1' }
-  await expect(openMetrics(chosen, new Metrics(), errors())).rejects.toThrow('EAFNOSUPPORT')
+  await expect(openMetrics(chosen, metricsWorld())).rejects.toThrow('EAFNOSUPPORT')
 })

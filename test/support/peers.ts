@@ -14,6 +14,7 @@ export const peers = {
   openssl: { package: 'openssl', path: '/usr/bin/openssl' },
   gnutls: { package: 'gnutls-bin', path: '/usr/bin/gnutls-cli' },
   nginx: { package: 'nginx-light', path: '/usr/sbin/nginx' },
+  haproxy: { package: 'haproxy', path: '/usr/sbin/haproxy' },
   cjkFonts: { package: 'fonts-noto-cjk', path: '/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc' },
 } as const
 

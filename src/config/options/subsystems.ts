@@ -12,6 +12,6 @@ export const subsystems = {
     defaultNote: 'the address a client used',
   }),
   'trusted-proxy': list(network, 'Reverse proxy whose X-Forwarded-For and -Proto are believed'),
-  'allowed-host': list(text, 'Further HOST[:PORT] that links (?wshpp=, ?ts=) may name'),
+  'allowed-host': list(text, 'Further HOST[:PORT] of ours, for links (?wshpp=, ?ts=) and /metrics'),
   'allow-origin': list(text, 'Web origin that may open WebSockets; none given: any'),
 }

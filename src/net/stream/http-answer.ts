@@ -6,19 +6,18 @@ export interface HttpOptions {
   readonly acmeRedirect: string | null
 }
 
-// Enough for any request line that is answered with a redirect.
-const MAX_REQUEST_LINE = 1024
+// Enough for the header of any request that is answered with a redirect.
+const MAX_HEADER = 4096
 
-/** The whole answer to a request that begins with `bytes`, null for none, `more` when the first line has not come whole. */
+/** The whole answer to a request that begins with `bytes`, null for none, `more` when its header has not come whole. */
 export function answerHttp(bytes: Buffer, encrypted: boolean, options: HttpOptions): string | null | 'more' {
   if (options.acmeRedirect !== null && !encrypted) {
-    const end = bytes.subarray(0, MAX_REQUEST_LINE).indexOf('\n')
-    if (end < 0 && bytes.length < MAX_REQUEST_LINE) return 'more'
+    const header = /^.*?\n\r?\n/s.exec(bytes.toString('latin1', 0, MAX_HEADER))?.[0]
+    if (header === undefined && bytes.length < MAX_HEADER) return 'more'
     // RFC 8555 §8.3: the token is base64url.
-    const challenge = /^GET \/\.well-known\/acme-challenge\/([\w-]{1,256}) HTTP\/1\.[01]\r?$/.exec(
-      bytes.toString('latin1', 0, Math.max(end, 0)),
-    )
+    const challenge = /^GET \/\.well-known\/acme-challenge\/([\w-]{1,256}) HTTP\/1\.[01]\r?\n/.exec(header ?? '')
     if (challenge !== null) {
+      if ((header!.match(/\nhost[ \t]*:/gi) ?? []).length > 1) return response('400 Bad Request', 'Two Host headers.\n')
       return response('301 Moved Permanently', 'Moved.\n', `Location: ${options.acmeRedirect}${challenge[1]}\r\n`)
     }
   }

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import type { Config } from '../../config/options.ts'
 import type { HttpOptions, IceConfigOptions, ListenerOptions } from '../../http/options.ts'
 import { isWildcard } from '../../net/interfaces.ts'
@@ -39,6 +40,7 @@ export function httpOptions(config: Config): HttpOptions {
     trustedProxies: config['trusted-proxy'],
     urlOverrides: config['url-overrides'] === 'compat' ? 'compat' : 'own-hosts',
     allowedHosts: config['allowed-host'],
+    ownNames: ownNames(config),
     wssHostPortPair: config['wss-host-port-pair'],
     wssTls: config['wss-host-port-pair'] === null ? null : config.tls,
     turnBaseUrl: config['turn-base-url'],
@@ -59,6 +61,16 @@ export function httpOptions(config: Config): HttpOptions {
     iceConfigPerMinute: config['ice-config-per-minute'],
     metricsFrom: config['metrics-from'],
   }
+}
+
+/** By which names an operator's scraper may know this server. */
+export function ownNames(config: Config): readonly string[] {
+  return [
+    hostname(),
+    config.realm,
+    ...(config['public-host'] ? [config['public-host']] : []),
+    ...config['allowed-host'],
+  ]
 }
 
 export function listenerOptions(config: Config): ListenerOptions {
