@@ -177,6 +177,18 @@ export class StunMessage {
     }
   }
 
+  /** Whether the XOR address there was sent as IPv4-mapped IPv6, which `xorAddressAt` reads as the IPv4 it is. */
+  isXorMappedAt(valueOffset: number): boolean {
+    const { bytes, start } = this
+    const ip = valueOffset + 4
+    return (
+      this.#familyAt(valueOffset) === AddressFamily.IPV6 &&
+      uint32(bytes, ip) === MAGIC_COOKIE &&
+      uint32(bytes, ip + 4) === uint32(bytes, start + 8) &&
+      (uint32(bytes, ip + 8) ^ uint32(bytes, start + 12)) === 0xffff
+    )
+  }
+
   /** Reads a plain address such as MAPPED-ADDRESS or ALTERNATE-SERVER (RFC 8489 §14.1). */
   address(attribute: number, into: Address): boolean {
     const at = this.find(attribute)

@@ -4,6 +4,8 @@ import { Address } from '../stun/address.ts'
 export interface PeerRange {
   readonly text: string
   holds(ip: Address): boolean
+  /** Whether ::ffff:a.b.c.d is in it, the IPv4 address given as a number: only ranges in IPv6 notation speak of that form. */
+  holdsMapped(ipv4: number): boolean
 }
 
 export interface PeerRules {
@@ -43,6 +45,17 @@ export class PeerPolicy {
   /** Why `peer` may have no permission, which is for an ip whatever the port; null when it may. */
   refusalOfIp(peer: Address): string | null {
     return this.#refusalOfEveryForm(peer, false)
+  }
+
+  /**
+   * Why a peer that its client wrote as IPv4-mapped IPv6 may not be: what ranges in IPv6 notation say of that form. Whether the
+   * IPv4 address itself may be is asked apart, so that no range opens in one form what another closes in the other.
+   */
+  refusalOfMapped({ w3, host }: Address): string | null {
+    const { allowed, denied } = this.#rules
+    if (allowed.some((range) => range.holdsMapped(w3))) return null
+    const range = denied.find((range) => range.holdsMapped(w3))
+    return range === undefined ? null : `::ffff:${host} is denied (${range.text})`
   }
 
   // An IPv6 address that carries IPv4 ones ends up there somewhere on its way, so all of them must pass.
@@ -118,60 +131,80 @@ function refusedBy(peer: Address, { text }: PeerRange): string {
 
 function parseCidr(value: string): PeerRange | string {
   const [host, prefix, more] = value.split('/')
-  const address = Address.parse(host!)
+  const address = asWritten(host!)
   if (address === null || more !== undefined) return `"${value}" is not an address range`
-  // An IPv4-mapped prefix counts its 96 leading bits too.
-  const lead = host!.includes(':') && address.family === 4 ? 96 : 0
-  const bits = /^[0-9]{1,3}$/.test(prefix!) ? Number(prefix) - lead : -1
+  const bits = /^[0-9]{1,3}$/.test(prefix!) ? Number(prefix) : -1
   const most = address.family === 4 ? 32 : 128
-  if (bits < 0 || bits > most) return `the prefix of "${value}" must be between ${lead} and ${most + lead}`
+  if (bits < 0 || bits > most) return `the prefix of "${value}" must be between 0 and ${most}`
   return cidr(value, address, bits)
 }
 
 function parseFromTo(value: string): PeerRange | string {
   const [from, to, more] = value.split('-')
-  const low = Address.parse(from!.trim())
-  const high = to === undefined ? low : Address.parse(to.trim())
+  const low = asWritten(from!.trim())
+  const high = to === undefined ? low : asWritten(to.trim())
   if (low === null || high === null || more !== undefined) return `"${value}" is not an address range`
   if (low.family !== high.family) return `both ends of "${value}" must be of one family`
-  if (compare(low, high) > 0) return `"${value}" ends before it begins`
-  return fromTo(value, low, high)
+  if (compare(low.words, ...high.words) > 0) return `"${value}" ends before it begins`
+  return fromTo(value, low.family, low.words, high.words)
 }
 
-function cidr(text: string, ip: Address, bits: number): PeerRange {
-  if (ip.family === 4) {
-    const mask = maskOf(bits)
-    const low = (ip.w3 & mask) >>> 0
-    return fromTo(text, Address.ipv4(low, 0), Address.ipv4((low | ~mask) >>> 0, 0))
-  }
-  const masks = [0, 32, 64, 96].map((start) => maskOf(Math.min(32, Math.max(0, bits - start)))) as [
-    number,
-    number,
-    number,
-    number,
-  ]
-  const { w0, w1, w2, w3 } = ip
-  const low = Address.ipv6(w0 & masks[0], w1 & masks[1], w2 & masks[2], w3 & masks[3], 0)
-  return fromTo(text, low, Address.ipv6(w0 | ~masks[0], w1 | ~masks[1], w2 | ~masks[2], w3 | ~masks[3], 0))
+/** Most significant first; IPv4 lies in the last one. */
+type Words = readonly [w0: number, w1: number, w2: number, w3: number]
+
+/** An address in the family it was written in: Address has turned IPv4-mapped ones into IPv4. */
+interface Written {
+  readonly family: 4 | 6
+  readonly words: Words
 }
 
+function asWritten(host: string): Written | null {
+  const address = Address.parse(host)
+  if (address === null) return null
+  const { family, w0, w1, w2, w3 } = address
+  if (family === 4 && host.includes(':')) return { family: 6, words: [0, 0, MAPPED, w3] }
+  return { family, words: [w0, w1, w2, w3] }
+}
+
+function cidr(text: string, { family, words }: Written, bits: number): PeerRange {
+  const lead = family === 4 ? 96 : 0
+  const low = eachWord(words, (word, i) => word & maskOf(bits + lead - 32 * i))
+  const high = eachWord(words, (word, i) => (i * 32 < lead ? word : word | ~maskOf(bits + lead - 32 * i)))
+  return fromTo(text, family, low, high)
+}
+
+function eachWord([w0, w1, w2, w3]: Words, change: (word: number, index: number) => number): Words {
+  return [change(w0, 0) >>> 0, change(w1, 1) >>> 0, change(w2, 2) >>> 0, change(w3, 3) >>> 0]
+}
+
+/** The first `bits` of 32, which may be fewer than none or more than all. */
 function maskOf(bits: number): number {
-  return bits === 0 ? 0 : (-1 << (32 - bits)) >>> 0
+  if (bits <= 0) return 0
+  return bits >= 32 ? 0xffffffff : (-1 << (32 - bits)) >>> 0
 }
 
-function fromTo(text: string, low: Address, high: Address): PeerRange {
-  return { text, holds: (ip) => ip.family === low.family && compare(ip, low) >= 0 && compare(ip, high) <= 0 }
+function fromTo(text: string, family: 4 | 6, low: Words, high: Words): PeerRange {
+  return {
+    text,
+    holds: ({ family: own, w0, w1, w2, w3 }) =>
+      own === family && compare(low, w0, w1, w2, w3) <= 0 && compare(high, w0, w1, w2, w3) >= 0,
+    holdsMapped: (ipv4) =>
+      family === 6 && compare(low, 0, 0, MAPPED, ipv4) <= 0 && compare(high, 0, 0, MAPPED, ipv4) >= 0,
+  }
 }
 
 /** The order of two addresses of one family as numbers of 32 or 128 bits. */
-function compare(a: Address, b: Address): number {
-  return a.w0 - b.w0 || a.w1 - b.w1 || a.w2 - b.w2 || a.w3 - b.w3
+function compare(a: Words, w0: number, w1: number, w2: number, w3: number): number {
+  return a[0] - w0 || a[1] - w1 || a[2] - w2 || a[3] - w3
 }
+
+/** The third word of ::ffff:a.b.c.d (RFC 4291 §2.5.5.2). */
+const MAPPED = 0xffff
 
 function named(name: string, ...cidrs: readonly string[]): PeerRange[] {
   return cidrs.map((text) => {
     const [host, bits] = text.split('/')
-    return cidr(`${name} ${text}`, Address.parse(host!)!, Number(bits))
+    return cidr(`${name} ${text}`, asWritten(host!)!, Number(bits))
   })
 }
 
@@ -200,5 +233,9 @@ const RECOMMENDED: readonly PeerRange[] = [
   ...named('benchmarking', '198.18.0.0/15'),
   ...named('NAT64', '64:ff9b::/96', '64:ff9b:1::/48'),
   ...named('discard', '100::/64'),
-  { text: 'ISATAP', holds: ({ family, w2 }) => family === 6 && (w2 & 0xfdffffff) === 0x00005efe },
+  {
+    text: 'ISATAP',
+    holds: ({ family, w2 }) => family === 6 && (w2 & 0xfdffffff) === 0x00005efe,
+    holdsMapped: () => false,
+  },
 ]

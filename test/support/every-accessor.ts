@@ -22,6 +22,7 @@ export function useEveryAccessor(message: StunMessage): void {
     for (let at = message.find(attribute), n = 0; at >= 0 && n < 8; at = message.findNext(attribute, at), n++) {
       message.lengthAt(at)
       message.xorAddressAt(at, address)
+      message.isXorMappedAt(at)
     }
   }
   message.errorCode()

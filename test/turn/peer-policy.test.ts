@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Address } from '../../src/stun/address.ts'
 import {
   embeddedIpv4,
@@ -237,13 +237,50 @@ test.each([
   ['8.8.9.77/23', '8.8.8.0', '8.8.9.255', '8.8.7.255', '8.8.10.0'],
   ['8.8.8.8/32', '8.8.8.8', '8.8.8.8', '8.8.8.7', '8.8.8.9'],
   ['128.0.0.0/1', '128.0.0.0', '223.255.255.255', '127.255.255.255', '126.0.0.0'],
-  ['::ffff:8.8.8.0/120', '8.8.8.0', '8.8.8.255', '8.8.7.255', '8.8.9.0'],
   ['2606:4700::/33', '2606:4700::', '2606:4700:7fff:ffff:ffff:ffff:ffff:ffff', '2606:46ff::', '2606:4700:8000::'],
   ['2606::1/128', '2606::1', '2606::1', '2606::', '2606::2'],
   ['2606::-2606::ffff', '2606::', '2606::ffff', '2605:ffff::', '2606::1:0'],
 ])('CONF-COMBO-06 %s holds both its ends and not its neighbours', (value, first, last, before, after) => {
   const [range] = ranges(value)
   expect([first, last, before, after].map((host) => range!.holds(at(host)))).toEqual([true, true, false, false])
+})
+
+describe('TURN-PEER-06 a range in IPv6 notation says nothing about IPv4 peers, and everything about how they are written', () => {
+  test.each([
+    '::ffff:0.0.0.0-::ffff:255.255.255.255',
+    '::ffff:0:0-::ffff:ffff:ffff',
+    '::FFFF:0:0 - ::FFFF:FFFF:FFFF',
+    '0:0:0:0:0:ffff:0:0-0:0:0:0:0:ffff:ffff:ffff',
+    '::ffff:0:0/96',
+    '::ffff:0.0.0.0/96',
+    '::ffff:8.8.8.8/95',
+    '::ffff:8.8.8.8',
+    '::/0',
+    '::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff',
+  ])('%s', (value) => {
+    const rules = policy({ denied: ranges(value) })
+    expect(allows(rules, '8.8.8.8')).toBe(true)
+    expect(rules.refusalOfIp(at('8.8.8.8'))).toBeNull()
+    expect(rules.refusalOfMapped(at('8.8.8.8'))).toBe(`::ffff:8.8.8.8 is denied (${value})`)
+  })
+
+  test('ends where it ends', () => {
+    const rules = policy({ denied: ranges('::ffff:8.8.8.0/120', '::1:0:0-::fffe:ffff:ffff', '2000::/3') })
+    const hosts = ['8.8.7.255', '8.8.8.0', '8.8.8.255', '8.8.9.0']
+    expect(hosts.map((host) => rules.refusalOfMapped(at(host)) === null)).toEqual([true, false, false, true])
+  })
+
+  test('an allowed one opens that notation and nothing that is denied as IPv4', () => {
+    const rules = policy({ denied: ranges('::/0', '10.0.0.0/8'), allowed: ranges('::ffff:0:0/96') })
+    expect(rules.refusalOfMapped(at('10.0.0.1'))).toBeNull()
+    expect(allows(rules, '10.0.0.1')).toBe(false)
+  })
+
+  test('one in IPv4 notation speaks of the address, in every notation', () => {
+    const rules = policy({ denied: ranges('8.8.8.8') })
+    expect(allows(rules, '::ffff:8.8.8.8')).toBe(false)
+    expect(rules.refusalOfMapped(at('8.8.8.8'))).toBeNull()
+  })
 })
 
 test('CONF-COMBO-06 a range of one family holds nothing of the other', () => {
@@ -268,7 +305,6 @@ test.each([
   '-10.0.0.1',
   '1.1.1.1-2.2.2.2-3.3.3.3',
   '2606::/129',
-  '::ffff:8.8.8.0/95',
   '10.0.0.0/8-10.1.0.0',
 ])('CONF-COMBO-06 SEC-56 %j is refused with a text that names it', (value) => {
   const parsed = parsePeerRange(value)

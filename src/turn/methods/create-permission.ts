@@ -13,6 +13,8 @@ export function createPermission(request: StunMessage, allocation: Allocation, t
     const refused = refusePeer(peer, (ip) => turn.peerPolicy.refusalOfIp(ip), allocation, turn)
     if (refused !== null) return refused
   }
+  const refused = refuseMapped(request, turn)
+  if (refused !== null) return refused
   if (!hasRoom(peers, allocation, turn, now)) return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'too many permissions')
   const expiresAt = now + turn.options.permissionLifetimeSeconds * 1000
   for (const peer of peers) allocation.permit(peer, expiresAt)
@@ -34,6 +36,18 @@ export function refusePeer(
   }
   const denied = refusalOf(peer) ?? refusalOf(turn.options.externalIp.toPrivate(peer))
   return denied === null ? null : refuse(ErrorCode.FORBIDDEN, denied)
+}
+
+/** The other half of that: the rules that speak of peers in IPv6 notation, for those that are IPv4 in it. */
+export function refuseMapped(request: StunMessage, turn: TurnServer): Refused | null {
+  const peer = new Address()
+  let at = request.find(Attribute.XOR_PEER_ADDRESS)
+  for (; at >= 0; at = request.findNext(Attribute.XOR_PEER_ADDRESS, at)) {
+    if (!request.isXorMappedAt(at) || !request.xorAddressAt(at, peer)) continue
+    const denied = turn.peerPolicy.refusalOfMapped(peer)
+    if (denied !== null) return refuse(ErrorCode.FORBIDDEN, denied)
+  }
+  return null
 }
 
 function readPeers(request: StunMessage): Address[] | Refused {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Address } from '../../../src/stun/address.ts'
 import { Attribute, Method } from '../../../src/stun/constants.ts'
 import { dual } from '../../support/turn-client.ts'
 import { ALICE, addressOf, TurnWorld } from '../../support/turn-world.ts'
@@ -33,6 +34,26 @@ test.each([
   expect(answer.code).toBe(400)
   alice.sendIndication(PEER, 'x')
   expect(world.effects.toPeer).toEqual([])
+})
+
+test('TURN-PEER-06 a denied range in IPv6 notation refuses the IPv4 peer that is written so, and not the peer', () => {
+  const { world, alice } = allocated()
+  world.deny('::ffff:0:0-::ffff:ffff:ffff')
+  const mapped = addressOf(PEER)
+  mapped.family = 6
+  mapped.w2 = 0xffff
+  const permit = (...peers: Address[]) =>
+    alice.demand(Method.CREATE_PERMISSION, (writer) => {
+      for (const peer of peers) writer.xorAddress(Attribute.XOR_PEER_ADDRESS, peer)
+    }).code
+  const bind = (peer: Address) =>
+    alice.demand(Method.CHANNEL_BIND, (writer) =>
+      writer.uint32(Attribute.CHANNEL_NUMBER, 0x40000000).xorAddress(Attribute.XOR_PEER_ADDRESS, peer),
+    ).code
+  expect([permit(mapped), permit(addressOf(OTHER), mapped), bind(mapped)]).toEqual([403, 403, 403])
+  expect([permit(addressOf(PEER)), bind(addressOf(PEER))]).toEqual([200, 200])
+  world.deny('198.51.100.99')
+  expect([permit(mapped), bind(mapped)]).toEqual([200, 200])
 })
 
 test('TURN-PERM-02 it is for the ip, whatever the port', () => {
