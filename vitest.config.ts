@@ -9,7 +9,7 @@ import { defines, pageAssets } from './tsup.config.ts'
  */
 const SERVER_SUITES = [
   'test/{bench,server}/*.test.ts',
-  'test/e2e/!(package|rooms).test.ts',
+  'test/e2e/!(package|rooms|turnserver-conf).test.ts',
   'test/security/!(process).test.ts',
   'test/commands/bench.test.ts',
   'test/server.test.ts',

@@ -13,6 +13,12 @@ export async function resolveAddresses(draft: Draft, surroundings: Surroundings)
     const addresses = await Promise.all(values[name].map((host, index) => resolve(name, host, index)))
     values[name] = [...new Set(addresses)]
   }
+  // Nothing can be sent from a wildcard; what is meant is whatever there is, which is what no relay-ip means.
+  const isWildcard = (host: string) => host === '0.0.0.0' || host === '::'
+  const wildcards = values['relay-ip'].filter(isWildcard)
+  if (wildcards.length > 0 && wildcards.length < values['relay-ip'].length)
+    draft.warn('relay-ip', `${wildcards.join(' and ')} adds nothing to the other addresses and is ignored`)
+  draft.keep('relay-ip', (host) => !isWildcard(host))
   for (const name of [
     'aux-server',
     'alternate-server',

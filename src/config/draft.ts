@@ -4,6 +4,13 @@ import { describeOrigin, type Origin, type Setting, type Warning } from './setti
 
 type Values = { -readonly [Name in OptionName]: Config[Name] }
 
+/** What the entries of each list are. */
+type Entries = {
+  [Name in OptionName as Config[Name] extends readonly unknown[]
+    ? Name
+    : never]: Config[Name] extends readonly (infer Entry)[] ? Entry : never
+}
+
 const DEFAULT: Origin = { source: 'default' }
 
 /** A configuration while it is put together: values so far, where each came from, and what is wrong with them. */
@@ -61,6 +68,21 @@ export class Draft {
       message: `"${name}": the text from "#" on is ignored; comments belong on lines of their own`,
     })
     return this.#parse({ name, text: text.slice(0, comment.index), origin })
+  }
+
+  /** Takes the entries of a list out that are not meant, and where they were set with them; a list left empty is as if not set. */
+  keep<Name extends keyof Entries>(name: Name, isMeant: (entry: Entries[Name]) => boolean): void {
+    const origins = this.origins.get(name)
+    const entries = this.values[name] as readonly Entries[Name][]
+    const kept = [...entries.entries()].filter(([, entry]) => isMeant(entry))
+    ;(this.values as Record<keyof Entries, unknown>)[name] = kept.map(([, entry]) => entry)
+    if (origins === undefined) return
+    if (kept.length === 0) this.origins.delete(name)
+    else
+      this.origins.set(
+        name,
+        kept.flatMap(([index]) => origins[index] ?? []),
+      )
   }
 
   problem(name: OptionName, message: string, fix: string | null = null, index?: number): void {

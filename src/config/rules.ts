@@ -24,6 +24,8 @@ function settleOldNames(draft: Draft): void {
   if (values['keep-address-family']) values['allocation-default-address-family'] = 'keep'
   // coturn's own way back from the old key to the new one.
   if (draft.isGiven('no-dtls') && !values['no-dtls'] && !draft.isGiven('dtls')) values.dtls = true
+  if (!values['rfc5766-channel-numbers'] && !draft.isGiven('rfc8656-channel-numbers'))
+    values['rfc8656-channel-numbers'] = true
   if (values.sha256 === 'on') draft.warn('sha256', 'offers SHA-256 as in RFC 8489, and still takes SHA-1')
   if (values.sha256 === 'strict') draft.warn('sha256', 'keeps browsers out, which have SHA-1 only')
   if (values['log-file'] === 'syslog') {

@@ -352,6 +352,7 @@ export const character: ValueType<string> = {
 
 function parseHost(value: string): string {
   const bare = value.replace(/^\[(.*)\]$/, '$1')
+  if (isIP(bare) === 6 && /^[0:]+$/.test(bare)) return '::'
   if (isIP(bare) !== 0) return bare
   if (value.includes('~~'))
     throw new BadValue(`"${clip(value)}" is not an address`, 'remove the "~~", which a Markdown page left in the text')

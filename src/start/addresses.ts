@@ -11,7 +11,7 @@ export interface TurnAddresses {
   readonly listening: readonly Address[]
   /** To relay from. */
   readonly relay: readonly Address[]
-  /** Nobody chose relay addresses: a client's relay is then where it reached us, when the family fits. */
+  /** Nobody named relay addresses: a client's relay is then where it reached us, when the family fits. */
   readonly relayWhereReached: boolean
   readonly externalIp: ExternalIp
   /** Both halves of `external-ip`: what the world sees, and what stands behind it where that was given. */
@@ -25,10 +25,13 @@ export function turnAddresses(config: Config): TurnAddresses {
   const own = parse([...listeningHosts('0.0.0.0'), ...listeningHosts('::')])
   const chosen = config['listening-ip']
   const listening = parse(chosenHosts(config).flatMap(listeningHosts))
-  const relayWhereReached = config['relay-ip'].length === 0 && chosen.every(isWildcard)
-  const relay = relayWhereReached
-    ? routable(listening)
-    : parse((config['relay-ip'].length === 0 ? chosen : config['relay-ip']).flatMap(listeningHosts))
+  const isRelayNamed = config['relay-ip'].length > 0
+  const relayWhereReached = !isRelayNamed && (chosen.length === 0 || chosen.some(isWildcard))
+  const relay = isRelayNamed
+    ? parse(config['relay-ip'])
+    : relayWhereReached
+      ? routable(listening)
+      : withoutSpareLoopback(listening)
   const pairs = config['external-ip'].map(({ publicIp, privateIp }) => ({
     public: Address.parse(publicIp)!,
     private: privateIp === null ? null : Address.parse(privateIp)!,
@@ -78,6 +81,13 @@ export function bracketed(host: string): string {
 // Loopback stays last: the first address of a family serves clients that reached us through the other family.
 function routable(addresses: readonly Address[]): Address[] {
   return addresses.toSorted((a, b) => Number(a.isLoopback) - Number(b.isLoopback))
+}
+
+// Relays take turns among these. To listen on loopback too, for clients of this machine, is no wish to relay from there.
+function withoutSpareLoopback(addresses: readonly Address[]): readonly Address[] {
+  return addresses.filter(
+    ({ isLoopback, family }) => !isLoopback || addresses.every((other) => other.isLoopback || other.family !== family),
+  )
 }
 
 function parse(hosts: readonly string[]): Address[] {

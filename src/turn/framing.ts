@@ -12,7 +12,7 @@ export function frameLength(bytes: Buffer, start: number, end: number): number {
   if (start >= end) return 0
   const first = bytes[start]!
   if (first < 0x04) return stunFrameLength(bytes, start, end)
-  // RFC 8656 §12: 0x5000-0x7FFF is reserved. It is read past, because the frame is still a frame.
+  // All that RFC 5766 had: whether anything is bound to the number is not the framing's business.
   if (first < 0x40 || first > 0x7f) return -1
   if (end - start < CHANNEL_DATA_HEADER) return 0
   const length = bytes.readUInt16BE(start + 2)

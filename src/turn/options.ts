@@ -53,8 +53,8 @@ export interface TurnSettings {
   readonly maxAllocateLifetimeSeconds: number
   readonly channelLifetimeSeconds: number
   readonly permissionLifetimeSeconds: number
-  /** Also ChannelBind for 0x5000-0x7FFE. */
-  readonly rfc5766ChannelNumbers: boolean
+  /** No ChannelBind for 0x5000-0x7FFF, which RFC 5766 still had. */
+  readonly rfc8656ChannelNumbers: boolean
   /** Whether the driver can set DF on request. */
   readonly dontFragment: boolean
   /** What a client gets that names no family; `keep` is the family it speaks itself. */

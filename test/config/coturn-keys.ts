@@ -175,6 +175,7 @@ export const userDatabases: readonly string[] = [
 export const silentKeys: readonly string[] = [
   'no-dtls',
   'no-cli',
+  'rfc5766-channel-numbers',
   'no-rfc5780',
   'no-software-attribute',
   'response-origin-only-with-rfc5780',

@@ -169,3 +169,12 @@ test('a configuration that leaves nothing to start is refused', async () => {
     '--no-turn: "turn": is off, and so are rooms and signaling; leave at least one of the three on',
   ])
 })
+
+test('CONF-LINE-06 rfc5766-channel-numbers is the default, and off means the narrow range', async () => {
+  const narrow = async (conf: string) => (await load(conf)).config['rfc8656-channel-numbers']
+  expect(await narrow('')).toBe(false)
+  expect(await narrow('rfc5766-channel-numbers\n')).toBe(false)
+  expect(await narrow('rfc5766-channel-numbers=off\n')).toBe(true)
+  expect(await narrow('rfc8656-channel-numbers\n')).toBe(true)
+  expect(await narrow('rfc5766-channel-numbers=off\nrfc8656-channel-numbers=off\n')).toBe(false)
+})

@@ -18,8 +18,6 @@ describeWith(['coturn'], "coturn's client with mobility", () => {
       // Its new sockets come to other threads than the old ones.
       'relay-threads': '3',
       'relay-ip': '127.0.0.1',
-      // uclient picks channels from 0x4000 to 0x7FFF at random, as RFC 5766 had it.
-      'rfc5766-channel-numbers': true,
     })
   })
   afterAll(async () => {

@@ -40,8 +40,6 @@ const RELAY = `127.${process.pid & 127}.${(process.pid >> 7) & 255}.5`
 const OPTIONS: TestOptions = {
   dtls: true,
   'relay-ip': [RELAY, '::1'],
-  // uclient picks channels from 0x4000 to 0x7FFF at random, as RFC 5766 had it.
-  'rfc5766-channel-numbers': true,
 }
 
 /** Two clients, which are the RTP and RTCP of one session, with ten messages each. */

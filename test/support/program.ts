@@ -14,7 +14,8 @@ export const program = {
   start(words: readonly string[], options: ProgramOptions = {}): RunningProgram {
     const preload =
       options.preload === undefined ? [] : ['--import', `data:text/javascript,${encodeURIComponent(options.preload)}`]
-    const command = [process.execPath, ...preload, binary, ...words]
+    const inNetwork = options.network === undefined ? [] : ['nsenter', '-t', String(options.network), '-n']
+    const command = [...inNetwork, process.execPath, ...preload, binary, ...words]
     const limits = options.descriptors === undefined ? '' : `ulimit -n ${options.descriptors}; `
     const child = spawn(
       '/bin/sh',
@@ -46,6 +47,8 @@ export interface ProgramOptions {
   readonly directory?: string
   /** Whom it runs as, for tests that are root. */
   readonly user?: number
+  /** A process whose network it runs in, for tests that are root. */
+  readonly network?: number
 }
 
 /** How it says what became of `udp-io`. */

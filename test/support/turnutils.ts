@@ -21,9 +21,13 @@ export interface UclientSummary extends Output {
 
 const LIMIT_MS = 45_000
 
-/** Runs coturn's test client to its end. */
-export async function uclient(words: readonly string[], limitMs?: number): Promise<UclientSummary> {
-  const output = await run(peers.coturn.path, words, limitMs)
+/** Runs coturn's test client to its end, in the network of another process if one is given. */
+export async function uclient(words: readonly string[], limitMs?: number, network?: number): Promise<UclientSummary> {
+  const [program, ...rest] = [
+    ...(network === undefined ? [] : ['nsenter', '-t', `${network}`, '-n']),
+    peers.coturn.path,
+  ]
+  const output = await run(program!, [...rest, ...words], limitMs)
   const last = (pattern: RegExp) => Number([...output.text.matchAll(pattern)].at(-1)?.[1] ?? Number.NaN)
   return {
     ...output,

@@ -25,7 +25,7 @@ export const relay = {
   'permission-lifetime': lifetime(300, 'Lifetime of a permission'),
   'max-allocate-timeout': seconds(60, 'A connection without an allocation is closed after this time'),
   mobility: flag(false, 'Allocations move with their client (RFC 8016)'),
-  'rfc5766-channel-numbers': flag(false, 'Accept channels 0x5000 to 0x7FFF too'),
+  'rfc8656-channel-numbers': flag(false, 'Channels 0x4000 to 0x4FFF only, instead of up to 0x7FFF'),
   'server-relay': flag(false, 'Relay without permissions', {
     caution: 'clients relay to and from everybody, permission or not',
   }),

@@ -6,6 +6,9 @@ const always = withoutEffect(null)
 /** Keys that files written for coturn, new or old, still hold. Nothing in the program reads them. */
 export const retired = {
   'no-dtls': flag(false, 'No DTLS listeners (the default; off = dtls)', { state: always }),
+  'rfc5766-channel-numbers': flag(true, 'Channels up to 0x7FFF (the default; off = rfc8656-channel-numbers)', {
+    state: always,
+  }),
   'no-cli': flag(false, 'No telnet console (the default)', { state: always }),
   'no-rfc5780': flag(false, 'No NAT behaviour discovery (the default)', { state: always }),
   'no-loopback-peers': flag(false, 'Never relay to loopback (the default)', {

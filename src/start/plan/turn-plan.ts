@@ -126,7 +126,7 @@ function settings(config: Config): TurnSettings {
     maxAllocateLifetimeSeconds: config['max-allocate-lifetime'],
     channelLifetimeSeconds: config['channel-lifetime'],
     permissionLifetimeSeconds: config['permission-lifetime'],
-    rfc5766ChannelNumbers: config['rfc5766-channel-numbers'],
+    rfc8656ChannelNumbers: config['rfc8656-channel-numbers'],
     dontFragment: linuxSupport().available,
     allocationDefaultAddressFamily: config['allocation-default-address-family'],
     serverRelay: config['server-relay'],

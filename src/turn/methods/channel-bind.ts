@@ -4,7 +4,7 @@ import type { StunMessage } from '../../stun/message.ts'
 import { type Allocation, Channel } from '../allocation.ts'
 import { type Reply, refuse } from '../reply.ts'
 import type { TurnServer } from '../turn-server.ts'
-import { refusePeer } from './create-permission.ts'
+import { refuseMapped, refusePeer } from './create-permission.ts'
 
 /** RFC 8656 §12.2. */
 export function channelBind(request: StunMessage, allocation: Allocation, turn: TurnServer, now: number): Reply {
@@ -16,11 +16,13 @@ export function channelBind(request: StunMessage, allocation: Allocation, turn: 
     return refuse(ErrorCode.BAD_REQUEST, 'no valid XOR-PEER-ADDRESS')
   }
   const number = field >>> 16
-  if (number < 0x4000 || number > (options.rfc5766ChannelNumbers ? 0x7ffe : 0x4fff)) {
+  // Deviation: RFC 8656 §12 reserves 0x5000-0x7FFF. Clients of RFC 5766 bind all of it, coturn's own the last one too.
+  if (number < 0x4000 || number > (options.rfc8656ChannelNumbers ? 0x4fff : 0x7fff)) {
     return refuse(ErrorCode.BAD_REQUEST, `channel number 0x${number.toString(16)} is out of range`)
   }
   if (peer.port === 0) return refuse(ErrorCode.BAD_REQUEST, 'peer port 0')
-  const refused = refusePeer(peer, (address) => turn.peerPolicy.refusal(address), allocation, turn)
+  const refused =
+    refusePeer(peer, (address) => turn.peerPolicy.refusal(address), allocation, turn) ?? refuseMapped(request, turn)
   if (refused !== null) return refused
 
   // Number and peer are free again the moment a binding expires, not when the sweep gets there.

@@ -30,6 +30,13 @@ test('TURN-ALLOC-05 TURN-MOB-01 RES-04 switches and limits reach the TURN server
 test.each([
   ['neither listening-ip nor relay-ip', '', true],
   ['every address as listening-ip', 'listening-ip=0.0.0.0\n', true],
+  ['an empty listening-ip', 'listening-ip=\n', true],
+  ['every address of one family and loopback', 'listening-ip=::\nlistening-ip=127.0.0.1\n', true],
+  ['0.0.0.0 as relay-ip', 'relay-ip=0.0.0.0\n', true],
+  [':: as relay-ip', 'relay-ip=::0\n', true],
+  ['both as both', 'relay-ip=0.0.0.0\nrelay-ip=::\nlistening-ip=0.0.0.0\nlistening-ip=::\n', true],
+  ['0.0.0.0 as relay-ip and one listening-ip', 'relay-ip=0.0.0.0\nlistening-ip=127.0.0.1\n', false],
+  ['0.0.0.0 as relay-ip beside another', 'relay-ip=0.0.0.0\nrelay-ip=127.0.0.1\n', false],
   ['an explicit listening-ip', 'listening-ip=127.0.0.1\n', false],
   ['an explicit relay-ip', 'relay-ip=127.0.0.1\n', false],
 ])('relayed addresses with %s', async (_name, file, whereReached) => {
@@ -37,3 +44,20 @@ test.each([
   expect(relayWhereReached).toBe(whereReached)
   if (!whereReached) expect(relayAddresses.map(({ host }) => host)).toEqual(['127.0.0.1'])
 })
+
+test.each([
+  [
+    'loopback beside others of its family',
+    ['127.0.0.1', '192.0.2.5', '::1', '192.0.2.6'],
+    ['192.0.2.5', '::1', '192.0.2.6'],
+  ],
+  ['nothing but loopback', ['127.0.0.1', '::1'], ['127.0.0.1', '::1']],
+])(
+  'of the listening addresses %s is left out of the rotation unless relay-ip names it',
+  async (_name, given, expected) => {
+    const file = given.map((ip) => `listening-ip=${ip}\n`).join('')
+    const hosts = async (text: string) => (await optionsFor(text)).relayAddresses.map(({ host }) => host)
+    expect(await hosts(file)).toEqual(expected)
+    expect(await hosts(`${file}${given.map((ip) => `relay-ip=${ip}\n`).join('')}`)).toEqual(given)
+  },
+)

@@ -34,23 +34,24 @@ test.each([
   [0x3fff, 400, 400],
   [0x4000, 200, 200],
   [0x4fff, 200, 200],
-  [0x5000, 400, 200],
-  [0x7ffe, 400, 200],
-  [0x7fff, 400, 400],
+  [0x5000, 200, 400],
+  [0x7ffe, 200, 400],
+  [0x7fff, 200, 400],
+  [0x8000, 400, 400],
   [0xffff, 400, 400],
-])('TURN-CHAN-02 D-11 number %i is %i, with rfc5766-channel-numbers %i', (number, code, oldCode) => {
+])('TURN-CHAN-02 D-11 number %i is %i, with rfc8656-channel-numbers %i', (number, code, narrowCode) => {
   expect(allocated().alice.bind(number, PEER).code).toBe(code)
-  expect(allocated({ settings: { rfc5766ChannelNumbers: true } }).alice.bind(number, PEER).code).toBe(oldCode)
+  expect(allocated({ settings: { rfc8656ChannelNumbers: true } }).alice.bind(number, PEER).code).toBe(narrowCode)
 })
 
-test('TURN-CHAN-02 an old channel number carries data both ways', () => {
-  const { world, alice } = allocated({ settings: { rfc5766ChannelNumbers: true } })
-  alice.bind(0x7ffe, PEER)
-  alice.sendChannelData(0x7ffe, 'out')
+test('TURN-CHAN-02 the last channel number of RFC 5766 carries data both ways', () => {
+  const { world, alice } = allocated()
+  alice.bind(0x7fff, PEER)
+  alice.sendChannelData(0x7fff, 'out')
   expect(world.effects.toPeer[0]?.data.toString()).toBe('out')
   world.effects.clear()
   world.peerData(alice.relay, PEER, Buffer.from('in'))
-  expect(world.effects.toClient[0]?.bytes.toString('hex')).toBe('7ffe0002696e')
+  expect(world.effects.toClient[0]?.bytes.toString('hex')).toBe('7fff0002696e')
 })
 
 test('TURN-CHAN-03 a number or a peer that is bound otherwise is 400, and the binding stays', () => {
