@@ -12,6 +12,12 @@ export interface Announced {
   readonly iceServerUrl: string
 }
 
+/** Whom an answer is for: a client that gets a place in a room. */
+export interface Place {
+  readonly room: string
+  readonly client: string
+}
+
 /**
  * The addresses this caller is to use. A link may shape them (`wshpp`, `wstls`, `ts`, `apikey`), but only within our own hosts:
  * it must not send a visitor's call to a stranger's hub. `url-overrides=compat` lifts that, as in the original.
@@ -19,12 +25,11 @@ export interface Announced {
 export function announce(
   query: URLSearchParams,
   visitor: Visitor,
-  clientId: string | null,
+  place: Place | null,
   options: HttpOptions,
 ): Announced {
   const compat = options.urlOverrides === 'compat'
   const host = visitor.host.text
-  const origin = `${visitor.secure ? 'https' : 'http'}://${host}`
   const own = ownHosts(host, options)
 
   const asked = query.get('wshpp')
@@ -35,17 +40,44 @@ export function announce(
 
   const ts = query.get('ts')
   const base = ts === null || ts === '' || compat ? ts : ownBase(ts, own)
-  const apiKey = query.get('apikey') ?? options.iceServerApiKey
-  const fillTurn = (at: string) => at && fill(options.turnUrlTemplate, at, clientId ?? randomDigits(9), options.ceodKey)
-  const fillIce = (at: string) => at && fill(options.iceServerUrlTemplate, at, apiKey)
   return {
-    origin,
+    origin: originOf(visitor),
     wssUrl: `${tls ? 'wss' : 'ws'}://${hub ?? host}/ws`,
     // Under a prefix no room can be mistaken for a route; every client just appends /ROOM/CLIENT.
     wssPostUrl: `${tls ? 'https' : 'http'}://${hub ?? `${host}/collider`}`,
-    turnUrl: fillTurn(base ?? options.turnBaseUrl ?? origin),
-    iceServerUrl: fillIce(base ?? options.iceServerBaseUrl ?? origin),
+    ...providerUrls(base, query.get('apikey'), visitor, place, options),
   }
+}
+
+/** Where credentials are to be had: from us, from whom the configuration names, or at the `base` of a link ('': from nobody). */
+function providerUrls(
+  base: string | null,
+  apiKey: string | null,
+  visitor: Visitor,
+  place: Place | null,
+  options: HttpOptions,
+): Pick<Announced, 'turnUrl' | 'iceServerUrl'> {
+  const { ceodKey, iceServerApiKey } = options
+  const ownKey = iceServerApiKey || ceodKey
+  const turnBase = base ?? options.turnBaseUrl ?? originOf(visitor)
+  const iceBase = base ?? options.iceServerBaseUrl ?? originOf(visitor)
+  const asksUs = (at: string) => URL.canParse(at) && parseHost(new URL(at).host)?.name === visitor.host.name
+  const finish = (at: string, url: string) => {
+    if (place === null || !options.iceConfigNeedsRoom || !asksUs(at)) return url
+    return withQuery(url, { username: place.client, room: place.room })
+  }
+  // We take either key and no other, so that no answer of ours sends its reader to a closed door.
+  const turnKey = ceodKey || (asksUs(turnBase) ? ownKey : '')
+  const iceKey = asksUs(iceBase) && ownKey !== '' ? ownKey : (apiKey ?? iceServerApiKey)
+  const user = place?.client ?? randomDigits(9)
+  return {
+    turnUrl: turnBase && finish(turnBase, fill(options.turnUrlTemplate, turnBase, user, turnKey)),
+    iceServerUrl: iceBase && finish(iceBase, fill(options.iceServerUrlTemplate, iceBase, iceKey)),
+  }
+}
+
+function originOf({ secure, host }: Visitor): string {
+  return `${secure ? 'https' : 'http'}://${host.text}`
 }
 
 /** Digits from the system's randomness: client ids are the only secret of a room (AppRTC's were predictable). */
@@ -71,4 +103,12 @@ function ownBase(text: string, own: ReadonlySet<string>): string | null {
 function fill(template: string, base: string, ...values: string[]): string {
   const rest = values.map(encodeURIComponent)
   return [base, ...rest].reduce((text, value) => text.replace('%s', () => value), template)
+}
+
+/** The same URL with these arguments, unless its template has them already. */
+function withQuery(url: string, args: Readonly<Record<string, string>>): string {
+  if (!URL.canParse(url)) return url
+  const full = new URL(url)
+  for (const [name, value] of Object.entries(args)) if (!full.searchParams.has(name)) full.searchParams.set(name, value)
+  return full.href
 }

@@ -1,4 +1,6 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Context } from 'hono'
+import type { RoomStore } from '../rooms/room-store.ts'
 import { mint } from '../turn/auth/credentials.ts'
 import { randomDigits } from './announced.ts'
 import { type Caller, visitorOf } from './caller.ts'
@@ -7,12 +9,15 @@ import type { AddressLimits } from './limits.ts'
 import type { HttpOptions, IceConfigOptions, IceServer } from './options.ts'
 
 const DAY_SECONDS = 86_400
+/** With `ice-config-needs-room`: as long as somebody waits in a room. A call that has begun goes on when it is over. */
+const ROOM_SECONDS = 3600
 
 export interface IceConfigWorld {
   readonly options: HttpOptions
   /** Asked anew each time, so that a reload of the secret is seen. */
   iceConfig(): IceConfigOptions
   readonly limits: AddressLimits
+  readonly rooms: RoomStore
   /** Unix milliseconds. */
   wallClock(): number
 }
@@ -22,27 +27,53 @@ export function iceConfigRoutes(app: App, world: IceConfigWorld): void {
   app.on(['GET', 'POST'], ['/v1alpha/iceconfig', '/turn', '/turn.php'], async (c) => {
     const wait = await world.limits.iceConfigWait(c.env.caller.block)
     if (wait > 0) return c.json({ error: 'Too many requests' }, 429, { 'Retry-After': String(wait) })
-    const document = iceDocument(c.env.caller, userOf(c), world)
+    if (!knowsKey(c.req.query('key') ?? '', world.options)) return c.json({ error: 'Wrong key' }, 403)
+    const place = placeOf(c, world)
+    if (place === 'none') return c.json({ error: 'No place in a room' }, 403)
+    const document = iceDocument(c.env.caller, userOf(c), place !== 'unnamed', world)
     return document === null ? c.text('This address needs a Host header\n', 400) : c.json(document)
   })
+}
+
+/** Compared in constant time (SEC-18 in the tests). Where no key is set everybody knows it. */
+function knowsKey(given: string, { iceServerApiKey, ceodKey }: HttpOptions): boolean {
+  const keys = [iceServerApiKey, ceodKey].filter((key) => key !== '')
+  const digest = digestOf(given)
+  const matches = keys.filter((key) => timingSafeEqual(digestOf(key), digest))
+  return keys.length === 0 || matches.length > 0
+}
+
+/** Of one length, whatever is compared. */
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+/** With `ice-config-needs-room`: whether the client that is named has a place. Without it nobody is asked. */
+function placeOf(c: Context<Environment>, { options, rooms }: IceConfigWorld): 'has' | 'none' | 'unnamed' {
+  if (!options.iceConfigNeedsRoom) return 'has'
+  const { room, username } = c.req.query()
+  // iOS asks at the address that /params names, before it has joined: a 403 would end its call, STUN alone helps it.
+  if (room === undefined || username === undefined) return 'unnamed'
+  return rooms.hasPlace(room, username) ? 'has' : 'none'
 }
 
 /**
  * CEOD's and the ICE server provider's document in one: each generation takes what it knows. Old apps need `username`,
  * `password` and `uris`; the others `iceServers`, in which no entry may have an empty `urls`. Null when no host is known for them.
  */
-function iceDocument(caller: Caller, user: string, world: IceConfigWorld): object | null {
+function iceDocument(caller: Caller, user: string, withCredentials: boolean, world: IceConfigWorld): object | null {
   const { options, wallClock } = world
   const config = world.iceConfig()
-  const lifetimeSeconds = Math.min(config.lifetimeSeconds, DAY_SECONDS)
+  const lifetimeSeconds = Math.min(config.lifetimeSeconds, options.iceConfigNeedsRoom ? ROOM_SECONDS : DAY_SECONDS)
   const urls = urlsFor(caller, options, config)
   if (urls === null) return null
   const { stun, turn } = urls
   const credentials =
-    config.secret === null || turn.length === 0
+    config.secret === null || turn.length === 0 || !withCredentials
       ? null
       : mint(config.secret, { userid: user, lifetimeSeconds, wallMs: wallClock(), separator: config.separator })
-  const iceServers: IceServer[] = [...(options.iceServerOverride ?? [])]
+  const fixed = options.iceServerOverride ?? []
+  const iceServers: IceServer[] = fixed.filter(({ credential }) => withCredentials || credential === undefined)
   if (!options.iceServerOverride) {
     if (stun.length > 0) iceServers.push({ urls: stun })
     if (credentials) iceServers.push({ urls: turn, username: credentials.username, credential: credentials.password })

@@ -32,8 +32,10 @@ export interface HttpOptions {
   readonly iceServerBaseUrl: string | null
   /** `ice-server-url-template`: base, key. */
   readonly iceServerUrlTemplate: string
-  /** `ice-server-api-key` */
+  /** `ice-server-api-key`: when this or `ceodKey` is set, whoever asks us for credentials has to know one of them. */
   readonly iceServerApiKey: string
+  /** `ice-config-needs-room`: credentials are only for a client that has a place in a room. */
+  readonly iceConfigNeedsRoom: boolean
   /** `ice-server-urls`: what /v1alpha/iceconfig lists instead of the URIs of our own TURN. */
   readonly iceServerUrls: readonly string[]
   /** `ice-server-override`: fixed servers instead of everything above; null for none. */

@@ -1,4 +1,4 @@
-import { type Announced, announce } from './announced.ts'
+import { type Announced, announce, type Place } from './announced.ts'
 import type { Visitor } from './caller.ts'
 import { type MediaConstraints, mediaConstraints } from './media-constraints.ts'
 import type { HttpOptions, IceServer } from './options.ts'
@@ -38,31 +38,32 @@ export interface Described {
   readonly media: MediaConstraints
 }
 
-/** Describes a call; `clientId` names the user of the TURN document. */
+/** Describes a call; `place` is whom the join answer is for, null for anybody. */
 export function describe(
   query: URLSearchParams,
   userAgent: string,
   visitor: Visitor,
-  clientId: string | null,
+  place: Place | null,
   options: HttpOptions,
 ): Described {
-  const announced = announce(query, visitor, clientId, options)
+  const announced = announce(query, visitor, place, options)
   const media = mediaConstraints(query, userAgent)
   const loopback = query.get('debug') === 'loopback'
   const transports = query.get('tt') ?? ''
+  const fixedServers = place === null && options.iceConfigNeedsRoom ? [] : (options.iceServerOverride ?? [])
   const parameters: Parameters = {
     header_message: options.headerMessage,
     error_messages: [],
     warning_messages: media.warnings,
     is_loopback: loopback ? 'true' : 'false',
-    pc_config: JSON.stringify(peerConnectionConfig(query, options)),
+    pc_config: JSON.stringify(peerConnectionConfig(query, fixedServers, options)),
     pc_constraints: JSON.stringify(peerConnectionConstraints(query, loopback)),
     offer_constraints: JSON.stringify({ mandatory: {}, optional: [] }),
     offer_options: '{}',
     media_constraints: JSON.stringify(media.constraints),
     turn_url: announced.turnUrl,
     turn_transports: transports,
-    turn_server_override: options.iceServerOverride ?? [],
+    turn_server_override: fixedServers,
     ice_server_url: announced.iceServerUrl,
     ice_server_transports: transports,
     include_loopback_js: loopback ? '<script src="/js/loopback.js"></script>' : '',
@@ -112,8 +113,12 @@ export function roomLink(room: string, query: URLSearchParams, origin: string, o
 
 // Android reads `urls` here as one string and knows no password, and the web page asks the provider only when the list is
 // empty: so fixed servers are in the ICE document alone, except in compat.
-function peerConnectionConfig(query: URLSearchParams, options: HttpOptions): object {
-  const iceServers = options.urlOverrides === 'compat' ? (options.iceServerOverride ?? []) : []
+function peerConnectionConfig(
+  query: URLSearchParams,
+  fixedServers: readonly IceServer[],
+  options: HttpOptions,
+): object {
+  const iceServers = options.urlOverrides === 'compat' ? fixedServers : []
   const transports = query.get('it')
   const config = { iceServers, bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' }
   return transports ? { ...config, iceTransports: transports } : config

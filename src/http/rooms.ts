@@ -70,7 +70,13 @@ async function join(c: Context<Environment>, room: string, world: RoomsWorld): P
     return c.json(refused, 429, { 'Retry-After': '60' })
   const query = await queryAndFormOf(c)
   const clientId = randomDigits(8)
-  const { parameters, announced, loopback } = describe(query, userAgentOf(c), visitor, clientId, options)
+  const { parameters, announced, loopback } = describe(
+    query,
+    userAgentOf(c),
+    visitor,
+    { room, client: clientId },
+    options,
+  )
   const outcome = rooms.join(room, clientId, loopback, world.now())
   if (outcome.result === 'TOO_MANY_ROOMS') return c.json(refused, 429, { 'Retry-After': '60' })
   if (outcome.result !== 'SUCCESS') {

@@ -6,6 +6,8 @@ export interface RoomStore {
   /** Rooms there are now. */
   readonly size: number
   has(room: string): boolean
+  /** Whether this client has joined and not left. */
+  hasPlace(room: string, client: string): boolean
   /** Whether a visitor of the page would get no place. */
   isFull(room: string, now: number): boolean
   join(
@@ -42,6 +44,10 @@ export class MemoryRooms implements RoomStore {
 
   has(room: string): boolean {
     return this.#rooms.has(room)
+  }
+
+  hasPlace(room: string, client: string): boolean {
+    return this.#rooms.get(room)?.hasPlace(client) ?? false
   }
 
   isFull(room: string, now: number): boolean {

@@ -51,6 +51,10 @@ export class Room {
     return [...this.#clients.values()].filter((client) => client.standing === 'member')
   }
 
+  hasPlace(id: string): boolean {
+    return this.#clients.get(id)?.standing === 'member'
+  }
+
   /** Whether a newcomer would get no place. */
   isFull(now: number): boolean {
     return this.#fills(this.#holders(now))

@@ -135,3 +135,101 @@ describe('SEC-49', () => {
     },
   )
 })
+
+describe('keys', () => {
+  const paths = ['/v1alpha/iceconfig', '/turn', '/turn.php', '//turn', '/%74urn']
+
+  test.each([
+    [{ iceServerApiKey: 'right' }, ['right']],
+    [{ ceodKey: 'right' }, ['right']],
+    [{ iceServerApiKey: 'one', ceodKey: 'two' }, ['one', 'two']],
+  ])('SEC-49 with %o credentials are for those who know a key, at every address', async (http, right) => {
+    await start({ http: { ...http, iceConfigPerMinute: 0 } })
+    for (const path of paths)
+      for (const method of ['GET', 'POST']) {
+        const ask = (query: string) => raw(service.url, { method, path: path + query })
+        for (const key of right) expect((await ask(`?key=${key}`)).status).toBe(200)
+        for (const query of ['', '?key=', '?key=WRONG', '?key=righ', '?key=rightt', '?key=RIGHT', '?key=x&key=right']) {
+          const { status, body } = await ask(query)
+          expect([path, query, status]).toEqual([path, query, 403])
+          expect(body).not.toContain('turn:')
+        }
+      }
+  })
+
+  test.each([{ iceServerApiKey: 'a&b %' }, { ceodKey: 'a&b %' }, { iceServerApiKey: 'one', ceodKey: 'two' }])(
+    'SEC-49 with %o the addresses in our own answers go on working, and those in a link with a key of its own',
+    async (http) => {
+      await start({ http })
+      for (const query of ['', '?apikey=another']) {
+        const joined = (await service.join('r', query)).params
+        for (const { turn_url, ice_server_url } of [joined, await service.json(`/params${query}`)])
+          for (const url of [turn_url, ice_server_url]) expect((await raw(String(url))).status).toBe(200)
+      }
+    },
+  )
+
+  test('keys are not given to other providers, nor theirs to us', async () => {
+    await start({ http: { ceodKey: 'ours', iceServerBaseUrl: 'https://provider.example', turnBaseUrl: '' } })
+    expect(await service.json('/params')).toMatchObject({
+      ice_server_url: 'https://provider.example/v1alpha/iceconfig?key=',
+      turn_url: '',
+    })
+  })
+})
+
+describe('ice-config-needs-room', () => {
+  const credentialsIn = (body: string) =>
+    (JSON.parse(body) as IceDocument).iceServers.filter((server) => server.credential)
+
+  test('a client gets credentials while it has a place, at the addresses of its join answer, for an hour', async () => {
+    await start({ http: { iceConfigNeedsRoom: true, iceServerApiKey: 'k' } })
+    const { client_id, turn_url, ice_server_url } = (await service.join('r')).params
+    for (const url of [turn_url, ice_server_url]) {
+      const { status, body } = await raw(url, { method: 'POST' })
+      expect(status).toBe(200)
+      expect(credentialsIn(body)).toHaveLength(1)
+      expect(JSON.parse(body)).toMatchObject({ ttl: 3600, username: expect.stringMatching(`:${client_id}$`) })
+    }
+    await service.post(`/leave/r/${client_id}`)
+    for (const url of [turn_url, ice_server_url]) expect((await raw(url)).status).toBe(403)
+  })
+
+  test.each(['?room=r&username=1', '?room=other&username=ID', '?room=&username='])('%s has none', async (query) => {
+    await start({ http: { iceConfigNeedsRoom: true } })
+    const { client_id } = (await service.join('r')).params
+    const { status, body } = await raw(service.url, { path: `/v1alpha/iceconfig${query.replace('ID', client_id)}` })
+    expect(status).toBe(403)
+    expect(body).not.toContain('turn')
+  })
+
+  test('who names no client gets STUN alone: iOS asks before it has joined', async () => {
+    await start({ http: { iceConfigNeedsRoom: true } })
+    const { ice_server_url } = await service.json('/params')
+    const { status, body } = await raw(String(ice_server_url))
+    expect(status).toBe(200)
+    expect(JSON.parse(body)).toMatchObject({ username: '', password: '', uris: [] })
+    expect((JSON.parse(body) as IceDocument).iceServers.flatMap(({ urls }) => urls)).toEqual([
+      expect.stringMatching(/^stun:/),
+    ])
+  })
+
+  test.each(['own-hosts', 'compat'] as const)(
+    'fixed servers with a password are for clients in a room, too (%s)',
+    async (urlOverrides) => {
+      const fixed = [{ urls: ['turn:fixed.example'], username: 'u', credential: 'hush' }]
+      await start({ http: { iceConfigNeedsRoom: true, iceServerOverride: fixed, urlOverrides } })
+      for (const path of ['/', '/r/r', '/params', '/v1alpha/iceconfig'])
+        expect((await raw(service.url + path)).body).not.toContain('hush')
+      const { ice_server_url, turn_server_override } = (await service.join('r')).params
+      expect(turn_server_override).toEqual(fixed)
+      expect((await raw(ice_server_url)).body).toContain('hush')
+    },
+  )
+
+  test('another provider is told no room', async () => {
+    await start({ http: { iceConfigNeedsRoom: true, iceServerBaseUrl: 'https://provider.example' } })
+    const { ice_server_url } = (await service.join('secret-room')).params
+    expect(ice_server_url).toBe('https://provider.example/v1alpha/iceconfig?key=')
+  })
+})

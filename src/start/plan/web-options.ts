@@ -49,6 +49,7 @@ export function httpOptions(config: Config): HttpOptions {
     iceServerBaseUrl: config['ice-server-base-url'],
     iceServerUrlTemplate: config['ice-server-url-template'],
     iceServerApiKey: config['ice-server-api-key'],
+    iceConfigNeedsRoom: config['ice-config-needs-room'],
     iceServerUrls: config['ice-server-urls'],
     iceServerOverride: config['ice-server-override'],
     headerMessage: config['header-message'] === '' ? null : config['header-message'],
