@@ -8,11 +8,16 @@ export interface Environment {
 
 export type App = Hono<Environment>
 
-/** The path that routes are matched with: decoded once, doubled slashes joined, so no spelling gets past a guard. */
+/**
+ * The path that routes are matched with: decoded once, doubled slashes joined and one at the end dropped (chat programs add
+ * it to links), so no spelling gets past a guard.
+ */
 export function routePath(request: Request): string {
   const { pathname } = new URL(request.url)
   try {
-    return decodeURI(pathname).replace(/\/{2,}/g, '/')
+    return decodeURI(pathname)
+      .replace(/\/{2,}/g, '/')
+      .replace(/(?<=.)\/$/, '')
   } catch {
     return '/%'
   }

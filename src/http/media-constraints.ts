@@ -20,9 +20,9 @@ export function mediaConstraints(
   const warnings: string[] = []
   const hd = query.get('hd') ?? ''
   let video = query.get('video') ?? ''
+  if (hd && video) warnings.push(`The "hd" parameter has overridden video=${video}`)
   if (query.get('minre') || query.get('maxre'))
     warnings.push('The "minre" and "maxre" parameters are no longer supported. Use "video" instead.')
-  if (hd && video) warnings.push(`The "hd" parameter has overridden video=${video}`)
   if (hd.toLowerCase() === 'true') video = 'mandatory:minWidth=1280,mandatory:minHeight=720'
   else if (!hd && !video && userAgent.includes('Chrome') && !userAgent.includes('Android'))
     video = 'optional:minWidth=1280,optional:minHeight=720'

@@ -51,7 +51,7 @@ export function roomRoutes(app: App, world: RoomsWorld): void {
     const { parameters } = describe(queryOf(c), userAgentOf(c), visitor, null, options)
     return c.json(parameters)
   })
-  app.on('POST', ['/a', '/a/'], async (c) => {
+  app.post('/a', async (c) => {
     const event = parseAnalytics(await c.req.text(), world.wallClock())
     if (!event) return c.json({ result: 'INVALID_REQUEST' })
     world.log.debug({ event }, 'page event')

@@ -46,6 +46,7 @@ describe('parameters', () => {
         is_initiator: 'true',
         messages: [],
       },
+        room_grace_seconds: 10,
     })
   })
 
@@ -135,6 +136,20 @@ describe('routes', () => {
     'OPTIONS %s allows every page to ask',
     async (path) => {
       const { status, headers } = await raw(service.url, { method: 'OPTIONS', path })
+  test('a slash at the end is a typing habit: a room link, the API and the hub are found with it', async () => {
+    expect(await raw(service.url, { path: '/r/slash/?it=all' })).toMatchObject({
+      status: 200,
+      body: expect.stringContaining('"roomId":"slash"'),
+    })
+    const { params } = (await (await service.post('/join/slash/')).json()) as { params: { client_id: string } }
+    expect(await service.message('slash', `${params.client_id}/`, 'text')).toBe('SUCCESS')
+    expect(await service.json('/params/')).toMatchObject({ error_messages: [] })
+    expect((await raw(service.url, { method: 'POST', path: `/leave/slash/${params.client_id}/` })).status).toBe(200)
+    expect(service.hub.rooms.has('slash')).toBe(false)
+    expect(await raw(service.url, { path: '/leave/slash/1/' })).toMatchObject({ status: 405 })
+    expect(await raw(service.url, { path: '/r/' })).toMatchObject({ status: 404 })
+  })
+
       expect(status).toBe(204)
       expect(headers['access-control-allow-origin']).toBe('*')
       for (const method of ['GET', 'POST', 'DELETE', 'OPTIONS'])

@@ -90,8 +90,10 @@ describe('AR-7', () => {
     expect(answer['media_constraints']).toMatchObject({
       video: { mandatory: { minWidth: '1280', minHeight: '720' }, optional: [] },
     })
-    expect(answer['warning_messages']).toHaveLength(2)
-    expect(answer['warning_messages']).toContain('The "hd" parameter has overridden video=false')
+    expect(answer['warning_messages']).toEqual([
+      'The "hd" parameter has overridden video=false',
+      'The "minre" and "maxre" parameters are no longer supported. Use "video" instead.',
+    ])
     expect(answer['error_messages']).toEqual([])
   })
 

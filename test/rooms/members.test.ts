@@ -146,7 +146,14 @@ describe('relaying', () => {
 })
 
 describe('who is gone', () => {
-  test.each([BYE, '{ "type" : "bye" }', '{\n  "type" : "bye"\n}'])('AR-5.2.2 a bye is a leave: %j', (bye) => {
+  test.each([
+    ['as the web page writes it', BYE],
+    ['as Android writes it', '{ "type" : "bye" }'],
+    ['as iOS writes it', '{\n  "type" : "bye"\n}'],
+    ['with an escape', '{"type":"\\u0062ye"}'],
+    ['all in escapes', '{"\\u0074ype":"\\u0062\\u0079\\u0065"}'],
+    ['with a long reason', `{"type":"bye","reason":"${'x'.repeat(5000)}"}`],
+  ])('AR-5.2.2 a bye %s is a leave', (_name, bye) => {
     const rooms = new RecordedRooms()
     rooms.call('r')
     rooms.send('r', 'a', bye, 0)
@@ -154,15 +161,21 @@ describe('who is gone', () => {
     expect(rooms.join('r', 'c', false, 0)).toMatchObject({ result: 'SUCCESS', initiator: false })
   })
 
-  test.each(['{"type":"offer","sdp":"bye"}', '"bye"', 'bye', '{"a":{"type":"bye"}}', '["bye"]', '{"type":"bye"'])(
-    'nothing else is one: %s',
-    (text) => {
-      const rooms = new RecordedRooms()
-      rooms.call('r')
-      rooms.send('r', 'a', text, 0)
-      expect(rooms.join('r', 'c', false, 0)).toEqual({ result: 'FULL' })
-    },
-  )
+  test.each([
+    '{"type":"offer","sdp":"bye"}',
+    '"bye"',
+    'bye',
+    '{"a":{"type":"bye"}}',
+    '["bye"]',
+    '{"type":"bye"',
+    '{"type":"Bye"}',
+    '"\\u0062ye"',
+  ])('nothing else is one: %s', (text) => {
+    const rooms = new RecordedRooms()
+    rooms.call('r')
+    rooms.send('r', 'a', text, 0)
+    expect(rooms.join('r', 'c', false, 0)).toEqual({ result: 'FULL' })
+  })
 
   test('AR-5.2.3 bye may come before leave: the offer that answers it is stored', () => {
     const rooms = new RecordedRooms()
