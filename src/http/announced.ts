@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import type { Visitor } from './caller.ts'
+import { isTlsPort, type Visitor } from './caller.ts'
 import { parseHost } from './host.ts'
 import type { HttpOptions } from './options.ts'
 
@@ -35,8 +35,10 @@ export function announce(
   const asked = query.get('wshpp')
   const wshpp = asked && (compat || own.has(parseHost(asked)?.name ?? '')) ? asked : null
   const hub = wshpp ?? options.wssHostPortPair
+  // Where a port speaks TLS alone no link can change that: nobody would get through to a ws:// address of it.
+  const tlsOnly = hub === null || hub === host ? visitor.secure : isOurTls(hub, visitor, options)
   const tlsAsked = query.get('wstls')
-  const tls = tlsAsked ? tlsAsked !== 'false' : (options.wssTls ?? (compat || visitor.secure))
+  const tls = tlsOnly || (tlsAsked ? tlsAsked !== 'false' : (options.wssTls ?? (compat || visitor.secure)))
 
   const ts = query.get('ts')
   const base = ts === null || ts === '' || compat ? ts : ownBase(ts, own)
@@ -83,6 +85,13 @@ function originOf({ secure, host }: Visitor): string {
 /** Digits from the system's randomness: client ids are the only secret of a room (AppRTC's were predictable). */
 export function randomDigits(length: number): string {
   return Array.from({ length }, () => randomInt(10)).join('')
+}
+
+/** Whether `hub` is a port of this server that speaks TLS alone. */
+function isOurTls(hub: string, visitor: Visitor, options: HttpOptions): boolean {
+  const at = parseHost(hub)
+  if (at === null || (hub !== options.wssHostPortPair && at.name !== visitor.host.name)) return false
+  return isTlsPort(at, options)
 }
 
 function ownHosts(host: string, options: HttpOptions): Set<string> {

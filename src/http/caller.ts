@@ -21,12 +21,19 @@ export interface Caller {
 /** A caller who can be sent a link of ours, because we know our name in it. */
 export interface Visitor extends Caller {
   readonly host: Host
+  /** It came over TLS, or `public-host` names a port that speaks nothing else. */
+  readonly secure: boolean
 }
 
 /** Null for a caller to whom no link can be given: it named no host, and no `public-host` is set. */
-export function visitorOf(caller: Caller, { publicHost }: Pick<HttpOptions, 'publicHost'>): Visitor | null {
-  const host = parseHost(publicHost ?? '') ?? caller.host
-  return host && { ...caller, host }
+export function visitorOf(caller: Caller, options: Pick<HttpOptions, 'publicHost' | 'tlsPorts'>): Visitor | null {
+  const host = parseHost(options.publicHost ?? '') ?? caller.host
+  return host && { ...caller, host, secure: caller.secure || isTlsPort(host, options) }
+}
+
+/** Whether `host`, which is ours, names a port that speaks TLS alone. */
+export function isTlsPort({ port }: Host, { tlsPorts }: Pick<HttpOptions, 'tlsPorts'>): boolean {
+  return port !== null && tlsPorts.includes(port)
 }
 
 /** The caller of a request; null when its Host is nothing we may repeat. Only `trusted` proxies speak for others. */

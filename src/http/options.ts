@@ -22,6 +22,8 @@ export interface HttpOptions {
   readonly wssHostPortPair: string | null
   /** Whether the announced Collider speaks TLS; null means as the request did. */
   readonly wssTls: boolean | null
+  /** Ports of this server that speak TLS alone. */
+  readonly tlsPorts: readonly number[]
   /** `turn-base-url`: CEOD; null means this server, '' nobody. */
   readonly turnBaseUrl: string | null
   /** `turn-url-template`: base, user, key. */

@@ -37,7 +37,7 @@ export interface RunningWeb {
 export async function startWeb(config: Config, files: CertificateFiles | null, world: WebWorld): Promise<RunningWeb> {
   const { log } = world
   const now = () => performance.now()
-  const options = httpOptions(config)
+  const options = httpOptions(config, files !== null)
   const limits = new AddressLimits(options)
   const remote = remoteCollider(config, files)
   const foreign = foreignRoomServer(config)

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { HttpOptions } from '../../src/http/options.ts'
 import { raw, Service } from './service.ts'
 
 let service: Service
@@ -45,7 +46,6 @@ describe('parameters', () => {
         client_id: expect.stringMatching(/^[0-9]{8}$/),
         is_initiator: 'true',
         messages: [],
-      },
         room_grace_seconds: 10,
     })
   })

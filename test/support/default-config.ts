@@ -8,5 +8,5 @@ export const defaultConfig: Config = Object.fromEntries(
 
 export const defaultRooms = roomsOptions(defaultConfig)
 export const defaultSignaling = signalingOptions(defaultConfig)
-export const defaultHttp = httpOptions(defaultConfig)
+export const defaultHttp = httpOptions(defaultConfig, false)
 export const defaultListener = listenerOptions(defaultConfig)

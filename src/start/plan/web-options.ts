@@ -34,7 +34,8 @@ export function signalingOptions(config: Config): SignalingOptions {
   }
 }
 
-export function httpOptions(config: Config): HttpOptions {
+/** `certified`: whether there is a certificate, which is what opens ports that speak TLS. */
+export function httpOptions(config: Config, certified: boolean): HttpOptions {
   return {
     publicHost: config['public-host'],
     trustedProxies: config['trusted-proxy'],
@@ -43,6 +44,10 @@ export function httpOptions(config: Config): HttpOptions {
     ownNames: ownNames(config),
     wssHostPortPair: config['wss-host-port-pair'],
     wssTls: config['wss-host-port-pair'] === null ? null : config.tls,
+    tlsPorts: [
+      ...(certified && config.rooms ? [config['https-port']] : []),
+      ...(certified && config.signaling && config.tls !== false ? [config.port] : []),
+    ],
     turnBaseUrl: config['turn-base-url'],
     turnUrlTemplate: config['turn-url-template'],
     ceodKey: config['ceod-key'],
