@@ -47,14 +47,14 @@ export function announce(
     wssUrl: `${tls ? 'wss' : 'ws'}://${hub ?? host}/ws`,
     // Under a prefix no room can be mistaken for a route; every client just appends /ROOM/CLIENT.
     wssPostUrl: `${tls ? 'https' : 'http'}://${hub ?? `${host}/collider`}`,
-    ...providerUrls(base, query.get('apikey'), visitor, place, options),
+    ...providerUrls(base, query, visitor, place, options),
   }
 }
 
 /** Where credentials are to be had: from us, from whom the configuration names, or at the `base` of a link ('': from nobody). */
 function providerUrls(
   base: string | null,
-  apiKey: string | null,
+  query: URLSearchParams,
   visitor: Visitor,
   place: Place | null,
   options: HttpOptions,
@@ -64,17 +64,18 @@ function providerUrls(
   const turnBase = base ?? options.turnBaseUrl ?? originOf(visitor)
   const iceBase = base ?? options.iceServerBaseUrl ?? originOf(visitor)
   const asksUs = (at: string) => URL.canParse(at) && parseHost(new URL(at).host)?.name === visitor.host.name
-  const finish = (at: string, url: string) => {
-    if (place === null || !options.iceConfigNeedsRoom || !asksUs(at)) return url
-    return withQuery(url, { username: place.client, room: place.room })
-  }
+  const named = place !== null && options.iceConfigNeedsRoom ? { username: place.client, room: place.room } : {}
+  // Old apps that read `turn_url` know nothing of `tt`, and the page of their time filtered their document as it should.
+  const transport = query.get('tt') ? { tt: query.get('tt')! } : {}
   // We take either key and no other, so that no answer of ours sends its reader to a closed door.
   const turnKey = ceodKey || (asksUs(turnBase) ? ownKey : '')
-  const iceKey = asksUs(iceBase) && ownKey !== '' ? ownKey : (apiKey ?? iceServerApiKey)
+  const iceKey = asksUs(iceBase) && ownKey !== '' ? ownKey : (query.get('apikey') ?? iceServerApiKey)
   const user = place?.client ?? randomDigits(9)
+  const turnUrl = turnBase && fill(options.turnUrlTemplate, turnBase, user, turnKey)
+  const iceServerUrl = iceBase && fill(options.iceServerUrlTemplate, iceBase, iceKey)
   return {
-    turnUrl: turnBase && finish(turnBase, fill(options.turnUrlTemplate, turnBase, user, turnKey)),
-    iceServerUrl: iceBase && finish(iceBase, fill(options.iceServerUrlTemplate, iceBase, iceKey)),
+    turnUrl: asksUs(turnBase) ? withQuery(turnUrl, named) : turnUrl,
+    iceServerUrl: asksUs(iceBase) ? withQuery(iceServerUrl, { ...named, ...transport }) : iceServerUrl,
   }
 }
 
@@ -109,6 +110,15 @@ function ownBase(text: string, own: ReadonlySet<string>): string | null {
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
 }
 
+/** Whether a URL is one of this server's, which can filter its answer; strangers' URLs stay as they were configured. */
+function isAt(url: string, host: string): boolean {
+  return URL.canParse(url) && new URL(url).hostname === parseHost(host)?.name
+}
+
+function withTransport(url: string, transport: string | null): string {
+  return transport ? `${url}${url.includes('?') ? '&' : '?'}tt=${encodeURIComponent(transport)}` : url
+}
+
 function fill(template: string, base: string, ...values: string[]): string {
   const rest = values.map(encodeURIComponent)
   return [base, ...rest].reduce((text, value) => text.replace('%s', () => value), template)
@@ -116,7 +126,7 @@ function fill(template: string, base: string, ...values: string[]): string {
 
 /** The same URL with these arguments, unless its template has them already. */
 function withQuery(url: string, args: Readonly<Record<string, string>>): string {
-  if (!URL.canParse(url)) return url
+  if (!URL.canParse(url) || Object.keys(args).length === 0) return url
   const full = new URL(url)
   for (const [name, value] of Object.entries(args)) if (!full.searchParams.has(name)) full.searchParams.set(name, value)
   return full.href

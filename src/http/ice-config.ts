@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Context } from 'hono'
 import type { RoomStore } from '../rooms/room-store.ts'
 import { mint } from '../turn/auth/credentials.ts'
+import { filterByTransport } from '../web/ice-servers.ts'
 import { randomDigits } from './announced.ts'
 import { type Caller, visitorOf } from './caller.ts'
 import type { App, Environment } from './environment.ts'
@@ -30,7 +31,8 @@ export function iceConfigRoutes(app: App, world: IceConfigWorld): void {
     if (!knowsKey(c.req.query('key') ?? '', world.options)) return c.json({ error: 'Wrong key' }, 403)
     const place = placeOf(c, world)
     if (place === 'none') return c.json({ error: 'No place in a room' }, 403)
-    const document = iceDocument(c.env.caller, userOf(c), place !== 'unnamed', world)
+    const asked = { user: userOf(c), transport: c.req.query('tt') ?? '', withCredentials: place !== 'unnamed' }
+    const document = iceDocument(c.env.caller, asked, world)
     return document === null ? c.text('This address needs a Host header\n', 400) : c.json(document)
   })
 }
@@ -61,7 +63,11 @@ function placeOf(c: Context<Environment>, { options, rooms }: IceConfigWorld): '
  * CEOD's and the ICE server provider's document in one: each generation takes what it knows. Old apps need `username`,
  * `password` and `uris`; the others `iceServers`, in which no entry may have an empty `urls`. Null when no host is known for them.
  */
-function iceDocument(caller: Caller, user: string, withCredentials: boolean, world: IceConfigWorld): object | null {
+function iceDocument(
+  caller: Caller,
+  { user, transport, withCredentials }: { user: string; transport: string; withCredentials: boolean },
+  world: IceConfigWorld,
+): object | null {
   const { options, wallClock } = world
   const config = world.iceConfig()
   const lifetimeSeconds = Math.min(config.lifetimeSeconds, options.iceConfigNeedsRoom ? ROOM_SECONDS : DAY_SECONDS)
@@ -78,14 +84,16 @@ function iceDocument(caller: Caller, user: string, withCredentials: boolean, wor
     if (stun.length > 0) iceServers.push({ urls: stun })
     if (credentials) iceServers.push({ urls: turn, username: credentials.username, credential: credentials.password })
   }
-  const relay = iceServers.find((server) => server.username !== undefined && server.credential !== undefined)
+  // AppRTC's page filters by itself, but appends the transport to `stun:`, too, for which browsers refuse everything.
+  const wanted = filterByTransport(iceServers, transport)
+  const relay = wanted.find((server) => server.username !== undefined && server.credential !== undefined)
   return {
     username: relay?.username ?? '',
     password: relay?.credential ?? '',
     ttl: lifetimeSeconds,
     uris: relay?.urls ?? [],
     lifetimeDuration: `${lifetimeSeconds}s`,
-    iceServers: iceServers.filter((server) => server.urls.length > 0),
+    iceServers: wanted,
   }
 }
 

@@ -1,3 +1,4 @@
+import { filterByTransport } from '../web/ice-servers.ts'
 import { type Announced, announce, type Place } from './announced.ts'
 import type { Visitor } from './caller.ts'
 import { type MediaConstraints, mediaConstraints } from './media-constraints.ts'
@@ -50,7 +51,8 @@ export function describe(
   const media = mediaConstraints(query, userAgent)
   const loopback = query.get('debug') === 'loopback'
   const transports = query.get('tt') ?? ''
-  const fixedServers = place === null && options.iceConfigNeedsRoom ? [] : (options.iceServerOverride ?? [])
+  const configured = place === null && options.iceConfigNeedsRoom ? [] : (options.iceServerOverride ?? [])
+  const fixedServers = filterByTransport(configured, transports)
   const parameters: Parameters = {
     header_message: options.headerMessage,
     error_messages: [],
@@ -121,7 +123,10 @@ function peerConnectionConfig(
   const iceServers = options.urlOverrides === 'compat' ? fixedServers : []
   const transports = query.get('it')
   const config = { iceServers, bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' }
-  return transports ? { ...config, iceTransports: transports } : config
+  if (!transports) return config
+  // Browsers read `iceTransports` no more, and throw at a policy that is neither of these.
+  const policy = transports === 'relay' || transports === 'all' ? { iceTransportPolicy: transports } : {}
+  return { ...config, iceTransports: transports, ...policy }
 }
 
 function peerConnectionConstraints(query: URLSearchParams, loopback: boolean): object {

@@ -11,25 +11,29 @@ export function parseIceServers(document: unknown): RTCIceServer[] {
 
 /**
  * Keeps the TURN addresses of one transport, as AppRTC's `tt` asks: `udp`, `tcp`, or `tls` for `turns:` alone. A TURN address
- * that names no transport gets it appended; STUN has none, so it is left alone. Servers without addresses are dropped.
+ * that names no transport gets it appended. STUN addresses have none, and browsers refuse one that does. Servers without
+ * addresses are dropped.
  */
-export function filterByTransport(servers: readonly RTCIceServer[], transport: string): RTCIceServer[] {
-  if (transport === '') return [...servers]
+export function filterByTransport<Server extends { readonly urls: string | readonly string[] }>(
+  servers: readonly Server[],
+  transport: string,
+): (Server & { readonly urls: string[] })[] {
   return servers.flatMap((server) => {
-    const urls = [server.urls].flat().flatMap((url) => withTransport(url, transport))
+    const all = [server.urls].flat()
+    const urls = transport === '' ? all : all.flatMap((url) => withTransport(url, transport))
     return urls.length > 0 ? [{ ...server, urls }] : []
   })
 }
 
 function withTransport(url: string, transport: string): string[] {
-  if (!/^turns?:/i.test(url)) return [url]
+  if (!/^turns?:/i.test(url)) return []
   const secure = /^turns:/i.test(url)
   if (transport === 'tls') return secure ? [url] : []
   // TLS runs over TCP, but who asks for `tcp` wants to see plain TCP and not the encrypted port.
   if (secure) return []
   const named = /[?&]transport=([^&]*)/.exec(url)
-  if (named === null) return [`${url}${url.includes('?') ? '&' : '?'}transport=${transport}`]
-  return named[1] === transport ? [url] : []
+  if (named !== null) return named[1] === transport ? [url] : []
+  return /^(udp|tcp)$/.test(transport) ? [`${url}${url.includes('?') ? '&' : '?'}transport=${transport}`] : []
 }
 
 /** An entry without addresses makes browsers refuse the whole configuration, so it counts as none. */

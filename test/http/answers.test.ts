@@ -47,6 +47,7 @@ describe('parameters', () => {
         is_initiator: 'true',
         messages: [],
         room_grace_seconds: 10,
+      },
     })
   })
 
@@ -56,6 +57,45 @@ describe('parameters', () => {
     expect(params.wss_post_url).toBe(`http://${service.host}/collider`)
     expect(params.ice_server_url).toBe(`${service.url}/v1alpha/iceconfig?key=`)
     expect(params.turn_url).toBe(`${service.url}/turn?username=${params.client_id}&key=`)
+  })
+
+  test('a port that speaks TLS alone is announced with wss:// whatever a link says', async () => {
+    const over = async (http: Partial<HttpOptions>, query: string, proto = 'https') => {
+      const other = await Service.start({ http: { trustedProxies: ['127.0.0.1'], tlsPorts: [8443, 8089], ...http } })
+      const headers = { Host: 'call.example', 'X-Forwarded-Proto': proto }
+      const { body } = await raw(other.url, { path: `/params?${query}`, headers })
+      await other.close()
+      const { wss_url, wss_post_url } = JSON.parse(body)
+      return [wss_url, wss_post_url]
+    }
+    const here = ['wss://call.example/ws', 'https://call.example/collider']
+    const hub = ['wss://call.example:8089/ws', 'https://call.example:8089']
+    for (const urlOverrides of ['own-hosts', 'compat'] as const) {
+      expect(await over({ urlOverrides }, 'wstls=false')).toEqual(here)
+      expect(await over({ urlOverrides }, 'wstls=false&wshpp=call.example')).toEqual(
+        here.map((url) => url.replace('/collider', '')),
+      )
+      expect(await over({ urlOverrides }, 'wstls=false&wshpp=call.example:8089', 'http')).toEqual(hub)
+      // Named by the configuration, perhaps under another name of ours.
+      expect(await over({ urlOverrides, wssHostPortPair: 'hub.example:8089' }, 'wstls=false', 'http')).toEqual([
+        'wss://hub.example:8089/ws',
+        'https://hub.example:8089',
+      ])
+    }
+    expect(await over({ wssHostPortPair: 'call.example:8089' }, '', 'http')).toEqual(hub)
+    expect(await over({ publicHost: 'call.example:8443' }, '', 'http')).toEqual([
+      'wss://call.example:8443/ws',
+      'https://call.example:8443/collider',
+    ])
+    // A port that is not known to speak TLS is whatever the link says: apps may use a plain one beside HTTPS.
+    expect(await over({}, 'wstls=false&wshpp=call.example:8088')).toEqual([
+      'ws://call.example:8088/ws',
+      'http://call.example:8088',
+    ])
+    expect(await over({ tlsPorts: [] }, 'wstls=false', 'http')).toEqual([
+      'ws://call.example/ws',
+      'http://call.example/collider',
+    ])
   })
 
   test('without a client the TURN document is asked for with 9 random digits', async () => {
@@ -94,6 +134,20 @@ describe('routes', () => {
     await service.join('page')
     await service.join('page')
     expect(await view()).toContain('"view":"full"')
+  })
+
+  test('a slash at the end is a typing habit: a room link, the API and the hub are found with it', async () => {
+    expect(await raw(service.url, { path: '/r/slash/?it=all' })).toMatchObject({
+      status: 200,
+      body: expect.stringContaining('"roomId":"slash"'),
+    })
+    const { params } = (await (await service.post('/join/slash/')).json()) as { params: { client_id: string } }
+    expect(await service.message('slash', `${params.client_id}/`, 'text')).toBe('SUCCESS')
+    expect(await service.json('/params/')).toMatchObject({ error_messages: [] })
+    expect((await raw(service.url, { method: 'POST', path: `/leave/slash/${params.client_id}/` })).status).toBe(200)
+    expect(service.hub.rooms.has('slash')).toBe(false)
+    expect(await raw(service.url, { path: '/leave/slash/1/' })).toMatchObject({ status: 405 })
+    expect(await raw(service.url, { path: '/r/' })).toMatchObject({ status: 404 })
   })
 
   test.each(['/leave', '/bye', '//bye', '/leave/'])(
@@ -136,20 +190,6 @@ describe('routes', () => {
     'OPTIONS %s allows every page to ask',
     async (path) => {
       const { status, headers } = await raw(service.url, { method: 'OPTIONS', path })
-  test('a slash at the end is a typing habit: a room link, the API and the hub are found with it', async () => {
-    expect(await raw(service.url, { path: '/r/slash/?it=all' })).toMatchObject({
-      status: 200,
-      body: expect.stringContaining('"roomId":"slash"'),
-    })
-    const { params } = (await (await service.post('/join/slash/')).json()) as { params: { client_id: string } }
-    expect(await service.message('slash', `${params.client_id}/`, 'text')).toBe('SUCCESS')
-    expect(await service.json('/params/')).toMatchObject({ error_messages: [] })
-    expect((await raw(service.url, { method: 'POST', path: `/leave/slash/${params.client_id}/` })).status).toBe(200)
-    expect(service.hub.rooms.has('slash')).toBe(false)
-    expect(await raw(service.url, { path: '/leave/slash/1/' })).toMatchObject({ status: 405 })
-    expect(await raw(service.url, { path: '/r/' })).toMatchObject({ status: 404 })
-  })
-
       expect(status).toBe(204)
       expect(headers['access-control-allow-origin']).toBe('*')
       for (const method of ['GET', 'POST', 'DELETE', 'OPTIONS'])

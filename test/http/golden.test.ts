@@ -59,7 +59,20 @@ describe('AR-7', () => {
       bundlePolicy: 'max-bundle',
       rtcpMuxPolicy: 'require',
       iceTransports: 'relay',
+      // Not in the original, whose page is not strict in today's browsers.
+      iceTransportPolicy: 'relay',
     })
+  })
+
+  test('no policy that browsers throw at', async () => {
+    for (const it of ['none', 'nohost', 'Relay'])
+      expect((await params(`?it=${it}`))['pc_config']).toEqual({
+        iceServers: [],
+        bundlePolicy: 'max-bundle',
+        rtcpMuxPolicy: 'require',
+        iceTransports: it,
+      })
+    expect((await params('?it=all'))['pc_config']).toMatchObject({ iceTransports: 'all', iceTransportPolicy: 'all' })
   })
 
   test('AR-7 tt, ts and apikey', async () => {

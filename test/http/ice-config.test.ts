@@ -104,6 +104,60 @@ describe('the document', () => {
   })
 })
 
+describe('AR-4.36 tt', () => {
+  const turn = (uri: string) => `turn:h:3478?transport=${uri}`
+
+  /** What AppRTC's page of 2016 and later does with the answer; browsers throw at a `stun:` that names a transport. */
+  const filteredByPage = (urls: string[], transport: string) =>
+    urls
+      .filter((url) => url.includes(`transport=${transport}`) || !url.includes('?transport='))
+      .map((url) => (url.includes('?transport=') ? url : `${url}?transport=${transport}`))
+
+  test.each([
+    ['udp', [turn('udp')]],
+    ['tcp', [turn('tcp')]],
+  ])('tt=%s: what the original page is sent to has no stun and that transport alone', async (tt, uris) => {
+    await start({ ice: { turnHosts: ['h'], turnTlsPort: 5349 } })
+    const { params } = await service.join('r', `?tt=${tt}`)
+    expect(params.ice_server_url).toBe(`${service.url}/v1alpha/iceconfig?key=&tt=${tt}`)
+    const { pathname, search } = new URL(params.ice_server_url)
+    const document = await ask(pathname + search)
+    expect(document.iceServers.map(({ urls }) => urls)).toEqual([uris])
+    expect(document).toMatchObject({ uris, username: document.iceServers[0]!.username })
+    expect(document.iceServers.flatMap(({ urls }) => filteredByPage(urls, tt))).toEqual(uris)
+  })
+
+  test('tt=tls is TLS, a transport that does not exist has no servers, none asked has all', async () => {
+    await start({ ice: { turnHosts: ['h'], turnTlsPort: 5349 } })
+    expect((await ask('/v1alpha/iceconfig?tt=tls')).iceServers).toMatchObject([
+      { urls: ['turns:h:5349?transport=tcp'] },
+    ])
+    expect((await ask('/v1alpha/iceconfig?tt=x')).iceServers).toEqual([])
+    expect((await ask('/v1alpha/iceconfig?tt=')).iceServers).toHaveLength(2)
+    expect((await service.json('/params'))['ice_server_url']).toBe(`${service.url}/v1alpha/iceconfig?key=`)
+  })
+
+  test('a provider elsewhere is not asked what is not in its configuration, and fixed servers are filtered, too', async () => {
+    const iceServerOverride = [{ urls: ['stun:s', 'turn:t'], username: 'u', credential: 'p' }]
+    await start({ http: { iceServerBaseUrl: 'https://provider.example', iceServerOverride, urlOverrides: 'compat' } })
+    const filtered = [{ ...iceServerOverride[0], urls: ['turn:t?transport=udp'] }]
+    const params = await service.json('/params?tt=udp')
+    expect(params).toMatchObject({
+      ice_server_url: 'https://provider.example/v1alpha/iceconfig?key=',
+      turn_server_override: filtered,
+    })
+    expect(JSON.parse(String(params['pc_config']))).toMatchObject({ iceServers: filtered })
+    expect((await ask('/v1alpha/iceconfig?tt=udp')).iceServers).toEqual(filtered)
+  })
+
+  test('a strange tt cannot shape the URL', async () => {
+    await start()
+    expect((await service.json(`/params?tt=${encodeURIComponent('a&key=b#c')}`))['ice_server_url']).toBe(
+      `${service.url}/v1alpha/iceconfig?key=&tt=a%26key%3Db%23c`,
+    )
+  })
+})
+
 describe('SEC-49', () => {
   test('SEC-49 credentials live at most a day and hold no secret', async () => {
     await start({ ice: { secret: 'the shared secret', lifetimeSeconds: 999_999 } })

@@ -43,7 +43,6 @@ describe('filterByTransport', () => {
     expect(filterByTransport(mixed, 'udp')).toEqual([
       { urls: ['turn:a:3478?transport=udp'], username: 'u' },
       { urls: ['turn:b:3478?transport=udp'] },
-      { urls: ['stun:d:3478'] },
     ])
   })
 
@@ -52,24 +51,22 @@ describe('filterByTransport', () => {
       { urls: ['turn:a:3478?transport=tcp'], username: 'u' },
       { urls: ['turn:b:3478?transport=tcp'] },
       { urls: ['turn:c:3478?transport=tcp'] },
-      { urls: ['stun:d:3478'] },
     ])
   })
 
   test('tls keeps turns alone', () => {
-    expect(filterByTransport(mixed, 'tls')).toEqual([
-      { urls: ['turns:a:5349?transport=tcp'], username: 'u' },
-      { urls: ['stun:d:3478'] },
-    ])
+    expect(filterByTransport(mixed, 'tls')).toEqual([{ urls: ['turns:a:5349?transport=tcp'], username: 'u' }])
   })
 
   test('nothing asked keeps everything', () => {
     expect(filterByTransport(mixed, '')).toEqual(mixed)
   })
 
-  test('never appends a transport to stun, which browsers refuse', () => {
-    for (const transport of ['udp', 'tcp', 'tls']) {
-      expect(JSON.stringify(filterByTransport(mixed, transport))).not.toContain('stun:d:3478?')
-    }
+  test.each(['udp', 'tcp', 'tls', 'sctp'])('%s keeps no stun, to which old pages append it', (transport) => {
+    expect(JSON.stringify(filterByTransport(mixed, transport))).not.toContain('stun:')
+  })
+
+  test('a transport that does not exist has no addresses', () => {
+    expect(filterByTransport(mixed, 'sctp')).toEqual([])
   })
 })
