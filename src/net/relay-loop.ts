@@ -181,7 +181,7 @@ export class RelayLoop implements Effects {
     this.#datagrams.close()
     this.#batch.flush()
     this.#opening = []
-    for (const allocation of this.turn.allocations) this.turn.release(allocation, this.#clock())
+    for (const allocation of this.turn.allocations) this.turn.allocations.release(allocation, 'stopped', this.#clock())
     for (const socket of this.#listeners) this.#batch.remove(socket)
     this.#options.onDescriptor(0, null)
     closeDescriptor(this.#batch.descriptor)

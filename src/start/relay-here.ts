@@ -31,14 +31,14 @@ export function relayHere(plan: TurnPlan, options: NetOptions, dtls: Dtls | null
       return driver.addresses
     },
     start: () => driver.start(),
-    setPeerPolicy: (peers) => driver.turn.setPeerPolicy(peerPolicy(peers)),
+    setPeerPolicy: (peers) => driver.turn.apply({ peerPolicy: peerPolicy(peers) }),
     reload: (tls, identity) => {
       if (tls !== null) driver.reload(tls)
       if (identity !== null) dtls?.reload(identity)
     },
     drain: (on) => driver.turn.drain(on),
     readings: () => {
-      own.update(driver.turn.openAllocations, driver.openRelays)
+      own.update(driver.turn.allocations.open, driver.openRelays)
       const copy = new TurnReadings()
       addReadings(copy, own)
       return copy

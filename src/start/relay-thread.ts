@@ -138,7 +138,7 @@ function obey(message: ToWorker): void {
       announced(message.token)
       break
     case 'peers':
-      loop.turn.setPeerPolicy(peerPolicy(message.peers as PeerPlan))
+      loop.turn.apply({ peerPolicy: peerPolicy(message.peers as PeerPlan) })
       break
     case 'dtls':
       dtls?.reload(message.identity as DtlsIdentity)
@@ -154,17 +154,17 @@ function obey(message: ToWorker): void {
       tell({ kind: 'sessions', id: message.id, sessions: sessionsNow() })
       break
     case 'question':
-      tell({ kind: 'answer', id: message.id, answer: loop.turn.answer(message.question, clock()) })
+      tell({ kind: 'answer', id: message.id, answer: loop.turn.handover.answer(message.question, clock()) })
       break
     case 'answer':
-      loop.turn.answered(message.id, message.answer, clock())
+      loop.turn.handover.answered(message.id, message.answer, clock())
       if (message.answer.kind === 'moved') tell({ kind: 'adopted', id: message.id })
       break
     case 'given':
-      loop.turn.given(message)
+      loop.turn.handover.given(message)
       break
     case 'returned':
-      loop.turn.discard(message.allocation, clock())
+      loop.turn.handover.returned(message.allocation, clock())
       break
     case 'close':
       isClosing = true
@@ -195,7 +195,7 @@ function flushLog(): void {
 
 function show(): void {
   shownAt = clock()
-  readings.update(loop.turn.openAllocations, loop.openRelays)
+  readings.update(loop.turn.allocations.open, loop.openRelays)
   publish()
   const news = loop.errors.news()
   if (news.length > 0) tell({ kind: 'errors', news })

@@ -1,5 +1,6 @@
 import type { Allocation, Move, MoveAway } from './allocation.ts'
 import type { Counters } from './counters.ts'
+import type { TurnEvents } from './events.ts'
 import { type ClientTransport, type FiveTuple, FiveTupleMap } from './five-tuple.ts'
 
 /** How long the first packet on a new path may take before the old one counts again. */
@@ -18,9 +19,11 @@ export class AllocationTable implements Iterable<Allocation> {
   /** Those that are open, by the client's transport. */
   readonly open: Record<ClientTransport, number> = { udp: 0, dtls: 0, tcp: 0, tls: 0 }
   readonly #counters: Counters
+  readonly #events: TurnEvents
 
-  constructor(counters: Counters) {
+  constructor(counters: Counters, events: TurnEvents) {
     this.#counters = counters
+    this.#events = events
   }
 
   get size(): number {
@@ -151,13 +154,15 @@ export class AllocationTable implements Iterable<Allocation> {
   #complete({ allocation, client }: Move): void {
     this.#forgetMove(allocation)
     this.#allocations.delete(allocation.client)
-    this.open[allocation.client.transport]--
+    const from = allocation.client
+    this.open[from.transport]--
     this.open[client.transport]++
     allocation.client = client
     allocation.isClientGone = false
     // There is room: as long as a move exists, no allocation is added that shares its key.
     this.#allocations.add(allocation)
     this.#counters.moves.completed++
+    this.#events.allocationMoved(allocation, from)
   }
 
   #forgetMove(allocation: Allocation): boolean {

@@ -1,7 +1,9 @@
 import type { Address } from '../stun/address.ts'
 import type { Authenticated } from './auth/auth.ts'
+import type { TurnEvents } from './events.ts'
 import type { FiveTuple } from './five-tuple.ts'
 import { TokenBucket } from './limits/token-bucket.ts'
+import type { PeerPolicy } from './peer-policy.ts'
 import type { Relay } from './relay-address.ts'
 import type { AddressError } from './reply.ts'
 
@@ -9,9 +11,9 @@ import type { AddressError } from './reply.ts'
 export class Permission {
   readonly peer: Address
   expiresAt: number
-  /** The policy said yes to this port under this version of the lists: asking again can wait until one of them differs. */
+  /** This policy said yes to this port: asking again can wait until one of the two differs. */
   allowedPort = -1
-  allowedUnder = -1
+  allowedUnder: PeerPolicy | null = null
 
   constructor(peer: Address, expiresAt: number) {
     this.peer = peer
@@ -27,9 +29,17 @@ export class Channel {
   readonly relay: Relay
   readonly permission: Permission
   expiresAt: number
-  allowedUnder: number
+  /** The policy that said yes to the peer; under another one its next packet asks again. */
+  allowedUnder: PeerPolicy | null
 
-  constructor(number: number, peer: Address, relay: Relay, permission: Permission, expiresAt: number, policy: number) {
+  constructor(
+    number: number,
+    peer: Address,
+    relay: Relay,
+    permission: Permission,
+    expiresAt: number,
+    policy: PeerPolicy | null,
+  ) {
     this.number = number
     this.peer = peer
     this.relay = relay
@@ -67,11 +77,28 @@ export interface MoveAway {
   readonly expiresAt: number
 }
 
+/** What an allocation is made of. */
+export interface AllocationOrigin {
+  /** Unique among all allocations of all servers and runs: an operator names it by that. */
+  readonly id: string
+  readonly client: FiveTuple
+  /** The address that asked for it, whose limit it counts against for as long as it lives. */
+  readonly source: Address
+  readonly user: Authenticated
+  readonly request: AllocateRequest
+  /** What it holds of its user's quota: itself, and while opening its reservation. */
+  readonly quotaPlaces: number
+  /** The client has sent a FINGERPRINT, so it gets one (STUN-FP-04 in the tests). */
+  readonly fingerprint: boolean
+  readonly createdAt: number
+}
+
 /**
  * What one client has on this server: relayed addresses, permissions, channels and their lifetimes (RFC 8656 §3.2).
  * Times are monotonic milliseconds; what has expired counts as absent at once and is removed by the sweep.
  */
 export class Allocation {
+  readonly id: string
   /** Where the client is; another after it has moved. */
   client: FiveTuple
   /** Its connection is closed, and its ticket is still good: it waits for the client to come back. */
@@ -81,42 +108,41 @@ export class Allocation {
   ticket: string | null = null
   /** The Refresh that used the last ticket: the same again gets the same answer. */
   lastTicketRefresh: { readonly transactionId: Buffer; readonly lifetimeSeconds: number } | null = null
-  /** The address that asked for it, whose limit it counts against for as long as it lives. */
   readonly source: Address
   readonly user: Authenticated
   readonly request: AllocateRequest
-  /** What it holds of its user's quota: itself, and while opening its reservation. */
   quotaPlaces: number
   readonly createdAt: number
   readonly toPeerLimit: TokenBucket
   readonly toClientLimit: TokenBucket
+  /** Its Allocate while that waits for the sockets: an id of Pending. */
+  parkedAs: number | null = null
   /** `opening` until every relay socket has answered. */
   state: 'opening' | 'open' | 'ended' = 'opening'
   relay4: Relay | null = null
   relay6: Relay | null = null
   expiresAt: number
-  /** The client has sent a FINGERPRINT, so it gets one (STUN-FP-04 in the tests). */
   fingerprint: boolean
   readonly channels = new Map<number, Channel>()
   readonly #permissions = new Map<number, Permission>()
   readonly #channelsByPeer = new Map<number, Channel>()
+  readonly #events: TurnEvents
   /** No permission and no channel ends sooner: until then a sweep finds nothing here. */
   #firstEnd = Infinity
   toPeerPackets = 0
   toPeerBytes = 0
   toClientPackets = 0
   toClientBytes = 0
+  /** Packets that its own limits of bytes and packets a second have cost it. */
+  toPeerOverLimit = 0
+  toClientOverLimit = 0
 
   constructor(
-    client: FiveTuple,
-    user: Authenticated,
-    request: AllocateRequest,
-    quotaPlaces: number,
+    { id, client, source, user, request, quotaPlaces, fingerprint, createdAt }: AllocationOrigin,
     limits: { readonly maxBytesPerSecond: number; readonly maxPacketsPerSecond: number },
-    fingerprint: boolean,
-    now: number,
-    source = client.client,
+    events: TurnEvents,
   ) {
+    this.id = id
     this.client = client
     this.source = source
     this.user = user
@@ -125,8 +151,9 @@ export class Allocation {
     this.toPeerLimit = new TokenBucket(limits.maxBytesPerSecond, limits.maxPacketsPerSecond)
     this.toClientLimit = new TokenBucket(limits.maxBytesPerSecond, limits.maxPacketsPerSecond)
     this.fingerprint = fingerprint
-    this.createdAt = now
-    this.expiresAt = now + request.lifetimeSeconds * 1000
+    this.createdAt = createdAt
+    this.expiresAt = createdAt + request.lifetimeSeconds * 1000
+    this.#events = events
   }
 
   get username(): string {
@@ -183,6 +210,7 @@ export class Allocation {
     if (channel.expiresAt < this.#firstEnd) this.#firstEnd = channel.expiresAt
     this.channels.set(channel.number, channel)
     this.#channelsByPeer.set(key, channel)
+    this.#events.channelOpened(channel)
     return true
   }
 
@@ -192,11 +220,13 @@ export class Allocation {
     if (expiresAt < this.#firstEnd) this.#firstEnd = expiresAt
     const { permission } = channel
     permission.expiresAt = Math.max(permission.expiresAt, permissionExpiresAt)
+    this.#events.channelRenewed(channel)
   }
 
   unbind(channel: Channel): void {
     this.channels.delete(channel.number)
     this.#channelsByPeer.delete(channel.peer.key)
+    this.#events.channelClosed(channel)
   }
 
   /** Forgets one relayed address with the permissions and channels that only it could serve. */

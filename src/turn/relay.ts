@@ -8,7 +8,6 @@ import type { Counters } from './counters.ts'
 import type { Effects } from './effects.ts'
 import { CHANNEL_DATA_HEADER } from './framing.ts'
 import type { TurnOptions } from './options.ts'
-import type { PeerPolicy } from './peer-policy.ts'
 import type { Relay } from './relay-address.ts'
 
 /** Between clients and peers: look up, check, forward the same bytes (RFC 8656 §11, §12). */
@@ -19,29 +18,12 @@ export class PacketRelay {
   readonly #transactionIds: TransactionIds
   readonly #writer = new StunWriter(0)
   readonly #peer = new Address()
-  #policy: PeerPolicy
-  /** Grows with each change of the rules, so that a cached verdict is known to be old by one comparison. */
-  #policyVersion = 0
 
   constructor(options: TurnOptions, effects: Effects, counters: Counters, random: (size: number) => Buffer) {
     this.#options = options
     this.#effects = effects
     this.#counters = counters
-    this.#policy = options.peerPolicy
     this.#transactionIds = new TransactionIds(random)
-  }
-
-  get policyVersion(): number {
-    return this.#policyVersion
-  }
-
-  get policy(): PeerPolicy {
-    return this.#policy
-  }
-
-  set policy(policy: PeerPolicy) {
-    this.#policy = policy
-    this.#policyVersion++
   }
 
   /** RFC 8656 §12.6. The demultiplexer has seen the 4-byte header. */
@@ -57,7 +39,7 @@ export class PacketRelay {
       this.#counters.dropped['unbound-channel']++
       return
     }
-    if (channel.allowedUnder !== this.#policyVersion && !this.#allowsChannel(channel)) return
+    if (channel.allowedUnder !== this.#options.peerPolicy && !this.#allowsChannel(channel)) return
     this.#toPeer(channel.relay, channel.peer, bytes, data, dataEnd, false, now)
   }
 
@@ -105,7 +87,7 @@ export class PacketRelay {
     }
     const channel = allocation.channelOf(peer, now)
     if (channel !== null) {
-      if (channel.allowedUnder !== this.#policyVersion && !this.#allowsChannel(channel)) return
+      if (channel.allowedUnder !== this.#options.peerPolicy && !this.#allowsChannel(channel)) return
       if (this.#withinLimit(allocation, end - start, now)) this.#channelDataTo(allocation, channel, bytes, start, end)
       return
     }
@@ -129,6 +111,7 @@ export class PacketRelay {
   ): void {
     const { allocation } = relay
     if (!allocation.toPeerLimit.take(end - start, now)) {
+      allocation.toPeerOverLimit++
       this.#counters.dropped['over-limit']++
       return
     }
@@ -141,6 +124,7 @@ export class PacketRelay {
 
   #withinLimit(allocation: Allocation, length: number, now: number): boolean {
     if (allocation.toClientLimit.take(length, now)) return true
+    allocation.toClientOverLimit++
     this.#counters.dropped['over-limit']++
     return false
   }
@@ -185,23 +169,25 @@ export class PacketRelay {
   }
 
   #allowsChannel(channel: Channel): boolean {
-    if (this.#policy.refusal(channel.peer) !== null) {
+    const { peerPolicy } = this.#options
+    if (peerPolicy.refusal(channel.peer) !== null) {
       this.#counters.dropped['peer-denied']++
       return false
     }
-    channel.allowedUnder = this.#policyVersion
+    channel.allowedUnder = peerPolicy
     return true
   }
 
   /** The verdict may depend on the port: of our own addresses, relay ports are peers and service ports are not. */
   #allows(permission: Permission | null, peer: Address): boolean {
-    if (permission?.allowedUnder === this.#policyVersion && permission.allowedPort === peer.port) return true
-    if (this.#policy.refusal(peer) !== null) {
+    const { peerPolicy } = this.#options
+    if (permission?.allowedUnder === peerPolicy && permission.allowedPort === peer.port) return true
+    if (peerPolicy.refusal(peer) !== null) {
       this.#counters.dropped['peer-denied']++
       return false
     }
     if (permission !== null) {
-      permission.allowedUnder = this.#policyVersion
+      permission.allowedUnder = peerPolicy
       permission.allowedPort = peer.port
     }
     return true

@@ -8,8 +8,15 @@ import type { Effects } from './effects.ts'
 import type { FiveTuple } from './five-tuple.ts'
 import type { TurnOptions } from './options.ts'
 
+/** The answer follows: the request waits in Pending. */
+export const LATER = Symbol('later')
+/** There is no answer, for a reason that has been counted. */
+export const SILENT = Symbol('silent')
+
 /** What a method's handler makes of a request; one place turns it into bytes. */
-export type Reply = Success | Refused
+export type Reply = Settled | typeof LATER | typeof SILENT
+
+export type Settled = Success | Refused
 
 export interface Success {
   readonly relayed?: readonly Address[]
@@ -44,6 +51,10 @@ export function refuse(error: number, reason: string): Refused {
   return { error, reason }
 }
 
+export function isRefused(reply: Reply): reply is Refused {
+  return typeof reply !== 'symbol' && 'error' in reply
+}
+
 /** Where an answer goes, and how it is signed. */
 export interface Exchange {
   readonly method: number
@@ -74,6 +85,7 @@ export class Responder {
   }
 
   respond(exchange: Exchange, reply: Reply): void {
+    if (reply === LATER || reply === SILENT) return
     const { method, client } = exchange
     if ('error' in reply) this.#refuse(exchange, reply)
     else this.#succeed(exchange, reply)

@@ -62,7 +62,7 @@ test.each([
   await exchange(moved)
   client.close()
   await exchange(moved)
-  expect(driver.turn.allocationCount).toBe(1)
+  expect(driver.turn.allocations.size).toBe(1)
   expect(driver.openRelays).toBe(1)
   await moved.ask(Method.REFRESH, (writer) => writer.uint32(Attribute.LIFETIME, 0))
   expect(driver.openRelays).toBe(0)

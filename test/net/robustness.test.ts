@@ -42,7 +42,7 @@ test('SEC-13 NET-DEMUX-02 ten thousand sources leave no socket and no entry', as
   }
   flood()
   expect(answers).toBeGreaterThanOrEqual(20_000)
-  expect([driver.turn.allocationCount, driver.openRelays]).toEqual([0, 0])
+  expect([driver.turn.allocations.size, driver.openRelays]).toEqual([0, 0])
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void
   gc()

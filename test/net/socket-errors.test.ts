@@ -59,7 +59,7 @@ test.each(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EACCES', 'EADDRNOTAVAIL'])(
     const client = await LoopbackClient.connect(driver, 'udp')
     expect((await client.allocate()).code).toBe(508)
     expect(driver.errors.counts.relay).toEqual(new Map([[code, 1]]))
-    expect([driver.openRelays, driver.turn.allocationCount]).toEqual([0, 0])
+    expect([driver.openRelays, driver.turn.allocations.size]).toEqual([0, 0])
     expect((await client.allocate()).code).toBe(200)
   },
 )

@@ -62,10 +62,10 @@ export function relay(world: TurnWorld): Relay {
 }
 
 export function nothingIsLeft(world: TurnWorld): void {
-  expect(world.server.allocationCount).toBe(0)
-  expect(world.server.moveCount).toBe(0)
-  expect(world.server.tickets.size).toBe(0)
-  expect(world.server.sources.size).toBe(0)
+  expect(world.server.allocations.size).toBe(0)
+  expect(world.server.allocations.moves).toBe(0)
+  expect(world.server.allocations.tickets.size).toBe(0)
+  expect(world.server.allocations.options.sources.size).toBe(0)
   expect(world.effects.open.size).toBe(0)
   expect(world.options.quota.total).toBe(0)
 }

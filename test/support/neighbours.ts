@@ -61,11 +61,11 @@ export class Neighbours {
   #ask(asker: TurnWorld, id: number, question: Question): void {
     const asked =
       question.kind === 'ticket' ? this.tickets.get(question.ticket) : this.worlds[question.departure.holder]
-    const answer = structuredClone(asked?.server.answer(question, asked.now) ?? UNKNOWN)
+    const answer = structuredClone(asked?.server.handover.answer(question, asked.now) ?? UNKNOWN)
     if (answer.kind === 'moved' && answer.allocation.ticket !== null) this.tickets.set(answer.allocation.ticket, asker)
     this.#mail.push(() => {
-      asker.server.answered(id, answer, asker.now)
-      if (answer.kind === 'moved') this.worlds[answer.allocation.holder]!.server.given(answer.allocation)
+      asker.server.handover.answered(id, answer, asker.now)
+      if (answer.kind === 'moved') this.worlds[answer.allocation.holder]!.server.handover.given(answer.allocation)
     })
   }
 

@@ -6,6 +6,7 @@ import { Authenticator, type AuthOptions } from '../../src/turn/auth/auth.ts'
 import { Nonces } from '../../src/turn/auth/nonce.ts'
 import { StaticUsers } from '../../src/turn/auth/user-store.ts'
 import { HEADROOM, TAILROOM } from '../../src/turn/effects.ts'
+import type { TurnEvents } from '../../src/turn/events.ts'
 import { type ClientTransport, FiveTuple } from '../../src/turn/five-tuple.ts'
 import { ChallengeLimit } from '../../src/turn/limits/challenge-limit.ts'
 import { Quota } from '../../src/turn/limits/quota.ts'
@@ -39,6 +40,7 @@ export interface WorldOptions {
   readonly guessesPerMinute?: number
   readonly externalIps?: readonly ExternalIpPair[]
   readonly denied?: string
+  readonly events?: TurnEvents
   /** Other worlds that the same clients may come to. */
   readonly neighbours?: Neighbours
 }
@@ -111,7 +113,11 @@ export class TurnWorld {
       externalIp,
       peerPolicy: new PeerPolicy(this.#rules),
     }
-    this.server = new TurnServer(this.options, this.effects, { random: randomBytes, elsewhere })
+    this.server = new TurnServer(this.options, this.effects, {
+      random: randomBytes,
+      elsewhere,
+      ...(options.events && { events: options.events }),
+    })
   }
 
   get now(): number {
@@ -179,7 +185,7 @@ export class TurnWorld {
 
   /** Replaces the denied peers at run time. */
   deny(range: string): void {
-    this.server.setPeerPolicy(new PeerPolicy({ ...this.#rules, denied: ranges(range) }))
+    this.server.apply({ peerPolicy: new PeerPolicy({ ...this.#rules, denied: ranges(range) }) })
   }
 }
 

@@ -10,8 +10,8 @@ test('RES-04 an allocation that still opens, and may yet be refused, is not amon
   late.learn(late.ask(Method.ALLOCATE, udp)!)
   world.opensRelays = false
   late.ask(Method.ALLOCATE, udp)
-  expect(world.server.allocationCount).toBe(2)
+  expect(world.server.allocations.size).toBe(2)
   const readings = new TurnReadings()
-  readings.update(world.server.openAllocations, 1)
+  readings.update(world.server.allocations.open, 1)
   expect(readings.allocations.udp).toBe(1)
 })

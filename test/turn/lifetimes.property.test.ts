@@ -129,8 +129,8 @@ test('TURN-GEN-08 lifetimes of allocations, permissions and channels are those o
       )
       world.clock.advanceSeconds(1200)
       world.server.sweep(world.now)
-      expect(world.server.allocationCount).toBe(0)
-      expect(world.server.openAllocations.udp).toBe(0)
+      expect(world.server.allocations.size).toBe(0)
+      expect(world.server.allocations.open.udp).toBe(0)
       expect(world.effects.open.size).toBe(0)
       expect(world.options.quota.total).toBe(0)
     }),

@@ -58,7 +58,7 @@ describe('ICMP errors about peers', () => {
   test('TURN-ICMP-04 the allocation lives on', () => {
     const { world, relay } = allocated()
     world.server.peerError(relay, PEER, UNREACHABLE, world.now)
-    expect(world.server.allocationCount).toBe(1)
+    expect(world.server.allocations.size).toBe(1)
     expect(world.effects.open.size).toBe(1)
   })
 

@@ -303,7 +303,7 @@ describe('ChannelData', () => {
     expect(sent(world)).toEqual([])
     expect(received(world)).toEqual([])
     expect(world.effects.closedClients).toHaveLength(closed)
-    expect(world.server.allocationCount).toBe(1 - closed)
+    expect(world.server.allocations.size).toBe(1 - closed)
   })
 
   test('TURN-CDATA-08 extends neither channel nor permission nor allocation', () => {
@@ -317,7 +317,7 @@ describe('ChannelData', () => {
     world.pass(1)
     alice.sendChannelData(0x4000, 'x')
     expect(world.effects.toPeer).toHaveLength(600)
-    expect(world.server.allocationCount).toBe(0)
+    expect(world.server.allocations.size).toBe(0)
   })
 
   test('TURN-CDATA-10 payloads go out where they came in, in both directions', () => {

@@ -106,10 +106,10 @@ describe('no datagram makes the server throw', () => {
     }
     expect(done).toBeGreaterThan(1000)
     const { quota, relayPorts } = world.options
-    expect(quota.total).toBe(world.server.allocationCount + relayPorts.reservations)
+    expect(quota.total).toBe(world.server.allocations.size + relayPorts.reservations)
     world.clock.advanceSeconds(3600)
     world.server.sweep(world.now)
-    expect(world.server.allocationCount).toBe(0)
+    expect(world.server.allocations.size).toBe(0)
     expect(world.effects.open.size).toBe(0)
     expect(quota.total).toBe(0)
   })

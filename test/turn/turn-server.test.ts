@@ -111,7 +111,7 @@ describe('errors', () => {
     expect(world.client(BOB).demand(Method.ALLOCATE, pair).code).toBe(508)
     expect(world.options.quota.of('alice')).toBe(1)
     expect(world.options.quota.of('bob')).toBe(0)
-    expect(world.server.allocationCount).toBe(1)
+    expect(world.server.allocations.size).toBe(1)
     expect(world.effects.open.size).toBe(1)
   })
 
@@ -215,7 +215,7 @@ describe('what is dropped', () => {
       else if (i % 4 === 2) spoofed.send(spoofed.request(Method.ALLOCATE, udp))
       else spoofed.send(spoofed.request(Method.ALLOCATE, udp, { login: { ...ALICE, password: 'wrong' } }))
     }
-    expect(world.server.allocationCount).toBe(0)
+    expect(world.server.allocations.size).toBe(0)
     expect(world.effects.opening).toEqual([])
     expect(world.options.quota.users).toBe(0)
     expect(world.server.counters.allocationsCreated).toBe(0)
@@ -237,7 +237,7 @@ describe('whose allocation', () => {
       expect(other.refresh().code).toBe(437)
       expect(other.allocate().code).toBe(200)
     }
-    expect(world.server.allocationCount).toBe(5)
+    expect(world.server.allocations.size).toBe(5)
     expect(alice.refresh().code).toBe(200)
   })
 
@@ -304,7 +304,7 @@ describe('whose allocation', () => {
     alice.allocate()
     alice.send(Buffer.from('ffffffff', 'hex'))
     expect(world.effects.closedClients).toHaveLength(1)
-    expect(world.server.allocationCount).toBe(0)
+    expect(world.server.allocations.size).toBe(0)
   })
 })
 
@@ -343,17 +343,17 @@ describe('signatures', () => {
     world.authenticate({ users: new StaticUsers([{ name: 'bob', password: 'x' }], REALM) })
     const forged = alice.ask(Method.REFRESH, () => {}, { login: { ...ALICE, password: 'guess' } })
     expect(forged?.code).toBe(401)
-    expect(world.server.allocationCount).toBe(1)
+    expect(world.server.allocations.size).toBe(1)
     expect(alice.ask(Method.REFRESH)?.code).toBe(401)
-    expect(world.server.allocationCount).toBe(0)
+    expect(world.server.allocations.size).toBe(0)
     expect(world.effects.open.size).toBe(0)
   })
 
   test('STUN-AUTH-15 an operator ends an allocation at once', () => {
     const { world, alice } = allocated()
     const [allocation] = [...world.server.allocations]
-    world.server.release(allocation!, world.now)
-    expect(world.server.allocationCount).toBe(0)
+    world.server.allocations.release(allocation!, 'operator', world.now)
+    expect(world.server.allocations.size).toBe(0)
     expect(alice.refresh().code).toBe(437)
   })
 
@@ -466,7 +466,7 @@ describe('time', () => {
     const { world, alice } = allocated()
     world.clock.wall += 86_400_000
     world.server.sweep(world.now)
-    expect(world.server.allocationCount).toBe(1)
+    expect(world.server.allocations.size).toBe(1)
     expect(alice.ask(Method.REFRESH)?.code).toBe(438)
     world.clock.wall -= 86_400_000
     world.clock.now += 599_999
@@ -495,7 +495,7 @@ describe('time', () => {
       if (i % 2 === 0) client.refresh(0)
     }
     world.pass(600)
-    expect(world.server.allocationCount).toBe(0)
+    expect(world.server.allocations.size).toBe(0)
     expect(world.effects.open.size).toBe(0)
     expect(world.options.quota.users).toBe(0)
   })
@@ -603,7 +603,7 @@ describe('those who have proved nothing', () => {
 
 test('settings that are reloaded hold from the next request on', () => {
   const { world, alice } = allocated()
-  world.server.reload({ maxAllocateLifetimeSeconds: 700, software: 'webrtc-stack', fingerprint: true })
+  world.server.apply({ maxAllocateLifetimeSeconds: 700, software: 'webrtc-stack', fingerprint: true })
   const answer = alice.refresh(3600)
   expect(answer.lifetime).toBe(700)
   expect(answer.attributes.slice(1)).toEqual([Attribute.SOFTWARE, Attribute.MESSAGE_INTEGRITY, Attribute.FINGERPRINT])

@@ -1,12 +1,12 @@
 import type { Address } from '../../stun/address.ts'
 import { AddressFamily, Attribute, ErrorCode, Method, TransportProtocol } from '../../stun/constants.ts'
 import type { StunMessage } from '../../stun/message.ts'
-import { Allocation } from '../allocation.ts'
+import type { Allocation } from '../allocation.ts'
+import type { Allocations } from '../allocations.ts'
 import type { FiveTuple } from '../five-tuple.ts'
 import type { TurnOptions } from '../options.ts'
 import { Relay, type RelayFailure } from '../relay-address.ts'
-import { type Refused, type Reply, refuse, type SignedExchange } from '../reply.ts'
-import type { TurnServer } from '../turn-server.ts'
+import { LATER, type Refused, type Reply, refuse, type Settled, type SignedExchange } from '../reply.ts'
 
 /** Also the least that is granted. */
 const DEFAULT_LIFETIME_SECONDS = 600
@@ -15,22 +15,22 @@ const DEFAULT_LIFETIME_SECONDS = 600
 const PORT_TRIES = 16
 
 /**
- * RFC 8656 §7.2. The caller has authenticated the request and found its 5-tuple free. Null: the answer follows when the
+ * RFC 8656 §7.2. The caller has authenticated the request and found its 5-tuple free. LATER: the answer follows when the
  * relay sockets are open, made by `allocated`.
  */
-export function allocate(request: StunMessage, exchange: SignedExchange, turn: TurnServer, now: number): Reply | null {
+export function allocate(request: StunMessage, exchange: SignedExchange, allocations: Allocations, now: number): Reply {
   const ticket = request.value(Attribute.MOBILITY_TICKET)
-  if (ticket !== null && !turn.options.mobility) return refuse(ErrorCode.MOBILITY_FORBIDDEN, 'mobility is off')
+  if (ticket !== null && !allocations.options.mobility) return refuse(ErrorCode.MOBILITY_FORBIDDEN, 'mobility is off')
   // An empty one asks for a ticket (RFC 8016 §3.1).
   if (ticket !== null && ticket.length > 0) return refuse(ErrorCode.BAD_REQUEST, 'a ticket in an Allocate')
-  if (turn.draining) return refuse(ErrorCode.FORBIDDEN, 'draining')
-  const wish = readWish(request, exchange.client, turn)
+  if (allocations.isDraining) return refuse(ErrorCode.FORBIDDEN, 'draining')
+  const wish = readWish(request, exchange.client, allocations)
   if ('error' in wish) return wish
 
-  const { quota, maxAllocationsPerAddress } = turn.options
+  const { quota, maxAllocationsPerAddress } = allocations.options
   const { client, user, fingerprint } = exchange
-  if (maxAllocationsPerAddress > 0 && turn.sources.of(client.client) >= maxAllocationsPerAddress) {
-    turn.counters.refusedAllocations.address++
+  if (maxAllocationsPerAddress > 0 && allocations.options.sources.of(client.client) >= maxAllocationsPerAddress) {
+    allocations.counters.refusedAllocations.address++
     return refuse(
       ErrorCode.ALLOCATION_QUOTA_REACHED,
       `${client.client.host} has as many allocations as one address may`,
@@ -40,28 +40,61 @@ export function allocate(request: StunMessage, exchange: SignedExchange, turn: T
   const places = wish.ports === 'pair' ? 2 : wish.ports === 'reserved' ? 0 : 1
   const verdict = quota.take(user.quotaName, places)
   if (verdict !== 'taken') {
-    turn.counters.refusedAllocations.quota++
+    allocations.counters.refusedAllocations.quota++
     return refuse(ErrorCode.ALLOCATION_QUOTA_REACHED, `the ${verdict} quota is used up`)
   }
 
-  const kept = {
-    transactionId: Buffer.from(request.transactionId()),
-    lifetimeSeconds: grantedLifetime(request, turn.options),
-    ports: wish.ports,
-    isMobile: ticket !== null,
-    reservationToken: null,
-    addressErrors: [],
-    triesLeft: PORT_TRIES,
-  }
-  const allocation = new Allocation(client.kept(), user, kept, places, turn.options, fingerprint, now)
-  if (!turn.enter(allocation)) {
+  const kept = client.kept()
+  const allocation = allocations.enter({
+    client: kept,
+    source: kept.client,
+    user,
+    request: {
+      transactionId: Buffer.from(request.transactionId()),
+      lifetimeSeconds: grantedLifetime(request, allocations.options),
+      ports: wish.ports,
+      isMobile: ticket !== null,
+      reservationToken: null,
+      addressErrors: [],
+      triesLeft: PORT_TRIES,
+    },
+    quotaPlaces: places,
+    fingerprint,
+    createdAt: now,
+  })
+  if (allocation === null) {
     quota.give(user.quotaName, places)
     return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'two IPv6 clients share a key')
   }
-  const refused = takePorts(wish, allocation, turn, now)
-  if (refused !== null) turn.release(allocation, now)
-  else for (const relay of allocation.relays) turn.openRelay(relay)
-  return refused
+  const refused = takePorts(wish, allocation, allocations, now)
+  if (refused !== null) {
+    allocations.release(allocation, 'no-relay', now)
+    return refused
+  }
+  const late = (then: number) => {
+    allocations.release(allocation, 'no-relay', then)
+    return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'the relay sockets did not open in time')
+  }
+  allocation.parkedAs = allocations.pending.park(request, exchange, 'relay', late, now)
+  if (allocation.parkedAs === null) return late(now)
+  allocations.openRelays(allocation)
+  return LATER
+}
+
+/** Answers an Allocate once the last of its sockets has been heard of. */
+export function settleAllocate(allocation: Allocation, allocations: Allocations, now: number): void {
+  if (allocation.state !== 'opening' || allocation.relays.some((relay) => relay.state === 'opening')) return
+  const { parkedAs, request, relays } = allocation
+  allocation.parkedAs = null
+  let reply: Settled
+  if (relays.length > 0) {
+    allocations.opened(allocation, now)
+    reply = allocated(allocation, now)
+  } else {
+    allocations.release(allocation, 'no-relay', now)
+    reply = refuse(ErrorCode.INSUFFICIENT_CAPACITY, request.addressErrors.map((error) => error.reason).join(', '))
+  }
+  if (parkedAs !== null) allocations.pending.answer(parkedAs, reply)
 }
 
 /** RFC 8656 §7.2: what was asked for, between the default and our maximum. */
@@ -71,7 +104,7 @@ export function grantedLifetime(request: StunMessage, { maxAllocateLifetimeSecon
 }
 
 /** The answer to an Allocate whose sockets are open, and to every repetition of it. */
-export function allocated(allocation: Allocation, now: number): Reply {
+export function allocated(allocation: Allocation, now: number): Settled {
   const { reservationToken, addressErrors } = allocation.request
   return {
     relayed: allocation.relays.map((relay) => relay.advertised),
@@ -87,19 +120,20 @@ export function allocated(allocation: Allocation, now: number): Reply {
  * Whether this is the request again that made `allocation`. Its nonce is not looked at: one that ran out between the
  * two copies must not turn a success into 438.
  */
-export function repeatsAllocate(request: StunMessage, allocation: Allocation, turn: TurnServer): boolean {
+export function repeatsAllocate(request: StunMessage, allocation: Allocation, { authenticator }: TurnOptions): boolean {
   return (
+    allocation.state === 'open' &&
     request.method === Method.ALLOCATE &&
     request.transactionId().equals(allocation.request.transactionId) &&
-    turn.options.authenticator.isSignedBy(request, allocation.user)
+    authenticator.isSignedBy(request, allocation.user)
   )
 }
 
 /** Tries the next port for a relay that could not be bound, or gives this family up. */
-export function relayUnavailable(relay: Relay, reason: RelayFailure, turn: TurnServer, now: number): void {
+export function relayUnavailable(relay: Relay, reason: RelayFailure, allocations: Allocations, now: number): void {
   const { allocation, local } = relay
   const { request } = allocation
-  const { relayPorts } = turn.options
+  const { relayPorts } = allocations.options
   relay.state = 'closed'
   allocation.forget(relay)
   // Other programs keep their ports for longer than our own allocations rest.
@@ -107,30 +141,19 @@ export function relayUnavailable(relay: Relay, reason: RelayFailure, turn: TurnS
   else relayPorts.free(local, now)
 
   // What was reserved is that one port or none; for another pair than one that has lapsed there may be no quota.
-  const mayHaveAnother = cancelReservation(allocation, turn) && request.ports !== 'reserved'
-  const others = turn.relayChoice.besides(local)
+  const mayHaveAnother = allocations.cancelReservation(allocation) && request.ports !== 'reserved'
+  const others = allocations.relayChoice.besides(local)
   const addresses = { 'in-use': [local, ...others], unavailable: others, exhausted: [] }[reason]
   if (mayHaveAnother && request.triesLeft-- > 0) {
-    const next = takePort(addresses, allocation, turn, now)
+    const next = takePort(addresses, allocation, allocations, now)
     if (next !== null) {
-      turn.openRelay(next)
+      allocations.openRelay(next)
       return
     }
   }
   const text = { 'in-use': 'is in use', exhausted: 'has no descriptor left', unavailable: 'cannot be bound' }[reason]
   const code = ErrorCode.INSUFFICIENT_CAPACITY
   request.addressErrors.push({ family: local.family, code, reason: `relay ${local} ${text}` })
-}
-
-/** Gives back the upper port of a pair that nobody has been told of; false when its time was over before. */
-export function cancelReservation(allocation: Allocation, { options: { relayPorts } }: TurnServer): boolean {
-  const { request } = allocation
-  if (request.reservationToken === null) return true
-  const wasHeld = relayPorts.cancelReservation(request.reservationToken)
-  request.reservationToken = null
-  // The end of a reservation has given its place in the quota back.
-  if (!wasHeld) allocation.quotaPlaces--
-  return wasHeld
 }
 
 /** The family that an address family attribute names; 0 for one that does not exist, null without the attribute. */
@@ -148,7 +171,7 @@ interface Wish {
   readonly token: Buffer | null
 }
 
-function readWish(request: StunMessage, client: FiveTuple, { options, relayChoice }: TurnServer): Wish | Refused {
+function readWish(request: StunMessage, client: FiveTuple, { options, relayChoice }: Allocations): Wish | Refused {
   const transport = request.uint32(Attribute.REQUESTED_TRANSPORT)
   if (transport === null) return refuse(ErrorCode.BAD_REQUEST, 'no REQUESTED-TRANSPORT')
   if (transport >>> 24 !== TransportProtocol.UDP || options.noUdpRelay) {
@@ -188,15 +211,15 @@ function defaultFamily(client: FiveTuple, { allocationDefaultAddressFamily: choi
 }
 
 /** Sets aside what was wished for; refuses when there is not one port. */
-function takePorts(wish: Wish, allocation: Allocation, turn: TurnServer, now: number): Refused | null {
-  if (wish.token !== null) return takeReserved(wish.token, allocation, turn, now)
+function takePorts(wish: Wish, allocation: Allocation, allocations: Allocations, now: number): Refused | null {
+  if (wish.token !== null) return takeReserved(wish.token, allocation, allocations, now)
   const { addressErrors } = allocation.request
   for (const family of wish.families) {
-    const addresses = turn.relayChoice.next(family, allocation.client)
+    const addresses = allocations.relayChoice.next(family, allocation.client)
     if (addresses.length === 0) {
       const reason = `no IPv${family} relay address`
       addressErrors.push({ family, code: ErrorCode.ADDRESS_FAMILY_NOT_SUPPORTED, reason })
-    } else if (takePort(addresses, allocation, turn, now) === null) {
+    } else if (takePort(addresses, allocation, allocations, now) === null) {
       addressErrors.push({
         family,
         code: ErrorCode.INSUFFICIENT_CAPACITY,
@@ -208,33 +231,38 @@ function takePorts(wish: Wish, allocation: Allocation, turn: TurnServer, now: nu
   return refuse(ErrorCode.INSUFFICIENT_CAPACITY, addressErrors.map((error) => error.reason).join(', '))
 }
 
-function takeReserved(token: Buffer, allocation: Allocation, turn: TurnServer, now: number): Refused | null {
-  const local = turn.options.relayPorts.takeReserved(token, allocation.user.quotaName, now)
+function takeReserved(token: Buffer, allocation: Allocation, allocations: Allocations, now: number): Refused | null {
+  const local = allocations.options.relayPorts.takeReserved(token, allocation.user.quotaName, now)
   if (local === 'unknown') return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'unknown, used or expired RESERVATION-TOKEN')
   if (local === 'foreign') return refuse(ErrorCode.INSUFFICIENT_CAPACITY, "another user's RESERVATION-TOKEN")
   allocation.quotaPlaces = 1
-  addRelay(allocation, local, turn)
+  addRelay(allocation, local, allocations)
   return null
 }
 
 /** The first of `addresses` with a free port of the wished kind gives the allocation its relay of that family. */
-function takePort(addresses: readonly Address[], allocation: Allocation, turn: TurnServer, now: number): Relay | null {
+function takePort(
+  addresses: readonly Address[],
+  allocation: Allocation,
+  allocations: Allocations,
+  now: number,
+): Relay | null {
   const { request, user } = allocation
-  const { relayPorts } = turn.options
+  const { relayPorts } = allocations.options
   for (const ip of addresses) {
     if (request.ports === 'pair') {
       const pair = relayPorts.takePair(ip, user.quotaName, now)
       if (pair === null) continue
       request.reservationToken = pair.token
-      return addRelay(allocation, ip.withPort(pair.port), turn)
+      return addRelay(allocation, ip.withPort(pair.port), allocations)
     }
     const port = relayPorts.take(ip, request.ports === 'even', now)
-    if (port !== null) return addRelay(allocation, ip.withPort(port), turn)
+    if (port !== null) return addRelay(allocation, ip.withPort(port), allocations)
   }
   return null
 }
 
-function addRelay(allocation: Allocation, local: Address, { options: { externalIp } }: TurnServer): Relay {
+function addRelay(allocation: Allocation, local: Address, { options: { externalIp } }: Allocations): Relay {
   const relay = new Relay(allocation, local, externalIp.toPublic(local.copy()))
   if (local.family === 4) allocation.relay4 = relay
   else allocation.relay6 = relay

@@ -2,10 +2,10 @@ import { Attribute, ErrorCode } from '../../stun/constants.ts'
 import type { StunMessage } from '../../stun/message.ts'
 import type { FiveTuple } from '../five-tuple.ts'
 import type { TurnOptions } from '../options.ts'
-import type { Reply } from '../reply.ts'
+import type { Settled } from '../reply.ts'
 
 /** RFC 8489 §6.3.1.1, §12: where the request came from, and nothing that was not asked for. */
-export function binding(request: StunMessage, client: FiveTuple, options: TurnOptions): Reply {
+export function binding(request: StunMessage, client: FiveTuple, options: TurnOptions): Settled {
   // RFC 5780 §7.2: who asks for another source address must not be answered from this one.
   if (((request.uint32(Attribute.CHANGE_REQUEST) ?? 0) & 0x06) !== 0) {
     return {
@@ -19,7 +19,7 @@ export function binding(request: StunMessage, client: FiveTuple, options: TurnOp
 }
 
 /** RFC 8489 §11: a client of RFC 3489 knows only the plain address. `request` has 16 bytes of transaction id. */
-export function classicBinding(client: FiveTuple): Reply {
+export function classicBinding(client: FiveTuple): Settled {
   if (client.transport === 'dtls') return { error: ErrorCode.SERVER_ERROR, reason: 'RFC 3489 request over DTLS' }
   return { plainMapped: client.client }
 }

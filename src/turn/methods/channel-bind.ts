@@ -2,13 +2,18 @@ import { Address } from '../../stun/address.ts'
 import { Attribute, ErrorCode } from '../../stun/constants.ts'
 import type { StunMessage } from '../../stun/message.ts'
 import { type Allocation, Channel } from '../allocation.ts'
-import { type Reply, refuse } from '../reply.ts'
-import type { TurnServer } from '../turn-server.ts'
+import type { Allocations } from '../allocations.ts'
+import type { TurnOptions } from '../options.ts'
+import { refuse, type Settled } from '../reply.ts'
 import { refuseMapped, refusePeer } from './create-permission.ts'
 
 /** RFC 8656 §12.2. */
-export function channelBind(request: StunMessage, allocation: Allocation, turn: TurnServer, now: number): Reply {
-  const { options } = turn
+export function channelBind(
+  request: StunMessage,
+  allocation: Allocation,
+  { options }: Allocations,
+  now: number,
+): Settled {
   const field = request.uint32(Attribute.CHANNEL_NUMBER)
   const peer = new Address()
   if (field === null) return refuse(ErrorCode.BAD_REQUEST, 'no CHANNEL-NUMBER')
@@ -22,7 +27,8 @@ export function channelBind(request: StunMessage, allocation: Allocation, turn: 
   }
   if (peer.port === 0) return refuse(ErrorCode.BAD_REQUEST, 'peer port 0')
   const refused =
-    refusePeer(peer, (address) => turn.peerPolicy.refusal(address), allocation, turn) ?? refuseMapped(request, turn)
+    refusePeer(peer, (address) => options.peerPolicy.refusal(address), allocation, options) ??
+    refuseMapped(request, options)
   if (refused !== null) return refused
 
   // Number and peer are free again the moment a binding expires, not when the sweep gets there.
@@ -37,9 +43,9 @@ export function channelBind(request: StunMessage, allocation: Allocation, turn: 
   }
 
   const expiresAt = now + options.channelLifetimeSeconds * 1000
-  if (bound === null) return bindAnew(number, peer, allocation, turn, now, expiresAt)
-  allocation.renew(bound, expiresAt, permissionEnd(turn, now, expiresAt))
-  bound.allowedUnder = turn.policyVersion
+  if (bound === null) return bindAnew(number, peer, allocation, options, now, expiresAt)
+  allocation.renew(bound, expiresAt, permissionEnd(options, now, expiresAt))
+  bound.allowedUnder = options.peerPolicy
   return {}
 }
 
@@ -47,22 +53,22 @@ function bindAnew(
   number: number,
   peer: Address,
   allocation: Allocation,
-  turn: TurnServer,
+  options: TurnOptions,
   now: number,
   expiresAt: number,
-): Reply {
-  const { maxChannels, maxPermissions } = turn.options
+): Settled {
+  const { maxChannels, maxPermissions } = options
   allocation.sweep(now)
   if (allocation.channels.size >= maxChannels) return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'too many channels')
   if (allocation.permissionOf(peer, now) === null && allocation.permissionCount >= maxPermissions) {
     return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'too many permissions')
   }
   const relay = allocation.relayOf(peer.family)
-  const permission = allocation.permit(peer, permissionEnd(turn, now, expiresAt))
+  const permission = allocation.permit(peer, permissionEnd(options, now, expiresAt))
   if (
     relay === null ||
     permission === null ||
-    !allocation.bind(new Channel(number, peer, relay, permission, expiresAt, turn.policyVersion))
+    !allocation.bind(new Channel(number, peer, relay, permission, expiresAt, options.peerPolicy))
   ) {
     return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'two IPv6 peers share a key')
   }
@@ -71,6 +77,6 @@ function bindAnew(
 
 // Deviation: RFC 8656 §12.2 gives the permission 300 s. Clients that renew nothing but their channel every 500 s would
 // lose their inbound data between seconds 300 and 500.
-function permissionEnd(turn: TurnServer, now: number, channelEnd: number): number {
-  return Math.max(channelEnd, now + turn.options.permissionLifetimeSeconds * 1000)
+function permissionEnd({ permissionLifetimeSeconds }: TurnOptions, now: number, channelEnd: number): number {
+  return Math.max(channelEnd, now + permissionLifetimeSeconds * 1000)
 }

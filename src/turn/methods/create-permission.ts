@@ -2,21 +2,27 @@ import { Address } from '../../stun/address.ts'
 import { Attribute, ErrorCode } from '../../stun/constants.ts'
 import type { StunMessage } from '../../stun/message.ts'
 import type { Allocation } from '../allocation.ts'
-import { type Refused, type Reply, refuse } from '../reply.ts'
-import type { TurnServer } from '../turn-server.ts'
+import type { Allocations } from '../allocations.ts'
+import type { TurnOptions } from '../options.ts'
+import { type Refused, refuse, type Settled } from '../reply.ts'
 
 /** RFC 8656 §10.2: all of the peers or none. */
-export function createPermission(request: StunMessage, allocation: Allocation, turn: TurnServer, now: number): Reply {
+export function createPermission(
+  request: StunMessage,
+  allocation: Allocation,
+  { options }: Allocations,
+  now: number,
+): Settled {
   const peers = readPeers(request)
   if ('error' in peers) return peers
   for (const peer of peers) {
-    const refused = refusePeer(peer, (ip) => turn.peerPolicy.refusalOfIp(ip), allocation, turn)
+    const refused = refusePeer(peer, (ip) => options.peerPolicy.refusalOfIp(ip), allocation, options)
     if (refused !== null) return refused
   }
-  const refused = refuseMapped(request, turn)
+  const refused = refuseMapped(request, options)
   if (refused !== null) return refused
-  if (!hasRoom(peers, allocation, turn, now)) return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'too many permissions')
-  const expiresAt = now + turn.options.permissionLifetimeSeconds * 1000
+  if (!hasRoom(peers, allocation, options, now)) return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'too many permissions')
+  const expiresAt = now + options.permissionLifetimeSeconds * 1000
   for (const peer of peers) allocation.permit(peer, expiresAt)
   return {}
 }
@@ -29,22 +35,22 @@ export function refusePeer(
   peer: Address,
   refusalOf: (peer: Address) => string | null,
   allocation: Allocation,
-  turn: TurnServer,
+  { externalIp }: TurnOptions,
 ): Refused | null {
   if (allocation.relayOf(peer.family) === null) {
     return refuse(ErrorCode.PEER_ADDRESS_FAMILY_MISMATCH, `no relayed address of the family of peer ${peer.host}`)
   }
-  const denied = refusalOf(peer) ?? refusalOf(turn.options.externalIp.toPrivate(peer))
+  const denied = refusalOf(peer) ?? refusalOf(externalIp.toPrivate(peer))
   return denied === null ? null : refuse(ErrorCode.FORBIDDEN, denied)
 }
 
 /** The other half of that: the rules that speak of peers in IPv6 notation, for those that are IPv4 in it. */
-export function refuseMapped(request: StunMessage, turn: TurnServer): Refused | null {
+export function refuseMapped(request: StunMessage, { peerPolicy }: TurnOptions): Refused | null {
   const peer = new Address()
   let at = request.find(Attribute.XOR_PEER_ADDRESS)
   for (; at >= 0; at = request.findNext(Attribute.XOR_PEER_ADDRESS, at)) {
     if (!request.isXorMappedAt(at) || !request.xorAddressAt(at, peer)) continue
-    const denied = turn.peerPolicy.refusalOfMapped(peer)
+    const denied = peerPolicy.refusalOfMapped(peer)
     if (denied !== null) return refuse(ErrorCode.FORBIDDEN, denied)
   }
   return null
@@ -63,10 +69,10 @@ function readPeers(request: StunMessage): Address[] | Refused {
 }
 
 /** Whether all of `peers` fit beside the permissions there are; the same ip twice counts once. */
-function hasRoom(peers: readonly Address[], allocation: Allocation, turn: TurnServer, now: number): boolean {
+function hasRoom(peers: readonly Address[], allocation: Allocation, options: TurnOptions, now: number): boolean {
   const fresh = peers.filter((peer) => allocation.permissionOf(peer, now) === null)
   if (fresh.length === 0) return true
   allocation.sweep(now)
   const keys = new Set(fresh.map((peer) => peer.ipKey))
-  return allocation.permissionCount + keys.size <= turn.options.maxPermissions
+  return allocation.permissionCount + keys.size <= options.maxPermissions
 }

@@ -1,28 +1,31 @@
 import { ErrorCode, Method } from '../../stun/constants.ts'
 import type { StunMessage } from '../../stun/message.ts'
 import { MOVE_MS } from '../allocation-table.ts'
+import type { Allocations } from '../allocations.ts'
+import type { Authenticated } from '../auth/auth.ts'
 import { type FiveTuple, FiveTupleMap } from '../five-tuple.ts'
-import { type Reply, type Responder, refuse, type SignedExchange } from '../reply.ts'
-import type { TurnServer } from '../turn-server.ts'
+import type { Relay } from '../relay-address.ts'
+import { type Reply, refuse, SILENT, type SignedExchange, type Success } from '../reply.ts'
 import type { Answer, Departure, Elsewhere } from './elsewhere.ts'
+import { type MovedAllocation, unpacked } from './moved-allocation.ts'
 
-/** Tickets that are asked for at a time: each is work for another server, and whoever has an account may show any. */
-const MOST_QUESTIONS = 64
 /** What is kept of a client's first packets while its allocation is on its way. */
 const MOST_HELD = 64
 const MOST_HELD_BYTES = 65_536
 
-/** A client whose allocation another server has. */
+/** A client that has shown a good ticket here, and whose allocation another server still has. */
 interface Arrival {
+  /** Of its Refresh, and of the question that fetches its allocation. */
   readonly id: number
   readonly client: FiveTuple
-  /** Its Refresh with the ticket. */
-  readonly exchange: SignedExchange & { readonly transactionId: Buffer }
-  /** Its ticket is being looked for; it has shown a good one; it has been heard, and what it has is on its way. */
-  stage: 'asked' | 'expected' | 'fetched'
-  granted: { readonly lifetimeSeconds: number; readonly mobilityTicket: string | null } | null
-  departure: Departure | null
-  /** Until when an expected one may be heard. */
+  readonly user: Authenticated
+  /** Its Refresh with the ticket: the same again gets the same answer. */
+  readonly transactionId: Buffer
+  readonly granted: Success
+  readonly departure: Departure
+  /** It has been heard, and what it has is on its way. */
+  isFetched: boolean
+  /** Until when one that has not been heard may be. */
   expiresAt: number
   /** Its connection has closed before its allocation was here. */
   isClientGone: boolean
@@ -35,87 +38,81 @@ interface Arrival {
  * the old path, and hands the allocation over when they are heard on the new one.
  */
 export class Arrivals {
-  readonly #turn: TurnServer
+  readonly #allocations: Allocations
   readonly #elsewhere: Elsewhere
-  readonly #responder: Responder
+  readonly #receive: (bytes: Buffer, client: FiveTuple, now: number) => void
   readonly #byClient = new FiveTupleMap<Arrival>()
   readonly #byId = new Map<number, Arrival>()
-  /** Those that are expected: of an allocation's new paths only the last one counts. */
+  /** Of an allocation's new paths only the last one counts. */
   readonly #byRelay = new Map<string, Arrival>()
-  #lastId = 0
-  #asked = 0
 
-  constructor(turn: TurnServer, elsewhere: Elsewhere, responder: Responder) {
-    this.#turn = turn
+  /** `receive` is what a packet of a client goes to. */
+  constructor(
+    allocations: Allocations,
+    elsewhere: Elsewhere,
+    receive: (bytes: Buffer, client: FiveTuple, now: number) => void,
+  ) {
+    this.#allocations = allocations
     this.#elsewhere = elsewhere
-    this.#responder = responder
+    this.#receive = receive
   }
 
+  /** Clients that are on their way, and tickets that are being asked for. */
   get size(): number {
-    return this.#byId.size
+    return this.#byId.size + this.#allocations.pending.count('ticket')
   }
 
   has(client: FiveTuple): boolean {
-    return this.#byId.size > 0 && this.#byClient.get(client) !== undefined
+    return (
+      (this.#byId.size > 0 && this.#byClient.get(client) !== undefined) ||
+      this.#allocations.pending.find(client, 'ticket') !== undefined
+    )
   }
 
-  get(client: FiveTuple, now: number): Arrival | undefined {
-    if (this.#byId.size === 0) return undefined
-    const arrival = this.#byClient.get(client)
-    if (arrival === undefined || arrival.expiresAt > now) return arrival
-    this.#forget(arrival)
-    return undefined
+  /** Who is moving to this 5-tuple. */
+  userOf(client: FiveTuple, now: number): Authenticated | undefined {
+    return this.#get(client, now)?.user ?? this.#allocations.pending.find(client, 'ticket')?.exchange.user ?? undefined
   }
 
   /** Asks for a ticket that is unknown here; false when there is nobody to ask, or nobody who may be asked now. */
   ask(request: StunMessage, exchange: SignedExchange, ticket: string, hasLapsed: boolean, now: number): boolean {
     const { client, user } = exchange
-    if (this.#asked >= MOST_QUESTIONS || !this.#byClient.hasRoomFor(client) || !this.#turn.canMove(client)) return false
-    if (this.#turn.options.guessLimit.isSpent(client.client, now)) return false
-    const id = this.#lastId + 1
+    const { pending, options } = this.#allocations
+    if (!this.#byClient.hasRoomFor(client) || !this.#allocations.canMoveTo(client)) return false
+    if (options.guessLimit.isSpent(client.client, now)) return false
+    const id = pending.park(request, exchange, 'ticket', () => NO_ANSWER, now)
+    if (id === null) return false
     const copy = Uint8Array.from(request.bytes.subarray(request.start, request.end))
     const { username } = user
-    if (!this.#elsewhere.ask(id, { kind: 'ticket', ticket, username, hasLapsed, request: copy })) return false
-    this.#lastId = id
-    const kept = client.kept()
-    const arrival: Arrival = {
-      id,
-      client: kept,
-      exchange: { ...exchange, client: kept, transactionId: Buffer.from(request.transactionId()) },
-      stage: 'asked',
-      granted: null,
-      departure: null,
-      expiresAt: Infinity,
-      isClientGone: false,
-      held: [],
-      heldBytes: 0,
-    }
-    this.#asked++
-    this.#byId.set(id, arrival)
-    this.#byClient.add(arrival)
-    return true
+    if (this.#elsewhere.ask(id, { kind: 'ticket', ticket, username, hasLapsed, request: copy })) return true
+    pending.drop(id)
+    return false
   }
 
-  /** What an authenticated request on the 5-tuple of an arrival leads to; null: nothing yet, or silence. */
-  request(request: StunMessage, { user }: SignedExchange, arrival: Arrival): Reply | null {
-    const { exchange, granted } = arrival
-    if (exchange.user.username !== user.username) {
+  /** What an authenticated request leads to on a 5-tuple that a client is moving to; null when nobody is. */
+  request(request: StunMessage, { client, user }: SignedExchange, now: number): Reply | null {
+    const arriving = this.userOf(client, now)
+    if (arriving === undefined) return null
+    if (arriving.username !== user.username) {
       return refuse(ErrorCode.ALLOCATION_MISMATCH, 'another user is moving to the 5-tuple')
     }
-    // One question at a time: whoever sends more of them, or the same again, waits for the answer.
-    if (granted === null) {
-      this.#turn.counters.dropped.opening++
-      return null
+    const arrival = this.#get(client, now)
+    // One question at a time: whoever sends more of them waits for the answer.
+    if (arrival === undefined) {
+      this.#allocations.counters.dropped.opening++
+      return SILENT
     }
-    if (request.method === Method.REFRESH && request.transactionId().equals(exchange.transactionId)) return granted
+    if (request.method === Method.REFRESH && request.transactionId().equals(arrival.transactionId)) {
+      return arrival.granted
+    }
     this.#hold(arrival, request.bytes, request.start, request.end)
-    return null
+    return SILENT
   }
 
   /** Takes a packet with data if its client is expected here. */
   data(client: FiveTuple, bytes: Buffer, start: number, end: number, now: number): boolean {
-    const arrival = this.get(client, now)
-    if (arrival === undefined || arrival.stage === 'asked') return false
+    const arrival = this.#get(client, now)
+    if (arrival === undefined) return false
     this.#hold(arrival, bytes, start, end)
     return true
   }
@@ -123,25 +120,24 @@ export class Arrivals {
   /** The answer to a question of ours. */
   answered(id: number, answer: Answer, now: number): void {
     const arrival = this.#byId.get(id)
-    if (arrival === undefined) return
-    if (arrival.stage === 'asked') {
-      this.#settle(arrival, answer, now)
+    if (arrival === undefined) {
+      this.#ticketAnswered(id, answer, now)
       return
     }
     const { client, isClientGone, held } = arrival
     this.#forget(arrival)
-    if (answer.kind === 'moved') this.#turn.adopt(answer.allocation, client, isClientGone, now)
+    if (answer.kind === 'moved') this.#adopt(answer.allocation, client, isClientGone, now)
     if (isClientGone) return
     // What the client has sent meanwhile has its turn.
-    for (const bytes of held) this.#turn.receive(bytes, 0, bytes.length, client, now)
+    for (const bytes of held) this.#receive(bytes, client, now)
   }
 
   /** Its connection is closed. What is on its way to it arrives all the same. */
   leave(client: FiveTuple): void {
     const arrival = this.#byId.size === 0 ? undefined : this.#byClient.get(client)
     if (arrival === undefined) return
-    if (arrival.stage === 'expected') this.#forget(arrival)
-    else this.#byClient.delete(client)
+    if (arrival.isFetched) this.#byClient.delete(client)
+    else this.#forget(arrival)
     arrival.isClientGone = true
   }
 
@@ -149,60 +145,91 @@ export class Arrivals {
     for (const arrival of this.#byId.values()) if (arrival.expiresAt <= now) this.#forget(arrival)
   }
 
-  #settle(arrival: Arrival, answer: Answer, now: number): void {
-    this.#asked--
-    const { exchange, client, isClientGone } = arrival
+  #get(client: FiveTuple, now: number): Arrival | undefined {
+    if (this.#byId.size === 0) return undefined
+    const arrival = this.#byClient.get(client)
+    if (arrival === undefined || arrival.expiresAt > now) return arrival
+    this.#forget(arrival)
+    return undefined
+  }
+
+  #ticketAnswered(id: number, answer: Answer, now: number): void {
+    const { pending, options } = this.#allocations
+    const parked = pending.get(id)
+    // Nobody waits for it any more: the other server finds out by the time that a move may take.
+    if (parked === null) return
     if (answer.kind !== 'granted') {
-      this.#forget(arrival)
-      const refused = answer.kind === 'refused' ? answer : { error: ErrorCode.SERVER_ERROR, reason: 'no answer' }
-      if (GUESSES.has(refused.error)) this.#turn.options.guessLimit.take(client.client, now)
-      if (!isClientGone) this.#responder.respond(exchange, refuse(refused.error, refused.reason))
+      const refused = answer.kind === 'refused' ? answer : NO_ANSWER
+      if (GUESSES.has(refused.error)) options.guessLimit.take(parked.client.client, now)
+      pending.answer(id, refuse(refused.error, refused.reason))
       return
     }
     const { lifetimeSeconds, ticket: mobilityTicket, departure } = answer
-    arrival.granted = { lifetimeSeconds, mobilityTicket }
-    if (departure === null || isClientGone) this.#forget(arrival)
-    else this.#expect(arrival, departure, now)
-    if (isClientGone) return
-    this.#responder.respond(exchange, arrival.granted)
-    if (departure !== null && answer.isClientGone) this.#fetch(arrival, departure)
+    const { client, exchange, isClientGone } = parked
+    const granted = { lifetimeSeconds, mobilityTicket }
+    pending.answer(id, granted)
+    if (departure === null || isClientGone || exchange.user === null) return
+    const { user, transactionId } = exchange
+    const arrival = this.#expect({ id, client, user, transactionId, granted, departure }, now)
+    if (answer.isClientGone && arrival !== null) this.#fetch(arrival)
   }
 
-  #expect(arrival: Arrival, departure: Departure, now: number): void {
+  #expect(
+    expected: Pick<Arrival, 'id' | 'client' | 'user' | 'transactionId' | 'granted' | 'departure'>,
+    now: number,
+  ): Arrival | null {
+    const { id, departure } = expected
     const before = this.#byRelay.get(departure.relay)
     if (before !== undefined) this.#forget(before)
-    arrival.stage = 'expected'
-    arrival.departure = departure
-    arrival.expiresAt = now + MOVE_MS
+    const arrival: Arrival = {
+      ...expected,
+      isFetched: false,
+      expiresAt: now + MOVE_MS,
+      isClientGone: false,
+      held: [],
+      heldBytes: 0,
+    }
+    if (!this.#byClient.add(arrival)) return null
+    this.#byId.set(id, arrival)
     this.#byRelay.set(departure.relay, arrival)
+    return arrival
   }
 
   /** Keeps a packet until there is an allocation for it; who was only expected is here now. */
   #hold(arrival: Arrival, bytes: Buffer, start: number, end: number): void {
-    const { stage, departure } = arrival
-    if (stage === 'expected' && departure !== null) this.#fetch(arrival, departure)
+    if (!arrival.isFetched) this.#fetch(arrival)
     if (arrival.held.length >= MOST_HELD || arrival.heldBytes + end - start > MOST_HELD_BYTES) {
-      this.#turn.counters.dropped.opening++
+      this.#allocations.counters.dropped.opening++
       return
     }
     arrival.held.push(Buffer.from(bytes.subarray(start, end)))
     arrival.heldBytes += end - start
   }
 
-  #fetch(arrival: Arrival, departure: Departure): void {
-    arrival.stage = 'fetched'
+  #fetch(arrival: Arrival): void {
+    const { id, departure } = arrival
+    arrival.isFetched = true
     arrival.expiresAt = Infinity
     this.#byRelay.delete(departure.relay)
-    if (!this.#elsewhere.ask(arrival.id, { kind: 'allocation', departure })) this.#forget(arrival)
+    if (!this.#elsewhere.ask(id, { kind: 'allocation', departure })) this.#forget(arrival)
+  }
+
+  #adopt(moved: MovedAllocation, client: FiveTuple, isClientGone: boolean, now: number): void {
+    const allocation = unpacked(moved, client, this.#allocations, now)
+    allocation.isClientGone = isClientGone
+    const serve = (relay: Relay, place: number) => this.#elsewhere.attach(relay, moved.relays[place]!.descriptor)
+    this.#allocations.adopt(allocation, moved.holder, serve, now)
   }
 
   #forget(arrival: Arrival): void {
     this.#byId.delete(arrival.id)
     if (this.#byClient.get(arrival.client) === arrival) this.#byClient.delete(arrival.client)
-    const { departure } = arrival
-    if (departure !== null && this.#byRelay.get(departure.relay) === arrival) this.#byRelay.delete(departure.relay)
+    const { relay } = arrival.departure
+    if (this.#byRelay.get(relay) === arrival) this.#byRelay.delete(relay)
   }
 }
+
+const NO_ANSWER = refuse(ErrorCode.SERVER_ERROR, 'no answer about the ticket')
 
 /** What a ticket is refused with that is not one's own to show. */
 const GUESSES: ReadonlySet<number> = new Set([ErrorCode.ALLOCATION_MISMATCH, ErrorCode.WRONG_CREDENTIALS])

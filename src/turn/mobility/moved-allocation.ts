@@ -1,10 +1,10 @@
 import { Address } from '../../stun/address.ts'
-import { type AllocateRequest, Allocation, Channel } from '../allocation.ts'
+import { type AllocateRequest, type Allocation, Channel } from '../allocation.ts'
+import type { Allocations } from '../allocations.ts'
 import type { Authenticated } from '../auth/auth.ts'
 import type { FiveTuple } from '../five-tuple.ts'
 import type { Spent } from '../limits/token-bucket.ts'
 import { Relay } from '../relay-address.ts'
-import type { TurnServer } from '../turn-server.ts'
 
 /**
  * An open allocation on its way to another server, in values that can be copied. Times are what is left or has passed:
@@ -13,6 +13,7 @@ import type { TurnServer } from '../turn-server.ts'
 export interface MovedAllocation {
   /** Who has its ports until they are taken over (RelayPorts.thread). */
   readonly holder: number
+  readonly id: string
   readonly source: string
   readonly user: Omit<Authenticated, 'key'> & { readonly key: Uint8Array | null }
   readonly request: Omit<AllocateRequest, 'transactionId' | 'reservationToken'> & {
@@ -36,6 +37,7 @@ interface Traffic {
   readonly packets: number
   readonly bytes: number
   readonly limit: Spent
+  readonly overLimit: number
 }
 
 /** `detach` gives away the socket behind each relay. */
@@ -45,9 +47,19 @@ export function packed(
   detach: (relay: Relay) => number,
   now: number,
 ): MovedAllocation {
-  const { user, request, quotaPlaces, fingerprint, ticket, lastTicketRefresh } = allocation
+  const { id, user, request, quotaPlaces, fingerprint, ticket, lastTicketRefresh } = allocation
   return {
-    ...{ holder, source: allocation.source.host, user, request, quotaPlaces, fingerprint, ticket, lastTicketRefresh },
+    ...{
+      holder,
+      id,
+      source: allocation.source.host,
+      user,
+      request,
+      quotaPlaces,
+      fingerprint,
+      ticket,
+      lastTicketRefresh,
+    },
     ageMs: now - allocation.createdAt,
     leftMs: allocation.expiresAt - now,
     relays: allocation.relays.map((relay) => ({
@@ -60,32 +72,34 @@ export function packed(
       packets: allocation.toPeerPackets,
       bytes: allocation.toPeerBytes,
       limit: allocation.toPeerLimit.spent(now),
+      overLimit: allocation.toPeerOverLimit,
     },
     toClient: {
       packets: allocation.toClientPackets,
       bytes: allocation.toClientBytes,
       limit: allocation.toClientLimit.spent(now),
+      overLimit: allocation.toClientOverLimit,
     },
   }
 }
 
 /** The same allocation here, for a client that is at `client` now; its relays have no sockets yet. */
-export function unpacked(moved: MovedAllocation, client: FiveTuple, turn: TurnServer, now: number): Allocation {
+export function unpacked(moved: MovedAllocation, client: FiveTuple, allocations: Allocations, now: number): Allocation {
   const { user, request, lastTicketRefresh, toPeer, toClient } = moved
-  const allocation = new Allocation(
+  const allocation = allocations.make({
+    id: moved.id,
     client,
-    { ...user, key: user.key && Buffer.from(user.key) },
-    {
+    source: Address.parse(moved.source)!,
+    user: { ...user, key: user.key && Buffer.from(user.key) },
+    request: {
       ...request,
       transactionId: Buffer.from(request.transactionId),
       reservationToken: request.reservationToken && Buffer.from(request.reservationToken),
     },
-    moved.quotaPlaces,
-    turn.options,
-    moved.fingerprint,
-    now - moved.ageMs,
-    Address.parse(moved.source)!,
-  )
+    quotaPlaces: moved.quotaPlaces,
+    fingerprint: moved.fingerprint,
+    createdAt: now - moved.ageMs,
+  })
   allocation.state = 'open'
   allocation.expiresAt = now + moved.leftMs
   allocation.ticket = moved.ticket
@@ -97,11 +111,13 @@ export function unpacked(moved: MovedAllocation, client: FiveTuple, turn: TurnSe
   allocation.toPeerBytes = toPeer.bytes
   allocation.toClientPackets = toClient.packets
   allocation.toClientBytes = toClient.bytes
+  allocation.toPeerOverLimit = toPeer.overLimit
+  allocation.toClientOverLimit = toClient.overLimit
   allocation.toPeerLimit.resume(toPeer.limit, now)
   allocation.toClientLimit.resume(toClient.limit, now)
   for (const { host, port } of moved.relays) {
     const local = Address.parse(host, port)!
-    const relay = new Relay(allocation, local, turn.options.externalIp.toPublic(local.copy()))
+    const relay = new Relay(allocation, local, allocations.options.externalIp.toPublic(local.copy()))
     if (local.family === 4) allocation.relay4 = relay
     else allocation.relay6 = relay
     relay.state = 'open'
@@ -133,7 +149,7 @@ function unpackPeers(rows: Float64Array, allocation: Allocation, now: number): v
     const relay = allocation.relayOf(peer.family)
     if (number === 0 || permission === null || relay === null) continue
     // The rules may have changed on the way: the first packet asks them.
-    allocation.bind(new Channel(number, peer, relay, permission, now + leftMs, -1))
+    allocation.bind(new Channel(number, peer, relay, permission, now + leftMs, null))
   }
 }
 

@@ -101,9 +101,9 @@ test.each(['udp', 'tcp', 'tls', 'dtls'] as const)(
     alice.allocate()
     world.pass(599)
     expect(alice.ask(Method.BINDING)?.code).toBe(200)
-    expect(world.server.allocationCount).toBe(1)
+    expect(world.server.allocations.size).toBe(1)
     world.pass(1)
-    expect(world.server.allocationCount).toBe(0)
+    expect(world.server.allocations.size).toBe(0)
   },
 )
 
@@ -154,7 +154,7 @@ test('STUN-BIND-09 answering creates no state', () => {
   const world = new TurnWorld()
   for (let i = 0; i < 1000; i++) world.client(null).ask(Method.BINDING)
   expect(world.server.counters.bindingSuccesses).toBe(1000)
-  expect(world.server.allocationCount).toBe(0)
+  expect(world.server.allocations.size).toBe(0)
   expect(world.effects.opening).toEqual([])
 })
 

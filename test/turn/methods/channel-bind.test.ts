@@ -192,7 +192,7 @@ test('a success has no attributes but its integrity', () => {
 test('TURN-CHAN-05 a binding that is renewed for less time than it had is gone with the first sweep behind its new end', () => {
   const { world, alice } = allocated()
   alice.bind(0x4000, PEER)
-  world.server.reload({ channelLifetimeSeconds: 60 })
+  world.server.apply({ channelLifetimeSeconds: 60 })
   alice.bind(0x4000, PEER)
   const [allocation] = world.server.allocations
   world.pass(59)

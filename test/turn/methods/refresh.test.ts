@@ -20,9 +20,9 @@ test.each([
   expect(answer.lifetime).toBe(granted)
   expect(alice.isSigned(answer)).toBe(true)
   world.pass(granted - 1)
-  expect(world.server.allocationCount).toBe(1)
+  expect(world.server.allocations.size).toBe(1)
   world.pass(1)
-  expect(world.server.allocationCount).toBe(0)
+  expect(world.server.allocations.size).toBe(0)
 })
 
 test('TURN-REFRESH-02 D-16 zero ends the allocation before the answer is out', () => {
@@ -35,7 +35,7 @@ test('TURN-REFRESH-02 D-16 zero ends the allocation before the answer is out', (
   const answer = alice.refresh(0)
   expect([answer.code, answer.lifetime]).toEqual([200, 0])
   expect(alice.isSigned(answer)).toBe(true)
-  expect(world.server.allocationCount).toBe(0)
+  expect(world.server.allocations.size).toBe(0)
   expect(world.effects.open.size).toBe(0)
   expect(relay.state).toBe('closed')
   alice.sendChannelData(0x4000, 'late')
@@ -95,7 +95,7 @@ test('TURN-DUAL-05 zero with a family ends that half, zero without ends both', (
   const bob = world.client(BOB)
   bob.allocate(dual)
   bob.refresh(0)
-  expect(world.server.allocationCount).toBe(1)
+  expect(world.server.allocations.size).toBe(1)
   expect(world.effects.open.size).toBe(1)
 })
 
@@ -108,7 +108,7 @@ test('TURN-DUAL-05 zero with the only family that is left ends the allocation', 
       writer.uint32(Attribute.LIFETIME, 0).uint32(Attribute.REQUESTED_ADDRESS_FAMILY, family * 0x1000000),
     )
   }
-  expect(world.server.allocationCount).toBe(0)
+  expect(world.server.allocations.size).toBe(0)
   expect(world.options.quota.total).toBe(0)
 })
 
@@ -155,7 +155,7 @@ test('TURN-REFRESH-08 at the very moment of expiry nothing is resurrected, swept
   alice.sendChannelData(0x4000, 'x')
   expect(world.dropped).toEqual({ 'no-allocation': 2 })
   expect(alice.refresh().code).toBe(437)
-  expect(world.server.allocationCount).toBe(0)
+  expect(world.server.allocations.size).toBe(0)
   expect(world.effects.open.size).toBe(0)
   expect(alice.allocate().code).toBe(200)
   alice.sendChannelData(0x4000, 'x')
@@ -181,7 +181,7 @@ test('STUN-ATTR-10 a LIFETIME of a wrong size is 400 and changes nothing', () =>
   const alice = world.client()
   alice.allocate()
   expect(alice.demand(Method.REFRESH, (writer) => writer.uint8(Attribute.LIFETIME, 0)).code).toBe(400)
-  expect(world.server.allocationCount).toBe(1)
+  expect(world.server.allocations.size).toBe(1)
 })
 
 test('TURN-MOB-01 a mobility ticket while mobility is off is 405', () => {

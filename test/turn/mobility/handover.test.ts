@@ -39,8 +39,13 @@ const pass = (worlds: readonly TurnWorld[], seconds: number) => {
 /** Nothing of what was here is here any more; the quota is the same everywhere. */
 function hasLeft(world: TurnWorld): void {
   const { server, effects } = world
-  expect([server.allocationCount, server.moveCount, server.arrivalCount, server.tickets.size]).toEqual([0, 0, 0, 0])
-  expect([server.sources.size, effects.open.size]).toEqual([0, 0])
+  expect([
+    server.allocations.size,
+    server.allocations.moves,
+    server.handover.arriving,
+    server.allocations.tickets.size,
+  ]).toEqual([0, 0, 0, 0])
+  expect([server.allocations.options.sources.size, effects.open.size]).toEqual([0, 0])
 }
 
 /** A Refresh with a ticket as bytes, from a client that has met its challenge. */
@@ -85,15 +90,15 @@ describe('from server to server', () => {
       hasLeft(home)
       expect(reaches(client)).toBe(false)
       expect(client.refresh().code).toBe(437)
-      expect(home.server.openAllocations).toEqual({ udp: 0, dtls: 0, tcp: 0, tls: 0 })
-      expect(away.server.openAllocations).toEqual({ udp: 0, dtls: 0, tcp: 0, tls: 0, [to]: 1 })
+      expect(home.server.allocations.open).toEqual({ udp: 0, dtls: 0, tcp: 0, tls: 0 })
+      expect(away.server.allocations.open).toEqual({ udp: 0, dtls: 0, tcp: 0, tls: 0, [to]: 1 })
       expect(home.server.counters.moves).toEqual({ begun: 1, completed: 1, abandoned: 0 })
       expect([home.server.counters.handovers, away.server.counters.handovers]).toEqual([
         { in: 0, out: 1 },
         { in: 1, out: 0 },
       ])
       pass(worlds, 899)
-      expect(away.server.allocationCount).toBe(1)
+      expect(away.server.allocations.size).toBe(1)
       pass(worlds, 1)
       nothingIsLeft(away)
       expect(away.server.counters.allocationsEnded).toBe(1)
@@ -131,7 +136,7 @@ describe('from server to server', () => {
     const moved = away.client()
     refreshWith(moved, ticket)
     speak(moved)
-    expect([away.server.allocationCount, away.server.arrivalCount]).toEqual([0, 1])
+    expect([away.server.allocations.size, away.server.handover.arriving]).toEqual([0, 1])
     expect(receiver(home)).toBe(at(client))
   })
 
@@ -146,7 +151,7 @@ describe('from server to server', () => {
     for (const { clock } of worlds) clock.advanceSeconds(MOVE_SECONDS)
     comesTooLate(moved)
     pass(worlds, 1)
-    expect([home.server.moveCount, away.server.arrivalCount]).toEqual([0, 0])
+    expect([home.server.allocations.moves, away.server.handover.arriving]).toEqual([0, 0])
     expect(home.server.counters.moves).toEqual({ begun: 1, completed: 0, abandoned: 1 })
     expect([receiver(home), reaches(client)]).toEqual([at(client), true])
     expect(refreshWith(moved, next).code).toBe(200)
@@ -159,7 +164,7 @@ describe('from server to server', () => {
     refreshWith(third, ticketOf(refreshWith(second, ticket)))
     expect(reaches(second)).toBe(false)
     expect(second.refresh().code).toBe(437)
-    expect(away.server.arrivalCount).toBe(0)
+    expect(away.server.handover.arriving).toBe(0)
     expect(receiver(home)).toBe(at(client))
     expect(reaches(third)).toBe(true)
     hasLeft(home)
@@ -171,7 +176,7 @@ describe('from server to server', () => {
     const { client, ticket } = settled(home)
     const moved = away.client()
     expect(refreshWith(client, ticketOf(refreshWith(moved, ticket))).code).toBe(200)
-    expect(home.server.moveCount).toBe(0)
+    expect(home.server.allocations.moves).toBe(0)
     expect(reaches(moved)).toBe(false)
     expect(receiver(home)).toBe(at(client))
   })
@@ -245,7 +250,7 @@ describe('from server to server', () => {
     expect([answer.code, answer.lifetime]).toEqual([200, 0])
     nothingIsLeft(home)
     nothingIsLeft(away)
-    expect(away.server.arrivalCount).toBe(0)
+    expect(away.server.handover.arriving).toBe(0)
     expect(client.refresh().code).toBe(437)
     expect(moved.allocate().code).toBe(200)
   })
@@ -291,8 +296,8 @@ describe('from server to server', () => {
       if (i % 5 !== 0) expect(reaches(moved)).toBe(true)
     }
     const sum = (count: (world: TurnWorld) => number) => worlds.reduce((total, world) => total + count(world), 0)
-    expect(sum(({ server }) => server.allocationCount)).toBe(1)
-    expect(sum(({ server }) => server.tickets.size)).toBe(1)
+    expect(sum(({ server }) => server.allocations.size)).toBe(1)
+    expect(sum(({ server }) => server.allocations.tickets.size)).toBe(1)
     expect(sum(({ effects }) => effects.open.size)).toBe(1)
     expect(all.tickets.size).toBe(1)
     pass(worlds, 600)
@@ -307,7 +312,7 @@ describe('from server to server', () => {
     const { home, away } = neighbours()
     let { ticket } = settled(home)
     for (let i = 0; i < 100; i++) ticket = ticketOf(refreshWith(away.client(), ticket))
-    expect([home.server.moveCount, away.server.arrivalCount]).toEqual([1, 1])
+    expect([home.server.allocations.moves, away.server.handover.arriving]).toEqual([1, 1])
   })
 
   test('TURN-MOB-06 any number of permissions and channels come along with what is left of their time', () => {
@@ -393,7 +398,7 @@ describe('tickets that lead nowhere', () => {
       const answer = refreshWith(other, unknown)
       expect(answer.code).toBe(437)
       expect(other.isSigned(answer)).toBe(true)
-      expect([home.server.moveCount, away.server.arrivalCount]).toEqual([0, 0])
+      expect([home.server.allocations.moves, away.server.handover.arriving]).toEqual([0, 0])
       // What is no ticket of ours is not worth a question.
       expect(all.questions).toHaveLength(unknown.length === 24 ? 1 : 0)
     },
@@ -414,7 +419,7 @@ describe('tickets that lead nowhere', () => {
     const answer = refreshWith(bob, ticket, (writer) => writer.uint32(Attribute.LIFETIME, 0))
     expect(answer.code).toBe(441)
     expect(bob.isSigned(answer)).toBe(true)
-    expect([home.server.moveCount, away.server.arrivalCount, reaches(client)]).toEqual([0, 0, true])
+    expect([home.server.allocations.moves, away.server.handover.arriving, reaches(client)]).toEqual([0, 0, true])
     expect(refreshWith(away.client(), ticket).code).toBe(200)
   })
 
@@ -423,7 +428,7 @@ describe('tickets that lead nowhere', () => {
     const { ticket } = settled(home)
     const ipv6 = (writer: StunWriter) => writer.uint32(Attribute.REQUESTED_ADDRESS_FAMILY, 0x02000000)
     expect(refreshWith(away.client(), ticket, ipv6).code).toBe(443)
-    expect(home.server.moveCount).toBe(0)
+    expect(home.server.allocations.moves).toBe(0)
     expect(refreshWith(away.client(), ticket).code).toBe(200)
   })
 
@@ -455,7 +460,7 @@ describe('tickets that lead nowhere', () => {
     expect(all.questions).toHaveLength(64)
     expect(refused.map((bytes) => new Answer(bytes).code)).toEqual(new Array(36).fill(437))
     all.deliver()
-    expect(away.server.arrivalCount).toBe(0)
+    expect(away.server.handover.arriving).toBe(0)
     all.isPrompt = true
     expect(refreshWith(away.client(), ticket).code).toBe(200)
   })
@@ -489,7 +494,7 @@ describe('tickets that lead nowhere', () => {
   test('a server that all clients come to asks nobody', () => {
     const world = mobileWorld()
     expect(refreshWith(world.client(), 'A'.repeat(24)).code).toBe(437)
-    expect(world.server.arrivalCount).toBe(0)
+    expect(world.server.handover.arriving).toBe(0)
   })
 })
 
@@ -557,9 +562,9 @@ describe('what goes wrong on the way', () => {
       }
       all.deliver()
       expect(away.server.hasAllocation(moved.fiveTuple)).toBe(when === 'before its allocation is there')
-      expect(away.server.arrivalCount).toBe(0)
-      if (away.server.allocationCount === 1) expect(receiver(away)).toBeNull()
-      const [holder] = worlds.filter(({ server }) => server.allocationCount === 1)
+      expect(away.server.handover.arriving).toBe(0)
+      if (away.server.allocations.size === 1) expect(receiver(away)).toBeNull()
+      const [holder] = worlds.filter(({ server }) => server.allocations.size === 1)
       all.isPrompt = true
       const next = [...holder!.server.allocations][0]!.ticket!
       const again = away.client()
@@ -589,10 +594,10 @@ describe('what goes wrong on the way', () => {
     const next = ticketOf(refreshWith(away.client(), ticket))
     const { port } = relay(home).local
     const departure = { holder: 0, ticket: next, relay: relay(home).local.toString() }
-    const answer = home.server.answer({ kind: 'allocation', departure }, home.now)
+    const answer = home.server.handover.answer({ kind: 'allocation', departure }, home.now)
     if (answer.kind !== 'moved') throw new Error('not given away')
     expect(home.options.quota.total).toBe(1)
-    home.server.discard(structuredClone(answer.allocation), home.now)
+    home.server.handover.returned(structuredClone(answer.allocation), home.now)
     hasLeft(home)
     expect(home.options.quota.total).toBe(0)
     expect(all.detached.size).toBe(1)
@@ -608,7 +613,7 @@ describe('what goes wrong on the way', () => {
     const { local } = relay(home)
     const ask = (shown: string) => {
       const departure = { holder: 0, ticket: shown, relay: local.toString() }
-      return home.server.answer({ kind: 'allocation', departure }, home.now)
+      return home.server.handover.answer({ kind: 'allocation', departure }, home.now)
     }
     expect([ask(ticket).kind, ask('').kind]).toEqual(['refused', 'refused'])
     const last = ticketOf(refreshWith(client, next))
@@ -625,7 +630,7 @@ describe('what goes wrong on the way', () => {
     moved.sendChannelData(CHANNEL, 'hello')
     expect(home.client().allocate().code).toBe(486)
     all.deliver()
-    expect([home.server.sources.size, away.server.sources.size]).toEqual([0, 1])
+    expect([home.server.allocations.options.sources.size, away.server.allocations.options.sources.size]).toEqual([0, 1])
     expect(away.client().allocate().code).toBe(486)
   })
 
@@ -642,7 +647,7 @@ describe('what goes wrong on the way', () => {
     home.options.relayPorts.forgetThread(0)
     home.options.quota.forgetThread(0)
     all.deliver()
-    expect([away.server.allocationCount, away.options.quota.total]).toEqual([1, 1])
+    expect([away.server.allocations.size, away.options.quota.total]).toEqual([1, 1])
     expect(other.refresh(0).code).toBe(200)
     nothingIsLeft(away)
   })
@@ -665,7 +670,7 @@ describe('what goes wrong on the way', () => {
     client.refresh(0)
     nothingIsLeft(home)
     expect(reaches(moved)).toBe(false)
-    expect(away.server.arrivalCount).toBe(0)
+    expect(away.server.handover.arriving).toBe(0)
     expect(moved.allocate().code).toBe(200)
   })
 })

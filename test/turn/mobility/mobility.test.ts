@@ -49,12 +49,12 @@ describe('moving', () => {
     expect(world.server.hasAllocation(client.fiveTuple)).toBe(false)
     expect(world.server.hasAllocation(moved.fiveTuple)).toBe(true)
     expect(world.server.counters.moves).toEqual({ begun: 1, completed: 1, abandoned: 0 })
-    expect(world.server.openAllocations).toEqual({ udp: 0, dtls: 0, tcp: 0, tls: 0, [to]: 1 })
+    expect(world.server.allocations.open).toEqual({ udp: 0, dtls: 0, tcp: 0, tls: 0, [to]: 1 })
     world.pass(899)
-    expect(world.server.allocationCount).toBe(1)
+    expect(world.server.allocations.size).toBe(1)
     world.pass(1)
     nothingIsLeft(world)
-    expect(world.server.openAllocations[to]).toBe(0)
+    expect(world.server.allocations.open[to]).toBe(0)
   })
 
   test('TURN-MOB-04 until it is heard on the new path, a client is served on the old one', () => {
@@ -69,7 +69,7 @@ describe('moving', () => {
       expect(client.permit('203.0.113.9:1').code).toBe(200)
       expect(client.refresh().code).toBe(200)
     }
-    expect(world.server.moveCount).toBe(1)
+    expect(world.server.allocations.moves).toBe(1)
   })
 
   test.each<[string, (client: WorldClient) => unknown]>([
@@ -85,7 +85,7 @@ describe('moving', () => {
     refreshWith(moved, ticket)
     speak(moved)
     expect(receiver(world)).toBe(at(moved))
-    expect(world.server.moveCount).toBe(0)
+    expect(world.server.allocations.moves).toBe(0)
     expect(reaches(client)).toBe(false)
     expect(client.refresh().code).toBe(437)
     world.pass(MOVE_SECONDS)
@@ -106,7 +106,7 @@ describe('moving', () => {
     const moved = world.client()
     refreshWith(moved, ticket)
     speak(moved)
-    expect(world.server.moveCount).toBe(1)
+    expect(world.server.allocations.moves).toBe(1)
     expect(receiver(world)).toBe(at(client))
   })
 
@@ -116,9 +116,9 @@ describe('moving', () => {
     const moved = world.client()
     refreshWith(moved, ticket)
     world.pass(MOVE_SECONDS - 1)
-    expect(world.server.moveCount).toBe(1)
+    expect(world.server.allocations.moves).toBe(1)
     world.pass(1)
-    expect(world.server.moveCount).toBe(0)
+    expect(world.server.allocations.moves).toBe(0)
     expect(reaches(moved)).toBe(false)
     expect(moved.refresh().code).toBe(437)
     expect(reaches(client)).toBe(true)
@@ -145,7 +145,7 @@ describe('moving', () => {
     const [second, third] = [world.client(), world.client(ALICE, 'tcp')]
     const next = ticketOf(refreshWith(second, ticket))
     refreshWith(third, next)
-    expect(world.server.moveCount).toBe(1)
+    expect(world.server.allocations.moves).toBe(1)
     expect(reaches(second)).toBe(false)
     expect(second.refresh().code).toBe(437)
     expect(receiver(world)).toBe(at(client))
@@ -161,7 +161,7 @@ describe('moving', () => {
     const answer = refreshWith(client, next)
     expect(answer.code).toBe(200)
     expect(ticketOf(answer)).not.toBe(next)
-    expect(world.server.moveCount).toBe(0)
+    expect(world.server.allocations.moves).toBe(0)
     expect(reaches(moved)).toBe(false)
     expect(receiver(world)).toBe(at(client))
   })
@@ -171,7 +171,7 @@ describe('moving', () => {
     const { ticket } = settled(world)
     const moved = world.client()
     expect(refreshWith(moved, ticketOf(refreshWith(moved, ticket))).code).toBe(200)
-    expect(world.server.moveCount).toBe(0)
+    expect(world.server.allocations.moves).toBe(0)
     expect(receiver(world)).toBe(at(moved))
   })
 
@@ -184,7 +184,7 @@ describe('moving', () => {
       writer.text(Attribute.MOBILITY_TICKET, ticket).uint32(Attribute.LIFETIME, 700),
     )
     const answers = [new Answer(moved.send(request)[0]!), new Answer(moved.send(request)[0]!)]
-    expect(world.server.moveCount).toBe(1)
+    expect(world.server.allocations.moves).toBe(1)
     moved.sendChannelData(CHANNEL, 'hello')
     answers.push(new Answer(moved.send(request)[0]!))
     expect(answers.map(({ code, lifetime }) => [code, lifetime])).toEqual(Array.from({ length: 3 }, () => [200, 700]))
@@ -241,7 +241,7 @@ describe('moving', () => {
     refreshWith(moved, ticket)
     moved.sendChannelData(CHANNEL, 'hello')
     expect(client.allocate().code).toBe(200)
-    expect(world.server.allocationCount).toBe(2)
+    expect(world.server.allocations.size).toBe(2)
     expect(moved.refresh().code).toBe(200)
   })
 
@@ -250,14 +250,18 @@ describe('moving', () => {
     const { client, ticket } = settled(world)
     const stops = Array.from({ length: 200 }, (_, i) => world.client(ALICE, i % 2 === 0 ? 'udp' : 'tcp'))
     const last = stops.reduce((current, stop) => ticketOf(refreshWith(stop, current)), ticket)
-    expect([world.server.moveCount, world.server.tickets.size, world.server.allocationCount]).toEqual([1, 1, 1])
+    expect([
+      world.server.allocations.moves,
+      world.server.allocations.tickets.size,
+      world.server.allocations.size,
+    ]).toEqual([1, 1, 1])
     expect(stops.filter(({ fiveTuple }) => world.server.hasAllocation(fiveTuple))).toEqual([stops.at(-1)])
     expect(receiver(world)).toBe(at(client))
     world.pass(MOVE_SECONDS)
-    expect(world.server.moveCount).toBe(0)
+    expect(world.server.allocations.moves).toBe(0)
     expect(reaches(client)).toBe(true)
     expect(refreshWith(stops[7]!, last).code).toBe(200)
-    world.server.release([...world.server.allocations][0]!, world.now)
+    world.server.allocations.release([...world.server.allocations][0]!, 'operator', world.now)
     nothingIsLeft(world)
   })
 
@@ -289,7 +293,7 @@ describe('connections that close', () => {
       const moved = world.client()
       expect(refreshWith(moved, ticket).code).toBe(200)
       // There is no old path to stay on.
-      expect(world.server.moveCount).toBe(0)
+      expect(world.server.allocations.moves).toBe(0)
       expect(receiver(world)).toBe(at(moved))
     },
   )
@@ -299,7 +303,7 @@ describe('connections that close', () => {
     const { client, ticket } = settled(world, 'tcp')
     close(client)
     world.pass(599)
-    expect(world.server.allocationCount).toBe(1)
+    expect(world.server.allocations.size).toBe(1)
     world.pass(1)
     nothingIsLeft(world)
     expect(refreshWith(world.client(), ticket).code).toBe(437)
@@ -338,7 +342,7 @@ describe('connections that close', () => {
     const moved = world.client(ALICE, 'tcp')
     const next = ticketOf(refreshWith(moved, ticket))
     close(moved)
-    expect(world.server.moveCount).toBe(0)
+    expect(world.server.allocations.moves).toBe(0)
     expect(receiver(world)).toBe(at(client))
     expect(refreshWith(world.client(), next).code).toBe(200)
   })
@@ -364,6 +368,6 @@ describe('connections that close', () => {
     expect(receiver(world)).toBe(at(moved))
     close(moved)
     expect(receiver(world)).toBeNull()
-    expect(world.server.allocationCount).toBe(1)
+    expect(world.server.allocations.size).toBe(1)
   })
 })

@@ -34,7 +34,7 @@ test('TURN-MOB-01 who does not ask gets none', () => {
   const alice = world.client()
   const answers = [alice.allocate(), alice.refresh()]
   for (const answer of answers) expect(answer.attributes).not.toContain(Attribute.MOBILITY_TICKET)
-  expect(world.server.tickets.size).toBe(0)
+  expect(world.server.allocations.tickets.size).toBe(0)
 })
 
 test('TURN-MOB-01 an Allocate with a ticket that is not empty is 400, a Refresh with an empty one too', () => {
@@ -68,7 +68,7 @@ test('TURN-MOB-02 each works once, and is replaced by the answer to its use', ()
   expect(next).not.toBe(first)
   expect(refreshWith(third, first).code).toBe(437)
   expect(refreshWith(third, next).code).toBe(200)
-  expect(world.server.tickets.size).toBe(1)
+  expect(world.server.allocations.tickets.size).toBe(1)
 })
 
 test('TURN-MOB-02 a used one stays useless when the move comes to nothing', () => {
@@ -97,7 +97,7 @@ test.each(['x', 'A'.repeat(24), 'A'.repeat(700), '__proto__', '\u0000'])(
     const answer = refreshWith(other, unknown)
     expect(answer.code).toBe(437)
     expect(other.isSigned(answer)).toBe(true)
-    expect([world.server.moveCount, reaches(client)]).toEqual([0, true])
+    expect([world.server.allocations.moves, reaches(client)]).toEqual([0, true])
   },
 )
 
@@ -119,7 +119,7 @@ test("TURN-MOB-03 SEC-22 another user's is 441, and stays good for its owner", (
   const answer = refreshWith(bob, ticket, (writer) => writer.uint32(Attribute.LIFETIME, 0))
   expect(answer.code).toBe(441)
   expect(bob.isSigned(answer)).toBe(true)
-  expect([world.server.allocationCount, world.server.moveCount, reaches(client)]).toEqual([1, 0, true])
+  expect([world.server.allocations.size, world.server.allocations.moves, reaches(client)]).toEqual([1, 0, true])
   expect(refreshWith(world.client(), ticket).code).toBe(200)
 })
 
@@ -137,7 +137,7 @@ test('TURN-MOB-03 TURN-REFRESH-05 a Refresh that is refused uses no ticket up', 
   const other = world.client()
   const ipv6 = (writer: StunWriter) => writer.uint32(Attribute.REQUESTED_ADDRESS_FAMILY, 0x02000000)
   expect(refreshWith(other, ticket, ipv6).code).toBe(443)
-  expect([world.server.moveCount, reaches(client)]).toEqual([0, true])
+  expect([world.server.allocations.moves, reaches(client)]).toEqual([0, true])
   expect(refreshWith(other, ticket).code).toBe(200)
 })
 
