@@ -44,6 +44,7 @@ describeWith(['chromium'], 'a call between two Chromiums', () => {
   }
 
   test('without a path says so, and looks for one again and again but not in a hurry', async () => {
+    // A relay that reaches nobody.
     const closed = await startTestServer({ 'denied-peer-ip': '127.0.0.1' })
     try {
       const { alice, bob } = await meeting.begin('?it=relay&tt=udp', closed.url)

@@ -14,10 +14,10 @@ describeWith(['coturn'], "coturn's client with mobility", () => {
   beforeAll(async () => {
     echoPeer = await startEchoPeer()
     server = await startTestServer({
+      // Off unless asked for, as in coturn.
       mobility: true,
       // Its new sockets come to other threads than the old ones.
       'relay-threads': '3',
-      'relay-ip': '127.0.0.1',
     })
   })
   afterAll(async () => {

@@ -38,6 +38,7 @@ const TRANSPORTS: Readonly<Record<Transport, readonly string[]>> = {
 const RELAY = `127.${process.pid & 127}.${(process.pid >> 7) & 255}.5`
 
 const OPTIONS: TestOptions = {
+  // Off unless asked for, and one of uclient's four transports.
   dtls: true,
   'relay-ip': [RELAY, '::1'],
 }
@@ -160,6 +161,7 @@ describeWith(['coturn'], "coturn's client", () => {
 
 describeWith(['stunClient'], 'the client of RFC 3489', () => {
   test('stun sees the port it opened', async () => {
+    // Off unless asked for: this client speaks nothing newer.
     await withServer({ 'rfc3489-compatibility': true }, async (server) => {
       // By itself it would draw one without asking whether it is free, among those of the relays.
       const port = await freePort()

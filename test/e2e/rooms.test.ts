@@ -6,6 +6,7 @@ import { Meeting } from './meeting.ts'
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 })
 
 describeWith(['chromium'], 'two Chromiums in a room', () => {
+  // The default, named because this suite is not run for each.
   const meeting = new Meeting({ 'udp-io': 'auto' })
 
   test('can be ended and taken up again', async () => {

@@ -34,6 +34,8 @@ const NONCE_SECRET = 'west-of-the-mill'
 const keyOf = ({ username, password }: Login) => longTermKey(username, REALM, password)
 
 const OPTIONS: TestOptions = {
+  // The key of an account holds it.
+  realm: REALM,
   dtls: true,
   sha256: 'on',
   mobility: true,

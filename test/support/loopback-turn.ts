@@ -46,6 +46,7 @@ export function loopbackTurn(
   const rules = { realm: REALM, anonymous: false, users, secrets: [], separator: ':', strictExpiry: false } as const
   const options = {
     ...defaultSettings,
+    // Suites that count packets send more of them than one call has.
     maxPacketsPerSecond: 0,
     ...settings,
     authenticator: new Authenticator({ ...rules, sha256: 'off' }, nonces, Date.now),

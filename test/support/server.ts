@@ -41,10 +41,12 @@ const ON_LOOPBACK: TestOptions = {
   // Below the ports that the system hands out by itself, which other tests hold by the thousand.
   'min-port': '10000',
   'max-port': '32767',
+  // Peers are on this machine, because there is no other.
   'allow-loopback-peers': true,
-  realm: 'e2e.test',
+  // Tests must know what to log in with, by password and with a temporary name.
   'static-auth-secret': testSecret,
   user: `${testUser.name}:${testUser.password}`,
+  // TLS has no ports without them.
   cert: testCertificate.cert,
   pkey: testCertificate.key,
 }
