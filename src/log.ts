@@ -1,17 +1,15 @@
 import pino from 'pino'
-import pretty from 'pino-pretty'
-import { openSyslog } from './syslog.ts'
+import { prettyFactory } from 'pino-pretty'
+import { DescriptorOutput, type LogOutput } from './log-output.ts'
+import { SyslogOutput } from './syslog.ts'
 
 /** What the rest of the program logs through: fields first, then a constant message. */
-export type Log = Pick<
-  pino.Logger,
-  'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'child' | 'isLevelEnabled' | 'flush'
-> & {
+export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'child' | 'isLevelEnabled'> & {
   level: string
 }
 
-/** The log of the process: its file can be opened anew after somebody has moved it away. */
-export type ProcessLog = Log & { reopen(): void }
+/** The log of the process, and what becomes of its lines. */
+export type ProcessLog = Log & { readonly output: Omit<LogOutput, 'write' | 'onResumed'> }
 
 export interface LogOptions {
   readonly level: 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
@@ -23,26 +21,22 @@ export interface LogOptions {
   readonly syslog?: string
 }
 
-/** Characters of log lines to keep while they cannot be written. */
-const MAX_UNWRITTEN = 1_048_576
-
-/**
- * JSON lines (or pretty ones) without a worker thread. Control characters in values are escaped by JSON itself; the pretty
- * form escapes them too, so one event stays one line. Throws when the file cannot be written.
- */
+/** JSON lines, or pretty ones; one event is one line, and nothing in it steers a terminal. Throws when the file cannot be opened. */
 export function createLog(options: LogOptions): ProcessLog {
-  if (options.syslog !== undefined)
-    return Object.assign(pino(settings(options), openSyslog(options.syslog)), { reopen: () => {} })
-  const file = pino.destination({ dest: options.destination ?? 2, sync: true, mkdir: true, maxLength: MAX_UNWRITTEN })
-  // A full disk must not end calls. What could not be written is kept, up to the limit, and written with a later line.
-  file.on('error', () => {})
-  const reopen = () => {
-    if (typeof options.destination === 'string') file.reopen()
+  const output =
+    options.syslog === undefined ? new DescriptorOutput(options.destination ?? 2) : new SyslogOutput(options.syslog)
+  const format = options.pretty ? prettyLines(typeof options.destination === 'string') : (line: string) => line
+  const stream = {
+    /** So that pino sets the next before each line. */
+    [Symbol.for('pino.metadata')]: true,
+    lastLevel: 30,
+    write(line: string): void {
+      output.write(visible(format(line)), stream.lastLevel)
+    },
   }
-  const stream = options.pretty
-    ? pretty({ destination: file, translateTime: 'SYS:HH:MM:ss', singleLine: true, ignore: 'pid,hostname' })
-    : file
-  return Object.assign(pino(settings(options), stream), { reopen })
+  const log = Object.assign(pino(settings(options), stream), { output })
+  output.onResumed = (lines) => log.warn({ lines }, 'log lines were dropped: they were not taken fast enough')
+  return log
 }
 
 function settings({ level }: LogOptions): pino.LoggerOptions {
@@ -57,3 +51,27 @@ function settings({ level }: LogOptions): pino.LoggerOptions {
 }
 
 const SECRET_FIELDS = ['password', 'secret', 'credential', 'token', 'key']
+
+/** Only the frames of a stack have lines of their own. */
+function prettyLines(isForFile: boolean): (line: string) => string {
+  const prettify = prettyFactory({
+    translateTime: 'SYS:HH:MM:ss',
+    singleLine: true,
+    ignore: 'pid,hostname',
+    // Its own form of an error has the line feeds of the error's message.
+    errorLikeObjectKeys: [],
+    messageFormat: (log, key) => JSON.stringify(String(log[key])).slice(1, -1).replaceAll('\\"', '"'),
+    ...(isForFile ? { colorize: false } : {}),
+  })
+  return (line) =>
+    prettify(line).replace(/"stack":"(?:[^"\\]|\\.)*"/g, (stack) => stack.replaceAll('\\n    at ', '\n    at '))
+}
+
+/** JSON has escaped C0; what is left that a terminal obeys or nobody sees (C1, bidi controls, line separators …) is escaped like it. */
+function visible(line: string): string {
+  return line.replace(INVISIBLE, (characters) =>
+    characters.replace(/[\s\S]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  )
+}
+
+const INVISIBLE = /[\x7f-\x9f\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu

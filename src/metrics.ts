@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { ProcessLog } from './log.ts'
 import type { NetCounters, Traffic } from './net/counters.ts'
 import type { SocketErrors } from './net/socket-errors.ts'
 import type { Hub } from './signaling/hub.ts'
@@ -17,10 +18,19 @@ export class Metrics {
   #running: RunningTurn | null = null
   #hub: Hub | null = null
   #errors: SocketErrors | null = null
+  #log: ProcessLog | null = null
   #isScraped = false
 
   constructor() {
     this.#gauge('webrtc_stack_info', 'Version of the program', () => [[{ version: __VERSION__ }, 1]])
+    this.#counter(
+      'webrtc_stack_log_lines_dropped_total',
+      'Log lines that were dropped, by who was too slow for them',
+      () => [
+        [{ reason: 'output' }, this.#log?.output.dropped ?? 0],
+        [{ reason: 'main_thread' }, this.#running?.workers?.droppedLines.total ?? 0],
+      ],
+    )
     this.#rooms()
     this.#turn()
     this.#network()
@@ -28,10 +38,11 @@ export class Metrics {
   }
 
   /** The parts to read, once they run. */
-  watch(turn: RunningTurn | null, hub: Hub | null, errors: SocketErrors): void {
+  watch(turn: RunningTurn | null, hub: Hub | null, errors: SocketErrors, log: ProcessLog): void {
     this.#running = turn
     this.#hub = hub
     this.#errors = errors
+    this.#log = log
   }
 
   async text(): Promise<{ contentType: string; body: string }> {

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import type { LoadedConfig } from './config/load.ts'
-import type { Log } from './log.ts'
+import type { ProcessLog } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { SocketErrors } from './net/socket-errors.ts'
 import { turnAddresses } from './start/addresses.ts'
@@ -28,7 +28,7 @@ export interface RunningServer {
 }
 
 /** Builds the three servers from one configuration and starts them; when one cannot start, the others are closed again. */
-export async function startServer(loaded: LoadedConfig, { log }: { readonly log: Log }): Promise<RunningServer> {
+export async function startServer(loaded: LoadedConfig, { log }: { readonly log: ProcessLog }): Promise<RunningServer> {
   const { config } = loaded
   const stops: (() => Promise<void>)[] = []
   const close = async (): Promise<void> => {
@@ -64,7 +64,7 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
       : null
     if (ownMetrics !== null) stops.push(() => ownMetrics.close())
 
-    metrics.watch(turn, web?.hub ?? null, errors)
+    metrics.watch(turn, web?.hub ?? null, errors, log)
     const servicePorts = [
       web?.http,
       web?.https,

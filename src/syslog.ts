@@ -1,4 +1,8 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { performance } from 'node:perf_hooks'
+import type { Writable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type LogOutput, MAX_WAITING } from './log-output.ts'
 
 /** Facilities of syslog(3) by the names that `syslog-facility` takes. */
 const FACILITIES: Readonly<Record<string, number>> = {
@@ -16,44 +20,83 @@ const FACILITIES: Readonly<Record<string, number>> = {
   LOG_USER: 1,
 }
 
-/** Lines for the system log, with the level of each. */
-export interface Syslog {
-  write(line: string): void
-  /** Set by pino before each line: its own number for the level. */
-  lastLevel: number
-}
+/** rsyslog's limit for a message. logger(1) would make several of a longer line, and take what a stranger wrote for a priority. */
+const MAX_LINE_BYTES = 8192
+const RESTART_MS = 10_000
+const POLL_MS = 2
+
+type Logger = ChildProcessByStdio<Writable, null, null>
 
 /**
- * The system log through logger(1), because Node has no Unix datagram sockets. Lines are lost, not waited for, when the
- * system log is away: a full disk of the log host must not stop calls.
+ * The system log through logger(1), because Node has no Unix datagram sockets. Lines are dropped, not waited for, when the
+ * system log is away: a full disk of the log host must not stop calls. A logger that has ended is started again.
  */
-export function openSyslog(facility: string, moreArguments: readonly string[] = []): Syslog & { close(): void } {
-  const code = FACILITIES[facility] ?? FACILITIES['LOG_DAEMON']!
-  const logger = spawn('logger', ['--prio-prefix', '--tag', 'webrtc-stack', ...moreArguments], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-  })
-  let isUsable = true
-  const giveUp = () => {
-    isUsable = false
+export class SyslogOutput implements LogOutput {
+  dropped = 0
+  onResumed: (dropped: number) => void = () => {}
+  readonly hangs = false
+  readonly #facility: number
+  readonly #words: readonly string[]
+  #logger: Logger | null = null
+  #startedAt = Number.NEGATIVE_INFINITY
+  #told = 0
+
+  constructor(facility: string, moreArguments: readonly string[] = []) {
+    this.#facility = FACILITIES[facility] ?? FACILITIES['LOG_DAEMON']!
+    const size = String(MAX_LINE_BYTES)
+    this.#words = ['--prio-prefix', '--tag', 'webrtc-stack', '--size', size, ...moreArguments]
+    this.#start()
   }
-  logger.on('error', giveUp)
-  logger.on('exit', giveUp)
-  logger.stdin.on('error', giveUp)
-  logger.unref()
-  return Object.assign(
-    {
-      lastLevel: 30,
-      write(line: string): void {
-        if (isUsable && logger.stdin.writableLength < MAX_WAITING)
-          logger.stdin.write(`<${code * 8 + severity(this.lastLevel)}>${line}`)
-      },
-      close: () => logger.stdin.end(),
-    },
-    { [Symbol.for('pino.metadata')]: true },
-  )
+
+  write(line: string, level: number): void {
+    if (this.#logger === null && performance.now() - this.#startedAt >= RESTART_MS) this.#start()
+    const logger = this.#logger
+    if (logger === null || logger.stdin.writableLength > MAX_WAITING) {
+      this.dropped++
+      return
+    }
+    logger.stdin.write(`<${this.#facility * 8 + severity(level)}>${shortened(line)}`)
+    const more = this.dropped - this.#told
+    if (more === 0) return
+    this.#told = this.dropped
+    this.onResumed(more)
+  }
+
+  async written(patienceMs: number): Promise<void> {
+    const end = performance.now() + patienceMs
+    while ((this.#logger?.stdin.writableLength ?? 0) > 0 && performance.now() < end) await pause(POLL_MS)
+  }
+
+  reopen(): void {}
+
+  /** Ends the logger once it has read everything. */
+  close(): void {
+    this.#logger?.stdin.end()
+  }
+
+  #start(): void {
+    this.#startedAt = performance.now()
+    const logger = spawn('logger', this.#words, { stdio: ['pipe', 'ignore', 'ignore'] })
+    const giveUp = () => {
+      if (this.#logger === logger) this.#logger = null
+    }
+    logger.on('error', giveUp)
+    logger.on('exit', giveUp)
+    logger.stdin.on('error', giveUp)
+    logger.unref()
+    // A net.Socket in truth, which keeps an ended server alive while nobody reads it.
+    if ('unref' in logger.stdin) (logger.stdin as { unref(): void }).unref()
+    this.#logger = logger
+  }
 }
 
-const MAX_WAITING = 1 << 20
+/** With a line feed at its end, as it has come. */
+function shortened(line: string): string {
+  if (Buffer.byteLength(line) <= MAX_LINE_BYTES) return line
+  return `${Buffer.from(line)
+    .subarray(0, MAX_LINE_BYTES - 4)
+    .toString()}…\n`
+}
 
 // RFC 5424 §6.2.1, from pino's 10 (trace) to 60 (fatal).
 function severity(level: number): number {

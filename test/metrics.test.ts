@@ -12,7 +12,7 @@ test('datagrams that the system would not take are shown, to clients and to peer
   const metrics = new Metrics()
   // All that is read here.
   const running = { readings: () => readings, socketErrors: [], workers: null } as unknown as RunningTurn
-  metrics.watch(running, null, new SocketErrors(silentLog, () => 0))
+  metrics.watch(running, null, new SocketErrors(silentLog, () => 0), silentLog)
   const { body } = await metrics.text()
   expect(body).toContain('\nwebrtc_stack_client_overflow_packets_total{transport="udp"} 3\n')
   expect(body).toMatch(/^webrtc_stack_relay_overflow_packets_total(\{\})? 4$/m)

@@ -1,4 +1,4 @@
-import type { Log } from '../log.ts'
+import type { ProcessLog } from '../log.ts'
 import { ExitCode } from './exit-code.ts'
 
 /** What is running; reload and drain are asked for by signals. */
@@ -12,7 +12,7 @@ export interface Running {
 export interface ProcessEvents {
   on(event: string, listener: (cause: unknown) => void): unknown
   off(event: string, listener: (cause: unknown) => void): unknown
-  exit(code: number): void
+  exit(code?: number | string | null): void
 }
 
 const CLOSE_MS = 10_000
@@ -23,7 +23,7 @@ const CLOSE_AFTER_BUG_MS = 1000
  * at once. A bug is logged, and ends the process too once what runs had a second to close: nobody knows what it broke.
  */
 export function untilStopped(
-  log: Pick<Log, 'info' | 'warn' | 'error' | 'fatal'>,
+  log: Pick<ProcessLog, 'info' | 'warn' | 'error' | 'fatal' | 'output'>,
   start: () => Promise<Running>,
   machine: ProcessEvents = process,
 ): Promise<number> {
@@ -56,7 +56,7 @@ export function untilStopped(
       log.fatal({ err }, 'this is a bug in webrtc-stack; ending')
       if (isStopping) return
       isStopping = true
-      const end = () => machine.exit(ExitCode.BUG)
+      const end = () => log.output.written(CLOSE_AFTER_BUG_MS).then(() => machine.exit(ExitCode.BUG))
       close(CLOSE_AFTER_BUG_MS).then(end, end)
     }
     const reload = () => {

@@ -6,14 +6,15 @@ import type { Config } from '../config/options.ts'
 import { createLog, type Log, type LogOptions, type ProcessLog } from '../log.ts'
 import { ListenError } from '../net/listen-error.ts'
 import { ExitCode } from './exit-code.ts'
-import { untilStopped } from './lifecycle.ts'
-import type { Terminal } from './terminal.ts'
+import { type ProcessEvents, untilStopped } from './lifecycle.ts'
+import { processTerminal, type Terminal } from './terminal.ts'
 
 /** Starts everything and returns when a signal has ended it. */
 export async function serve(flags: Flags, remarks: readonly string[], terminal: Terminal): Promise<number> {
   const loaded = await loadConfig(flags)
   const { config } = loaded
   const log = openLog(config)
+  const machine = processEvents(log)
   for (const remark of remarks) log.warn({}, remark)
   for (const { where, message, inSummary } of loaded.warnings)
     if (!inSummary || config['no-stdout-log']) log.warn(where === null ? {} : { where }, message)
@@ -21,25 +22,50 @@ export async function serve(flags: Flags, remarks: readonly string[], terminal: 
   // Loaded late, so that help and complaints about the configuration come at once.
   const { startServer } = await import('../server.ts')
   try {
-    return await untilStopped(log, async () => {
-      const server = await startServer(loaded, { log })
-      if (!config['no-stdout-log']) terminal.out(server.summary)
-      if (config.pidfile !== null) writePid(config.pidfile, log)
-      return {
-        close: () => server.close(),
-        drain: () => server.drain(),
-        reload: async () => {
-          log.reopen()
-          await server.reload()
-        },
-      }
-    })
+    return await untilStopped(
+      log,
+      async () => {
+        const server = await startServer(loaded, { log })
+        // On a terminal, what the log has said of the start stands above the summary.
+        await log.output.written(BEFORE_SUMMARY_MS)
+        if (!config['no-stdout-log']) terminal.out(server.summary)
+        if (config.pidfile !== null) writePid(config.pidfile, log)
+        return {
+          close: () => server.close(),
+          drain: () => server.drain(),
+          reload: async () => {
+            log.output.reopen()
+            await server.reload()
+          },
+        }
+      },
+      machine,
+    )
   } catch (error) {
     if (!(error instanceof ListenError)) throw error
     terminal.err(`webrtc-stack: ${error.message}; ${error.fix}`)
     return ExitCode.FAILED
   } finally {
     if (config.pidfile !== null) rmSync(config.pidfile, { force: true })
+    await log.output.written(LAST_WORDS_MS)
+    // Standard output may not be read any more; that keeps no server alive that has ended.
+    if (terminal === processTerminal) setTimeout(() => machine.exit(process.exitCode), LAST_WORDS_MS).unref()
+  }
+}
+
+const BEFORE_SUMMARY_MS = 100
+/** For the last lines of the log, and then for what was printed, to be taken. */
+const LAST_WORDS_MS = 1000
+
+/** This process; whose exit() would wait for a write to a disk that hangs. */
+function processEvents(log: ProcessLog): ProcessEvents {
+  return {
+    on: (event, listener) => process.on(event, listener),
+    off: (event, listener) => process.off(event, listener),
+    exit: (code) => {
+      if (log.output.hangs) process.kill(process.pid, 'SIGKILL')
+      process.exit(code)
+    },
   }
 }
 
@@ -47,7 +73,7 @@ export async function serve(flags: Flags, remarks: readonly string[], terminal: 
 export function logOptions(config: Config, isTerminal: boolean): LogOptions {
   const level = config.Verbose && config['log-min-level'] === 'info' ? 'debug' : config['log-min-level']
   const file = config['log-file']
-  const destination = file === 'stdout' || file === '-' ? 1 : file
+  const destination = file === null ? null : (STANDARD_OUTPUTS.get(file) ?? file)
   const readByPeople = config.dev || (isTerminal && destination === null)
   return {
     level: level === 'warning' ? 'warn' : level,
@@ -56,6 +82,18 @@ export function logOptions(config: Config, isTerminal: boolean): LogOptions {
     ...(config.syslog ? { syslog: config['syslog-facility'] } : {}),
   }
 }
+
+/** Names of what is open already, which cannot always be opened by its name: under systemd it is a socket. */
+const STANDARD_OUTPUTS: ReadonlyMap<string, number> = new Map([
+  ['stdout', 1],
+  ['-', 1],
+  ['/dev/stdout', 1],
+  ['/dev/fd/1', 1],
+  ['/proc/self/fd/1', 1],
+  ['/dev/stderr', 2],
+  ['/dev/fd/2', 2],
+  ['/proc/self/fd/2', 2],
+])
 
 function openLog(config: Config): ProcessLog {
   try {

@@ -15,6 +15,6 @@ export const processTerminal: Terminal = {
 }
 
 /** Output that nobody takes any more (`| head -1`, a full disk) is no reason to end a server. */
-export function tolerateLostOutput(output: NodeJS.EventEmitter = process.stdout): void {
-  output.on('error', () => {})
+export function tolerateLostOutput(outputs: readonly NodeJS.EventEmitter[] = [process.stdout, process.stderr]): void {
+  for (const output of outputs) output.on('error', () => {})
 }

@@ -39,7 +39,7 @@ const { control, wakeUp, thread, plan, bufferSize } = data
 const clock = () => performance.now()
 const random = randomBlocks()
 const tell = (message: FromWorker) => control.postMessage(message)
-const logged = new WorkerLog(data.logLevel, new LineQueue(data.lines))
+const logged = new WorkerLog(data.logLevel, new LineQueue(data.lines), () => tell({ kind: 'lines' }))
 const { log } = logged
 
 const quota = new Quota(plan.quota, thread)
@@ -190,7 +190,7 @@ function announced(token: string): void {
 
 function flushLog(): void {
   flushedAt = clock()
-  logged.flush(() => tell({ kind: 'lines' }))
+  logged.flush()
 }
 
 function show(): void {

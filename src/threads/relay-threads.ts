@@ -75,6 +75,8 @@ const PLACES = 65_536
  */
 export class RelayWorkers {
   readonly deaths = { total: 0 }
+  /** Of the threads' logs, for which this thread came too late. */
+  readonly droppedLines = { total: 0 }
   readonly #options: RelayWorkersOptions
   readonly #listeners: ReuseListeners
   readonly #streams: StreamListeners
@@ -280,7 +282,7 @@ export class RelayWorkers {
   }
 
   #writeLines({ lines, thread }: Member): void {
-    writeLines(lines, this.#options.log, thread)
+    this.droppedLines.total += writeLines(lines, this.#options.log, thread)
   }
 
   #passOn(from: Member, message: PortMessage): void {

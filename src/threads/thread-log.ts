@@ -11,10 +11,12 @@ type Level = (typeof LEVELS)[number]
 export class WorkerLog {
   readonly log: Log
   readonly #queue: LineQueue
-  /** For which the queue has no room yet. */
-  readonly #held: string[] = []
+  readonly #wake: () => void
+  /** What had been taken from the queue when the other thread was woken last. */
+  #takenAtWake = -1
 
-  constructor(least: string, queue: LineQueue) {
+  /** `wake` tells the main thread that there are lines to write. */
+  constructor(least: string, queue: LineQueue, wake: () => void) {
     const from = LEVELS.indexOf(least as Level)
     const isEnabled = (level: Level) => from >= 0 && LEVELS.indexOf(level) >= from
     const line = (level: Level) => (fields: object, message: string) => {
@@ -24,24 +26,31 @@ export class WorkerLog {
     // Only what the drivers call; the type has pino's many overloads.
     this.log = { ...made, isLevelEnabled: (level: string) => isEnabled(level as Level) } as unknown as Log
     this.#queue = queue
+    this.#wake = wake
   }
 
-  /** Calls `wake` when there are lines to write. */
-  flush(wake: () => void): void {
-    while (this.#held.length > 0 && this.#queue.add(this.#held[0]!)) this.#held.shift()
-    if (!this.#queue.isEmpty) wake()
+  /** What was logged so far is written soon. */
+  flush(): void {
+    const { taken, isEmpty } = this.#queue
+    // Woken before, and not there yet.
+    if (isEmpty || taken === this.#takenAtWake) return
+    this.#takenAtWake = taken
+    this.#wake()
   }
 
   #add(line: string): void {
-    if (this.#held.length > 0 || !this.#queue.add(line)) this.#held.push(line)
+    if (!this.#queue.add(line) || this.#queue.isHalfFull) this.flush()
   }
 }
 
-/** Writes what a worker has logged since the last time. */
-export function writeLines(queue: LineQueue, log: Log, thread: number): void {
+/** Writes what a worker has logged since the last time, and returns how many lines there was no room for. */
+export function writeLines(queue: LineQueue, log: Log, thread: number): number {
   for (const line of queue.take()) {
     // As WorkerLog has put it together.
     const { level, fields, message } = JSON.parse(line) as { level: Level; fields: object; message: string }
     log[level]({ ...fields, thread }, message)
   }
+  const lines = queue.takeDropped()
+  if (lines > 0) log.warn({ lines, thread }, 'log lines were dropped: the main thread did not take them')
+  return lines
 }

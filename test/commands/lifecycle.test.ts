@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { type Running, untilStopped } from '../../src/commands/lifecycle.ts'
 
 function world(running: Partial<Running> = {}) {
-  const log = { info: vi.fn(), warn: vi.fn(), error: vi.fn(), fatal: vi.fn() }
+  const log = { info: vi.fn(), warn: vi.fn(), error: vi.fn(), fatal: vi.fn(), output: { written: async () => {} } }
   const events = new EventEmitter()
   const exit = vi.fn<(code: number) => void>()
   const machine = Object.assign(events, { exit })
@@ -84,7 +84,7 @@ describe('SEC-58 a bug', () => {
 
 test('a start that fails is the failure of the whole, and leaves no handlers', async () => {
   const machine = Object.assign(new EventEmitter(), { exit: vi.fn() })
-  const log = { info: vi.fn(), warn: vi.fn(), error: vi.fn(), fatal: vi.fn() }
+  const log = { info: vi.fn(), warn: vi.fn(), error: vi.fn(), fatal: vi.fn(), output: { written: async () => {} } }
   await expect(untilStopped(log as never, () => Promise.reject(new Error('port taken')), machine)).rejects.toThrow(
     'port taken',
   )

@@ -546,6 +546,6 @@ describe('SEC-48 logs and errors', () => {
     const { status, body } = await raw(service.url, { path: '/' })
     expect(status).toBe(500)
     expect(body).not.toMatch(/secret|Error:|\.ts|node_modules/)
-    expect(readFileSync(file, 'utf8')).toContain('a secret detail')
+    await until(() => readFileSync(file, 'utf8').includes('a secret detail'))
   })
 })

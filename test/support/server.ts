@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, inject, onTestFinished, vi } from 'vitest'
 import { readFlags } from '../../src/config/flags.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { createLog } from '../../src/log.ts'
+import { createLog, type ProcessLog } from '../../src/log.ts'
 import type { NetCounters } from '../../src/net/counters.ts'
 import { type RunningServer, startServer } from '../../src/server.ts'
 import type { TurnReadings } from '../../src/threads/shared-counters.ts'
@@ -69,7 +69,7 @@ export async function startTestServer(options: TestOptions = {}): Promise<TestSe
   })
   const logFile = join(folder, 'log')
   const log = createLog({ level: 'debug', pretty: false, destination: logFile })
-  const server = new TestServer(await startServer(loaded, { log }), folder, logFile)
+  const server = new TestServer(await startServer(loaded, { log }), folder, { log, file: logFile })
   if (udpIo !== null) expect(server.udpIo, 'how packets are moved').toBe(udpIo)
   return server
 }
@@ -91,12 +91,12 @@ export function commandLine(options: TestOptions = {}): string[] {
 export class TestServer {
   readonly running: RunningServer
   readonly #folder: string
-  readonly #logFile: string
+  readonly #logged: { readonly log: ProcessLog; readonly file: string }
 
-  constructor(running: RunningServer, folder: string, logFile: string) {
+  constructor(running: RunningServer, folder: string, logged: { readonly log: ProcessLog; readonly file: string }) {
     this.running = running
     this.#folder = folder
-    this.#logFile = logFile
+    this.#logged = logged
   }
 
   get turn() {
@@ -150,7 +150,7 @@ export class TestServer {
   /** Everything that all threads have logged so far. */
   async log(): Promise<Line[]> {
     await this.readings()
-    return linesOf(this.#logText())
+    return linesOf(await this.#logText())
   }
 
   /** Waits until each client has given its allocation back, and each relay socket is closed. */
@@ -169,15 +169,17 @@ export class TestServer {
   /** Stops the server, which must have had nothing to complain about and kept its secrets. */
   async close(): Promise<void> {
     await this.running.close()
-    const text = this.#logText()
+    const text = await this.#logText()
     const complaints = linesOf(text).filter(({ level }) => level === 'error' || level === 'fatal')
     rmSync(this.#folder, { recursive: true })
     expect(complaints).toEqual([])
     for (const secret of [testSecret, testUser.password]) expect(text).not.toContain(secret)
   }
 
-  #logText(): string {
-    return readFileSync(this.#logFile, 'utf8')
+  async #logText(): Promise<string> {
+    const { log, file } = this.#logged
+    await log.output.written(5000)
+    return readFileSync(file, 'utf8')
   }
 }
 

@@ -40,25 +40,29 @@ test('lines come out as they went in, in the same order', () => {
   )
 })
 
-test('what there is no room for waits, and nothing overtakes it', () => {
+test('what there is no room for is dropped, counted and said; the main thread is woken in time and once', () => {
   const queue = new LineQueue()
-  const worker = new WorkerLog('info', queue)
-  const { log, lines } = recording()
   let wakes = 0
+  const worker = new WorkerLog('info', queue, () => wakes++)
+  const { log, lines } = recording()
   const text = 'x'.repeat(100_000)
   for (let i = 0; i < 20; i++) worker.log.info({ i, text }, 'much to say')
+  // Half full, before any flush.
+  expect(wakes).toBe(1)
+  worker.flush()
+  expect(wakes).toBe(1)
+  expect(writeLines(queue, log, 3)).toBe(15)
+  expect(lines).toEqual([
+    ...Array.from({ length: 5 }, (_, i) => ['info', { i, text, thread: 3 }, 'much to say']),
+    ['warn', { lines: 15, thread: 3 }, expect.stringContaining('log lines were dropped')],
+  ])
   worker.log.warn({}, 'the last')
-  while (lines.length < 21) {
-    worker.flush(() => wakes++)
-    writeLines(queue, log, 3)
-  }
-  expect(lines.slice(0, 20)).toEqual(
-    Array.from({ length: 20 }, (_, i) => ['info', { i, text, thread: 3 }, 'much to say']),
-  )
-  expect(lines[20]).toEqual(['warn', { thread: 3 }, 'the last'])
-  expect(wakes).toBeGreaterThan(1)
-  worker.flush(() => wakes++)
-  expect(queue.isEmpty).toBe(true)
+  worker.flush()
+  expect(wakes).toBe(2)
+  expect(writeLines(queue, log, 3)).toBe(0)
+  expect(lines.at(-1)).toEqual(['warn', { thread: 3 }, 'the last'])
+  worker.flush()
+  expect(wakes).toBe(2)
 })
 
 test.each([
@@ -67,7 +71,7 @@ test.each([
   ['silent', []],
 ])('of a worker that logs from %s on, %j are written', (least, levels) => {
   const queue = new LineQueue()
-  const { log: made } = new WorkerLog(least, queue)
+  const { log: made } = new WorkerLog(least, queue, () => {})
   const all = ['debug', 'info', 'warn', 'error'] as const
   for (const level of all) made[level]({ text: `\n\t"${level}"` }, 'said')
   expect(all.filter((level) => made.isLevelEnabled(level))).toEqual(levels)
@@ -79,7 +83,7 @@ test.each([
 test('SEC-32 the longest text that a request can bring is a line like others', () => {
   const queue = new LineQueue()
   const username = Buffer.from(randomBytes(65_536).map((byte) => byte & 0x1f)).toString()
-  new WorkerLog('info', queue).log.info({ username }, 'request refused')
+  new WorkerLog('info', queue, () => {}).log.info({ username }, 'request refused')
   const { log, lines } = recording()
   writeLines(queue, log, 0)
   expect(lines).toEqual([['info', { username, thread: 0 }, 'request refused']])
