@@ -216,6 +216,23 @@ export const peerRange: ValueType<string> = {
   show: (value) => value,
 }
 
+/** The prefix of a NAT64, of one of the lengths that RFC 6052 §2.2 knows. */
+export const nat64Prefix: ValueType<string> = {
+  placeholder: 'PREFIX/LENGTH',
+  commaSeparated: true,
+  parse(value) {
+    const [prefix = '', length = ''] = value.split('/')
+    const isPrefix = isIP(prefix) === 6 && ipaddr.isValidCIDR(value) && !ipaddr.IPv6.parse(prefix).isIPv4MappedAddress()
+    if (!isPrefix || !['32', '40', '48', '56', '64', '96'].includes(length))
+      throw new BadValue(
+        `"${clip(value)}" is not the prefix of a NAT64`,
+        'write 2001:db8:64::/96; its length is 32, 40, 48, 56, 64 or 96 (RFC 6052)',
+      )
+    return value
+  },
+  show: (value) => value,
+}
+
 /** An address or a CIDR range. */
 export const network: ValueType<string> = {
   placeholder: 'IP|CIDR',

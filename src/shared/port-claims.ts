@@ -54,6 +54,13 @@ export class PortClaims {
     }
   }
 
+  /** Whether somebody uses it. */
+  isInUse(port: number): boolean {
+    if (port < this.#range.minPort || port > this.#range.maxPort) return false
+    const found = Atomics.load(this.#holders, port - this.#base)
+    return found !== NOBODY && (found & ~HOLDER) === IN_USE
+  }
+
   /** Ends a reservation of ours: the port is free. False when somebody has come for it, or it never was. */
   unreserve(port: number): boolean {
     return this.#free(port, this.#self | RESERVED)

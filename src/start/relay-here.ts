@@ -31,7 +31,7 @@ export function relayHere(plan: TurnPlan, options: NetOptions, dtls: Dtls | null
       return driver.addresses
     },
     start: () => driver.start(),
-    setPeerPolicy: (peers) => driver.turn.apply({ peerPolicy: peerPolicy(peers) }),
+    setPeerPolicy: (peers) => driver.turn.apply({ peerPolicy: peerPolicy(peers, shares.relayPorts) }),
     reload: (tls, identity) => {
       if (tls !== null) driver.reload(tls)
       if (identity !== null) dtls?.reload(identity)

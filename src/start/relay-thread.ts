@@ -138,7 +138,7 @@ function obey(message: ToWorker): void {
       announced(message.token)
       break
     case 'peers':
-      loop.turn.apply({ peerPolicy: peerPolicy(message.peers as PeerPlan) })
+      loop.turn.apply({ peerPolicy: peerPolicy(message.peers as PeerPlan, relayPorts) })
       break
     case 'dtls':
       dtls?.reload(message.identity as DtlsIdentity)

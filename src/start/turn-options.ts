@@ -5,7 +5,8 @@ import { Authenticator } from '../turn/auth/auth.ts'
 import { Nonces } from '../turn/auth/nonce.ts'
 import { StaticUsers } from '../turn/auth/user-store.ts'
 import { ChallengeLimit, type SharedBudgets } from '../turn/limits/challenge-limit.ts'
-import type { TurnOptions } from '../turn/options.ts'
+import type { Nat64Prefix } from '../turn/nat64.ts'
+import type { PortSource, TurnOptions } from '../turn/options.ts'
 import { PeerPolicy, type PeerRange, parsePeerRange } from '../turn/peer-policy.ts'
 import { ExternalIp } from '../turn/relay-addresses/external-ip.ts'
 import type { PeerPlan, TurnPlan } from './plan/turn-plan.ts'
@@ -31,7 +32,7 @@ export function turnOptions(
     relayAddresses,
     relayWhereReached: plan.relayWhereReached,
     externalIp: new ExternalIp(externalIp, relayAddresses),
-    peerPolicy: peerPolicy(plan.peers),
+    peerPolicy: peerPolicy(plan.peers, shares.relayPorts),
   }
 }
 
@@ -40,7 +41,8 @@ function shared(memory: SharedArrayBuffer): SharedBudgets {
   return { memory, clockOffsetMs: performance.timeOrigin }
 }
 
-export function peerPolicy(plan: PeerPlan): PeerPolicy {
+/** `relayPorts` knows which of our relay addresses have an allocation. */
+export function peerPolicy(plan: PeerPlan, relayPorts: Pick<PortSource, 'isInUse'>): PeerPolicy {
   return new PeerPolicy({
     allowed: plan.allowed.flatMap(ranges),
     denied: plan.denied.flatMap(ranges),
@@ -49,6 +51,9 @@ export function peerPolicy(plan: PeerPlan): PeerPolicy {
     ownPorts: plan.ownPorts,
     services: [],
     relayAddresses: plan.relayAddresses.map(addressOf),
+    isRelayed: (local) => relayPorts.isInUse(local),
+    externalAddresses: plan.externalAddresses.map(addressOf),
+    nat64: plan.nat64.map(nat64Prefix),
     minPort: plan.minPort,
     maxPort: plan.maxPort,
   })
@@ -71,6 +76,11 @@ function addressOf(host: string): Address {
   const address = Address.parse(host)
   if (address === null) throw new Error(`not a numeric address: ${host}`)
   return address
+}
+
+function nat64Prefix(text: string): Nat64Prefix {
+  const [prefix, bits] = text.split('/')
+  return { prefix: addressOf(prefix!), bits: Number(bits) }
 }
 
 function ranges(text: string): readonly PeerRange[] {

@@ -54,6 +54,10 @@ export class SharedRelayPorts implements PortSource {
     return this.#own.thread
   }
 
+  isInUse(local: Address): boolean {
+    return this.#own.isInUse(local)
+  }
+
   take(ip: Address, even: boolean, now: number): number | null {
     return this.#own.take(ip, even, now)
   }

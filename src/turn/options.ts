@@ -10,7 +10,16 @@ import type { RelayPorts } from './relay-addresses/relay-ports.ts'
 /** What the core asks of relay ports: its own, or its share of what several threads have together. */
 export type PortSource = Pick<
   RelayPorts,
-  'thread' | 'take' | 'takePair' | 'takeReserved' | 'takeOver' | 'cancelReservation' | 'sweep' | 'free' | 'skip'
+  | 'thread'
+  | 'isInUse'
+  | 'take'
+  | 'takePair'
+  | 'takeReserved'
+  | 'takeOver'
+  | 'cancelReservation'
+  | 'sweep'
+  | 'free'
+  | 'skip'
 >
 
 /** Everything that a TurnServer is told when it is made; resolved values, nothing left to default. */

@@ -1,8 +1,11 @@
 import { Address } from '../stun/address.ts'
+import { type Nat64Prefix, translatedIpv4 } from './nat64.ts'
 
 /** A range of peer addresses and how the operator wrote it. */
 export interface PeerRange {
   readonly text: string
+  /** It is one ip and no more. */
+  readonly isOneIp: boolean
   holds(ip: Address): boolean
   /** Whether ::ffff:a.b.c.d is in it, the IPv4 address given as a number: only ranges in IPv6 notation speak of that form. */
   holdsMapped(ipv4: number): boolean
@@ -13,14 +16,23 @@ export interface PeerRules {
   readonly allowed: readonly PeerRange[]
   readonly denied: readonly PeerRange[]
   readonly allowLoopback: boolean
-  /** Every ip of this machine, and those it has outside (`external-ip`). */
+  /**
+   * Every ip of this machine: what we send there arrives over loopback, behind any firewall outside. Nobody there is a peer
+   * but our own relays, unless `allowed` names the very ip.
+   */
   readonly ownAddresses: readonly Address[]
   /** Ports of our listeners: refused on every ip of ours. */
   readonly ownPorts: readonly number[]
   /** Redis and the databases: the whole host is refused, or the port alone when it is on an ip of ours. */
   readonly services: readonly Address[]
-  /** Where our relays are, as bound and as advertised: two clients of one server must reach each other. */
+  /** Where our relays are bound: two clients of one server must reach each other. */
   readonly relayAddresses: readonly Address[]
+  /** Whether there is an allocation whose relay is bound to this. */
+  isRelayed(local: Address): boolean
+  /** What stands for a relay address of ours outside (`external-ip`); what is behind it is looked at on its own. */
+  readonly externalAddresses: readonly Address[]
+  /** Under which a translator of this network makes IPv6 addresses of IPv4 ones (`nat64-prefix`). */
+  readonly nat64: readonly Nat64Prefix[]
   readonly minPort: number
   readonly maxPort: number
 }
@@ -61,7 +73,7 @@ export class PeerPolicy {
   // An IPv6 address that carries IPv4 ones ends up there somewhere on its way, so all of them must pass.
   #refusalOfEveryForm(peer: Address, withPort: boolean): string | null {
     if (peer.family === 6) {
-      for (const word of embeddedIpv4(peer)) {
+      for (const word of embeddedIpv4(peer, this.#rules.nat64)) {
         const refusal = this.#refusalOfForm(this.#embedded.setIpv4(word, peer.port), withPort)
         if (refusal !== null) return `${peer.host} holds ${refusal}`
       }
@@ -70,25 +82,41 @@ export class PeerPolicy {
   }
 
   #refusalOfForm(peer: Address, withPort: boolean): string | null {
-    const { allowed, denied, allowLoopback, ownAddresses, services, relayAddresses, minPort, maxPort } = this.#rules
+    const { allowed, denied, allowLoopback, services } = this.#rules
     const loopback = LOOPBACK.find((range) => range.holds(peer))
     if (loopback !== undefined && !allowLoopback) return refusedBy(peer, loopback)
     const never = ALWAYS_DENIED.find((range) => range.holds(peer))
     if (never !== undefined) return refusedBy(peer, never)
 
-    const isOwn = loopback !== undefined || ownAddresses.some((ip) => ip.sameIp(peer))
-    const isRelay = loopback === undefined && relayAddresses.some((ip) => ip.sameIp(peer))
+    const isOurs = loopback !== undefined || this.#isOurs(peer)
     if (withPort) {
-      if ((isOwn || isRelay) && this.#ownPorts.has(peer.port)) return `${peer} is a service of this server`
+      if (isOurs && this.#ownPorts.has(peer.port)) return `${peer} is a service of this server`
       if (services.some((service) => service.equals(peer))) return `${peer} is a service of this server`
-      if (isRelay && (peer.port < minPort || peer.port > maxPort)) return `${peer} is ours, but not a relay port`
     }
-    if (isRelay) return null
-    if (!isOwn && services.some((service) => service.sameIp(peer))) return `${peer.host} serves this server`
+    if (isOurs && loopback === undefined) return this.#refusalOfOurs(peer, withPort)
+    if (!isOurs && services.some((service) => service.sameIp(peer))) return `${peer.host} serves this server`
 
     if (allowed.some((range) => range.holds(peer))) return null
     const range = denied.find((range) => range.holds(peer))
     return range === undefined ? null : refusedBy(peer, range)
+  }
+
+  #isOurs(peer: Address): boolean {
+    const { ownAddresses, relayAddresses, externalAddresses } = this.#rules
+    return [ownAddresses, relayAddresses, externalAddresses].some((ours) => ours.some((ip) => ip.sameIp(peer)))
+  }
+
+  #refusalOfOurs(peer: Address, withPort: boolean): string | null {
+    const { allowed, relayAddresses, externalAddresses, minPort, maxPort } = this.#rules
+    // A wide range that happens to hold us does not mean us.
+    if (allowed.some((range) => range.isOneIp && range.holds(peer))) return null
+    const isRelay = relayAddresses.some((ip) => ip.sameIp(peer))
+    const fix = `allowed-peer-ip=${peer.host} would open it`
+    if (!isRelay && !externalAddresses.some((ip) => ip.sameIp(peer)))
+      return `${peer.host} is this machine, and nothing is relayed from there (${fix})`
+    if (!withPort) return null
+    const mayBeRelayed = peer.port >= minPort && peer.port <= maxPort && (!isRelay || this.#rules.isRelayed(peer))
+    return mayBeRelayed ? null : `${peer} is this machine, but no relayed address of ours (${fix})`
   }
 }
 
@@ -109,8 +137,16 @@ export function isTunnelled(ip: Address): boolean {
   return TUNNELS.some((range) => range.holds(ip))
 }
 
-/** Every IPv4 address that an IPv6 one carries, but for IPv4-mapped ones, which Address has turned into IPv4 already. */
-export function embeddedIpv4({ w0, w1, w2, w3 }: Address): readonly number[] {
+/**
+ * Every IPv4 address that an IPv6 one carries, but for IPv4-mapped ones, which Address has turned into IPv4 already. Under one
+ * of the prefixes `nat64` there is no other reading.
+ */
+export function embeddedIpv4(ip: Address, nat64: readonly Nat64Prefix[] = []): readonly number[] {
+  for (const prefix of nat64) {
+    const word = translatedIpv4(ip, prefix)
+    if (word !== null) return [word]
+  }
+  const { w0, w1, w2, w3 } = ip
   const found: number[] = []
   // IPv4-compatible, without :: and ::1 (RFC 4291 §2.5.5.1), and IPv4-translated ::ffff:0:a.b.c.d (RFC 2765).
   if (w0 === 0 && w1 === 0 && ((w2 === 0 && w3 > 1) || w2 === 0xffff0000)) found.push(w3)
@@ -186,6 +222,7 @@ function maskOf(bits: number): number {
 function fromTo(text: string, family: 4 | 6, low: Words, high: Words): PeerRange {
   return {
     text,
+    isOneIp: compare(low, ...high) === 0,
     holds: ({ family: own, w0, w1, w2, w3 }) =>
       own === family && compare(low, w0, w1, w2, w3) <= 0 && compare(high, w0, w1, w2, w3) >= 0,
     holdsMapped: (ipv4) =>
@@ -223,18 +260,25 @@ const ALWAYS_DENIED: readonly PeerRange[] = [
   ...TUNNELS,
 ]
 
-/** `denied-peer-ip=recommended`: private, shared, documentation and translation ranges. */
+/**
+ * `denied-peer-ip=recommended`: private, shared, documentation and translation ranges: what IANA's special-purpose registries
+ * hold (RFC 6890) that is not always denied, but for AS112 and AMT, which anybody may reach.
+ */
 const RECOMMENDED: readonly PeerRange[] = [
   ...named('private', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'),
   ...named('shared', '100.64.0.0/10'),
   ...named('IETF protocol assignments', '192.0.0.0/24', '2001::/23'),
-  ...named('documentation', '192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24', '2001:db8::/32'),
+  ...named('documentation', '192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24'),
+  ...named('documentation', '2001:db8::/32', '3fff::/20'),
   ...named('6to4 relay', '192.88.99.0/24'),
   ...named('benchmarking', '198.18.0.0/15'),
   ...named('NAT64', '64:ff9b::/96', '64:ff9b:1::/48'),
   ...named('discard', '100::/64'),
+  ...named('dummy', '100:0:0:1::/64'),
+  ...named('segment routing', '5f00::/16'),
   {
     text: 'ISATAP',
+    isOneIp: false,
     holds: ({ family, w2 }) => family === 6 && (w2 & 0xfdffffff) === 0x00005efe,
     holdsMapped: () => false,
   },

@@ -66,6 +66,9 @@ export function loopbackTurn(
       ownPorts: [],
       services: [],
       relayAddresses: [],
+      isRelayed: () => true,
+      externalAddresses: [],
+      nat64: [],
       ...PORTS,
     }),
   }

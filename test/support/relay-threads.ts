@@ -34,6 +34,8 @@ export function planFor(quota: QuotaLimits, more: Partial<TurnPlan> = {}): TurnP
     ownAddresses: [],
     ownPorts: [],
     relayAddresses: [RELAY_HOST],
+    externalAddresses: [],
+    nat64: [],
   }
   return {
     settings: { ...defaultSettings, dontFragment: true },

@@ -146,9 +146,13 @@ export class UdpClient {
     socket.on('message', (bytes, from) => this.inbox.push({ bytes, from }))
   }
 
-  static async open(host = '127.0.0.1'): Promise<UdpClient> {
+  static open(host = '127.0.0.1'): Promise<UdpClient> {
+    return UdpClient.at(host, 0)
+  }
+
+  static async at(host: string, port: number): Promise<UdpClient> {
     const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
-    await new Promise<void>((resolve) => socket.bind(0, host, resolve))
+    await new Promise<void>((resolve) => socket.bind(port, host, resolve))
     onTestFinished(() => new Promise<void>((resolve) => socket.close(() => resolve())))
     return new UdpClient(socket)
   }

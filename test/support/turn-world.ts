@@ -75,7 +75,10 @@ export class TurnWorld {
       ownAddresses: relayAddresses,
       ownPorts: [3478, 5349],
       services: [],
-      relayAddresses: [...relayAddresses, ...relayAddresses.map((ip) => externalIp.toPublic(ip.copy()))],
+      relayAddresses,
+      isRelayed: (local) => this.options.relayPorts.isInUse(local),
+      externalAddresses: relayAddresses.map((ip) => externalIp.toPublic(ip.copy())),
+      nat64: [],
       minPort: ports[0],
       maxPort: ports[1],
     }

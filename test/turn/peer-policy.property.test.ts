@@ -14,6 +14,9 @@ const RULES = {
   ownPorts: [3478],
   services: [Address.parse('9.9.9.9', 6379)!],
   relayAddresses: [Address.parse('10.0.0.5')!],
+  isRelayed: ({ port }: Address) => port % 2 === 0,
+  externalAddresses: [],
+  nat64: [],
   minPort: 49_152,
   maxPort: 65_535,
 }

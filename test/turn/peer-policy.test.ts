@@ -27,6 +27,9 @@ function policy(rules: Partial<PeerRules> = {}): PeerPolicy {
     ownPorts: [],
     services: [],
     relayAddresses: [],
+    isRelayed: () => true,
+    externalAddresses: [],
+    nat64: [],
     minPort: 49_152,
     maxPort: 65_535,
     ...rules,
@@ -60,6 +63,7 @@ const RECOMMENDED = [
   ['203.0.113.0', '203.0.113.255', '64:ff9b::808:808', '64:ff9b:1::808:808', '64:ff9b:1:ffff:ffff:ffff:808:808'],
   ['100::', '100::ffff:ffff:ffff:ffff', '2001:1ff:ffff::', '2001:10::', '2001:db8::', '2001:db8:ffff:ffff::'],
   ['2606:4700::5efe:808:808', '2606:4700::200:5efe:808:808'],
+  ['3fff::', '3fff:fff:ffff:ffff::1', '5f00::', '5f00:ffff:ffff::1', '100:0:0:1::', '100:0:0:1:ffff:ffff::'],
 ].flat()
 
 const OPEN = [
@@ -77,7 +81,8 @@ const OPEN = [
   ['198.20.0.0', '198.51.99.255', '198.51.101.0', '203.0.112.255', '203.0.114.0', '8.8.8.8', '1.0.0.0'],
   ['126.255.255.255', '128.0.0.0', '169.253.255.255', '169.255.0.0', '223.255.255.255'],
   ['2606:4700::1111', '64:ff9a:ffff:ffff:ffff:ffff:ffff:ffff', '64:ff9b:0:1::1', '64:ff9b:2::', 'ff:ffff::', '101::'],
-  ['100:0:0:1::', '2000:ffff:ffff::', '2001:200::', '2001:db7:ffff::', '2001:db9::', '2001:ffff:ffff::', '2003::'],
+  ['3ffe:ffff::', '3fff:1000::', '5eff:ffff::', '5f01::'],
+  ['100:0:0:2::', '2000:ffff:ffff::', '2001:200::', '2001:db7:ffff::', '2001:db9::', '2001:ffff:ffff::', '2003::'],
   ['fbff:ffff::', 'fe00::', 'fe7f:ffff::', '2606:4700::5eff:808:808', '2606:4700::300:5efe:808:808'],
 ].flat()
 
@@ -149,6 +154,27 @@ test.each([
   expect(embeddedIpv4(at(host)).map((word) => Address.ipv4(word, 0).host)).toEqual(inner)
 })
 
+// The examples of RFC 6052 §2.4.
+test.each([
+  ['2001:db8::/32', '2001:db8:c000:221::'],
+  ['2001:db8:100::/40', '2001:db8:1c0:2:21::'],
+  ['2001:db8:122::/48', '2001:db8:122:c000:2:2100::'],
+  ['2001:db8:122:300::/56', '2001:db8:122:3c0:0:221::'],
+  ['2001:db8:122:344::/64', '2001:db8:122:344:c0:2:2100::'],
+  ['2001:db8:122:344::/96', '2001:db8:122:344::192.0.2.33'],
+  // Of the local prefix /96 is meant where nobody says otherwise.
+  ['64:ff9b:1::/48', '64:ff9b:1:c000:2:2100::'],
+])('SEC-03 under the NAT64 prefix %s an address has the verdict of the IPv4 one that it holds', (text, host) => {
+  const [prefix, bits] = text.split('/')
+  const nat64 = [{ prefix: at(prefix!), bits: Number(bits) }]
+  expect(embeddedIpv4(at(host), nat64).map((word) => Address.ipv4(word, 0).host)).toEqual(['192.0.2.33'])
+  expect(allows(policy({ nat64 }), host)).toBe(true)
+  expect(policy({ nat64, denied: ranges('192.0.2.33') }).refusal(at(host))).toMatch(/holds 192\.0\.2\.33 is denied/)
+  expect(allows(policy({ nat64, ownAddresses: [at('192.0.2.33')] }), host)).toBe(false)
+  const outside = Address.ipv6(at(host).w0 ^ 1, at(host).w1, at(host).w2, at(host).w3, 5000)
+  expect(embeddedIpv4(outside, nat64)).toEqual([])
+})
+
 test('SEC-03 inner and outer form must both pass', () => {
   const inner = policy({ denied: ranges('8.8.8.8') })
   expect(allows(inner, '64:ff9b::8.8.8.8')).toBe(false)
@@ -171,7 +197,42 @@ test('SEC-05 TURN-PEER-05 our listeners are refused on every ip of ours, and now
     expect(allows(rules, '64:ff9b::198.51.100.7', port)).toBe(false)
     expect(allows(rules, '198.51.100.8', port)).toBe(true)
   }
-  expect(allows(rules, '198.51.100.7', 5000)).toBe(true)
+})
+
+test('SEC-05 nobody on this machine is a peer, whatever the port, unless the allow list names the very ip', () => {
+  const own = { ownAddresses: [at('198.51.100.7'), at('2606:4700::7')], ownPorts: [3478] }
+  const closed = [policy(own), policy({ ...own, allowed: [...everything, ...ranges('198.51.100.6-198.51.100.7')] })]
+  for (const rules of closed) {
+    for (const host of ['198.51.100.7', '2606:4700::7', '64:ff9b::198.51.100.7']) {
+      for (const port of [22, 161, 50_000]) expect(allows(rules, host, port)).toBe(false)
+      expect(rules.refusalOfIp(at(host))).toMatch(/is this machine/)
+    }
+    expect(allows(rules, '198.51.100.8', 161)).toBe(true)
+  }
+  for (const name of ['198.51.100.7', '198.51.100.7/32', '198.51.100.7-198.51.100.7']) {
+    const rules = policy({ ...own, denied: ranges('recommended'), allowed: ranges(name) })
+    expect([22, 161, 50_000, 3478].map((port) => allows(rules, '198.51.100.7', port))).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ])
+    expect(rules.refusalOfIp(at('198.51.100.7'))).toBeNull()
+    expect(allows(rules, '2606:4700::7', 22)).toBe(false)
+  }
+})
+
+test('SEC-05 a relay port that no allocation has is no peer: another program may have it', () => {
+  const rules = policy({
+    relayAddresses: [at('198.51.100.7')],
+    ownAddresses: [at('198.51.100.7')],
+    isRelayed: (local) => local.equals(at('198.51.100.7', 50_000)),
+  })
+  expect([50_000, 50_001].map((port) => allows(rules, '198.51.100.7', port))).toEqual([true, false])
+  expect(rules.refusal(at('198.51.100.7', 50_001))).toMatch(
+    /no relayed address of ours.*allowed-peer-ip=198\.51\.100\.7/,
+  )
+  expect(rules.refusalOfIp(at('198.51.100.7'))).toBeNull()
 })
 
 test('SEC-05 no allow list opens our listeners', () => {
@@ -195,6 +256,7 @@ test('SEC-05 the host of a database is refused as a whole, on our own ip only it
   const rules = policy({
     ownAddresses: [at('198.51.100.7')],
     services: [at('198.51.100.9', 6379), at('198.51.100.7', 5432)],
+    allowed: ranges('198.51.100.7'),
   })
   expect([allows(rules, '198.51.100.9', 6379), allows(rules, '198.51.100.9', 5000)]).toEqual([false, false])
   expect(rules.refusalOfIp(at('198.51.100.9'))).toMatch(/serves this server/)
@@ -204,8 +266,9 @@ test('SEC-05 the host of a database is refused as a whole, on our own ip only it
 test('SEC-05 TURN-PEER-08 EXTIP-04 relays of ours are open on relay ports alone, also where their range is denied', () => {
   const rules = policy({
     denied: ranges('recommended'),
-    relayAddresses: [at('10.0.0.5'), at('203.0.113.5')],
-    ownAddresses: [at('10.0.0.5'), at('203.0.113.5')],
+    relayAddresses: [at('10.0.0.5')],
+    ownAddresses: [at('10.0.0.5')],
+    externalAddresses: [at('203.0.113.5')],
     ownPorts: [3478, 50_000],
   })
   for (const host of ['10.0.0.5', '203.0.113.5']) {

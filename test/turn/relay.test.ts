@@ -422,23 +422,28 @@ describe('rules that change', () => {
 })
 
 describe('peers that are ourselves', () => {
-  test('TURN-PEER-05 TURN-PEER-08 SEC-05 relay ports of our own address are peers, service ports are not', () => {
+  test('TURN-PEER-05 TURN-PEER-08 SEC-05 relayed addresses of ours are peers, what else is on this machine is not', () => {
     const world = new TurnWorld({ ports: [50000, 50999] })
     const alice = world.client()
     alice.allocate()
     expect(alice.permit('192.0.2.1:0').code).toBe(200)
-    for (const port of [3478, 5349, 22, 49999, 51000]) {
+    const others = [world.client(), world.client()]
+    for (const other of others) other.allocate()
+    const [one, two] = others.map(({ relay }) => String(relay.local)) as [string, string]
+    const relayed = [alice, ...others].map(({ relay }) => relay.local.port)
+    const foreign = [50_000, 50_001, 50_002, 50_003].find((port) => !relayed.includes(port))!
+    for (const port of [3478, 5349, 22, 49999, 51000, foreign]) {
       alice.sendIndication(`192.0.2.1:${port}`, 'x')
       expect(alice.bind(0x4000, `192.0.2.1:${port}`).code).toBe(403)
     }
     expect(world.effects.toPeer).toEqual([])
-    alice.sendIndication('192.0.2.1:50007', 'x')
+    alice.sendIndication(one, 'x')
     alice.sendIndication('192.0.2.1:3478', 'y')
-    expect(alice.bind(0x4000, '192.0.2.1:50008').code).toBe(200)
+    expect(alice.bind(0x4000, two).code).toBe(200)
     alice.sendChannelData(0x4000, 'z')
     expect(sent(world)).toEqual([
-      ['192.0.2.1:50007', 'x'],
-      ['192.0.2.1:50008', 'z'],
+      [one, 'x'],
+      [two, 'z'],
     ])
   })
 

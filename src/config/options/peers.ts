@@ -1,5 +1,5 @@
 import { flag, list, option, withoutEffect } from '../option.ts'
-import { booleanOrAuto, peerRange } from '../values.ts'
+import { booleanOrAuto, nat64Prefix, peerRange } from '../values.ts'
 
 /** To whom the server may relay, and what its answers give away. */
 export const peers = {
@@ -7,6 +7,7 @@ export const peers = {
     defaultNote: 'recommended on public addresses',
   }),
   'allowed-peer-ip': list(peerRange, 'Relay to these even when a denied range holds them'),
+  'nat64-prefix': list(nat64Prefix, 'Prefix of a NAT64 here: IPv4 peers in it are judged as such'),
   'allow-private-peers': option(booleanOrAuto, null, 'Relay to private networks', {
     defaultNote: 'on when this server itself has only private addresses',
   }),

@@ -53,6 +53,8 @@ export type PeerPlan = Pick<PeerRules, 'allowLoopback' | 'ownPorts' | 'minPort' 
   readonly denied: readonly string[]
   readonly ownAddresses: readonly string[]
   readonly relayAddresses: readonly string[]
+  readonly externalAddresses: readonly string[]
+  readonly nat64: readonly string[]
 }
 
 /** For `threads` cores. */
@@ -99,15 +101,22 @@ export function turnPlan(config: Config, addresses: TurnAddresses, threads: numb
 
 /** The rules about peers once `ownPorts`, those of this machine's own services, are known. */
 export function peerPlan(config: Config, addresses: TurnAddresses, ownPorts: readonly number[]): PeerPlan {
-  const denied = config['denied-peer-ip']
+  const chosen = config['denied-peer-ip']
+  const denied = deniesPrivatePeers(config, addresses) ? ['recommended', ...chosen] : chosen
+  const nat64 = config['nat64-prefix']
+  const isOwn = (ip: Address) => addresses.own.some((own) => own.sameIp(ip))
   return {
     allowed: config['allowed-peer-ip'],
-    denied: deniesPrivatePeers(config, addresses) ? ['recommended', ...denied] : denied,
+    // They are to this network what 64:ff9b::/96 is to all.
+    denied: denied.includes('recommended') ? [...denied, ...nat64] : denied,
     allowLoopback: config['allow-loopback-peers'],
-    ownAddresses: hosts([...addresses.own, ...addresses.external]),
+    ownAddresses: hosts(addresses.own),
     ownPorts,
-    // Peers are looked at before and after external-ip is applied, so each half needs the limits of a relay address.
-    relayAddresses: hosts([...addresses.relay, ...addresses.external, ...addresses.behindExternal]),
+    relayAddresses: hosts(addresses.relay),
+    // Peers are looked at before and after external-ip is applied. A private half that is neither relayed from nor on this
+    // machine is somebody else's relay.
+    externalAddresses: hosts([...addresses.external, ...addresses.behindExternal.filter((ip) => !isOwn(ip))]),
+    nat64,
     minPort: config['min-port'],
     maxPort: config['max-port'],
   }

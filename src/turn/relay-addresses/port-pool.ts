@@ -18,6 +18,11 @@ export class PortPool {
     return port
   }
 
+  /** Whether some thread uses it. */
+  isInUse(port: number): boolean {
+    return this.#claims.isInUse(port)
+  }
+
   /** Frees the reserved half of a pair; false when it is no longer reserved. */
   unreserve(port: number): boolean {
     return this.#claims.unreserve(port)

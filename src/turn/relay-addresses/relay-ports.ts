@@ -36,6 +36,11 @@ export class RelayPorts {
     return this.#share.thread
   }
 
+  /** Whether some allocation, of whichever thread, has this relay address and port. */
+  isInUse(local: Address): boolean {
+    return this.#pool(local).isInUse(local.port)
+  }
+
   /** A free port on `ip`, even if so asked; null when there is none. */
   take(ip: Address, even: boolean, now: number): number | null {
     return this.#pool(ip).take(even ? 'even' : 'any', now)
