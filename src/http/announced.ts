@@ -110,15 +110,6 @@ function ownBase(text: string, own: ReadonlySet<string>): string | null {
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
 }
 
-/** Whether a URL is one of this server's, which can filter its answer; strangers' URLs stay as they were configured. */
-function isAt(url: string, host: string): boolean {
-  return URL.canParse(url) && new URL(url).hostname === parseHost(host)?.name
-}
-
-function withTransport(url: string, transport: string | null): string {
-  return transport ? `${url}${url.includes('?') ? '&' : '?'}tt=${encodeURIComponent(transport)}` : url
-}
-
 function fill(template: string, base: string, ...values: string[]): string {
   const rest = values.map(encodeURIComponent)
   return [base, ...rest].reduce((text, value) => text.replace('%s', () => value), template)

@@ -7,7 +7,7 @@ export interface RoomEffects {
   deliver(room: string, client: string, text: string): void
   /** The client lost its place: close its socket, if there is one. */
   disconnect(room: string, client: string): void
-  /** The record is gone by DELETE or by time, which is when Collider calls its room server. */
+  /** The place is gone by a bye, by DELETE or by time, once; by the last two Collider calls its room server. */
   forgotten(room: string, client: string): void
   /** Only where another Collider has the sockets: hands it a text of `sender`, as the original room server did. */
   forward?(room: string, sender: string, text: string): void
@@ -177,7 +177,7 @@ export class Room {
    */
   #holders(now: number): Client[] {
     const members = this.members.filter((client) => client.expiresAt > now)
-    if (members.every((client) => client.loopback || client.socket === 'lost' || client.socket === 'gone')) return []
+    if (members.every(hasLostSocket)) return []
     return this.#fills(members) ? members.filter((client) => client.socket !== 'gone') : members
   }
 
@@ -211,22 +211,27 @@ export class Room {
   #admitsGuest(): boolean {
     if (this.members.length > 0) return false
     const guests = [...this.#clients.values()].filter((client) => client.standing === 'guest')
-    return this.#options.capacity === 0 || guests.length < this.#options.capacity
+    if (!this.#fills(guests)) return true
+    // The room server has given a place to one we don't know, so it counts these no more.
+    const gone = guests.every(hasLostSocket)
+    if (gone) for (const client of guests) this.#forget(client)
+    return gone
   }
 
   #audience(sender: Client): Client[] {
     return [...this.#clients.values()].filter((other) => {
-      if (other === sender) return false
-      if (sender.standing === 'guest') return other.standing === 'guest'
-      return other.standing === 'member' && (sender.standing === 'member' || sender.audience.has(other.id))
+      if (other === sender || other.standing === 'left') return false
+      return sender.standing === 'left' ? sender.audience.has(other.id) : other.standing === sender.standing
     })
   }
 
   /** Relays what came through the Collider. Each client says bye only when it hangs up, so a bye is a leave. */
   #say(sender: Client, text: string, now: number): Refusal {
-    if (sender.standing === 'guest' || !isBye(text)) return this.#relay(sender, text, now)
-    if (sender.standing === 'member') {
+    if (!isBye(text)) return this.#relay(sender, text, now)
+    if (sender.standing !== 'left') {
       this.#changedAt = now
+      // Said before the bye is passed on: whoever hears it asks the room server for the next caller.
+      if (sender.standing === 'guest') this.#effects.forgotten(this.name, sender.id)
       this.#giveUpPlace(sender)
     }
     this.#sayBye(sender, text)
@@ -276,11 +281,12 @@ export class Room {
   }
 
   #forget(client: Client): void {
+    const hadPlace = client.standing !== 'left'
     if (client.standing === 'member') this.#giveUpPlace(client)
     // Guests' peers are told nothing, as by Collider: their room server does that.
     if (client.standing === 'left') this.#sayBye(client)
     this.#drop(client)
-    this.#effects.forgotten(this.name, client.id)
+    if (hadPlace) this.#effects.forgotten(this.name, client.id)
   }
 
   #drop(client: Client): void {
@@ -308,6 +314,11 @@ export class Room {
     for (const text of texts) this.#waitingBytes -= Buffer.byteLength(text)
     return texts
   }
+}
+
+/** Loopback's pseudo client comes and goes with the real one, whatever its socket does. */
+function hasLostSocket({ loopback, socket }: Client): boolean {
+  return loopback || socket === 'lost' || socket === 'gone'
 }
 
 function after(now: number, seconds: number): number {

@@ -15,7 +15,7 @@ export class RemoteCollider implements RoomEffects {
   }
 
   forward(room: string, sender: string, text: string): void {
-    this.#posts.send([room, sender], text)
+    this.#posts.send([[room, sender]], text)
   }
 
   deliver(): void {}

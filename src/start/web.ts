@@ -46,7 +46,7 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
     log: log.child({ part: 'signaling' }),
     now,
     mayOpenRoom: (block) => limits.mayOpenRoom(block),
-    ...(foreign === null ? {} : { forgotten: (room, client) => foreign.bye(room, client) }),
+    ...(foreign === null ? {} : { forgotten: (room, client) => foreign.gone(room, client) }),
   })
   const collider: ColliderWorld | null = config.signaling
     ? { hub, limits, maxBodyBytes: options.maxBodyBytes, now }

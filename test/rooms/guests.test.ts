@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { BYE } from '../../src/rooms/client.ts'
 import { RecordedRooms } from './recorder.ts'
 
 const SECOND = 1000
@@ -114,13 +115,43 @@ describe('Collider rooms', () => {
     expect(rooms.forgotten).toEqual(['r/b', 'r/a'])
   })
 
-  test('a bye of theirs is a text like any other', () => {
+  test('AR-5.2.2 who says bye gives its place free, and the room server hears of it before the other side', () => {
     const rooms = new RecordedRooms()
     rooms.register('r', 'a', 0)
     rooms.register('r', 'b', 0)
-    rooms.send('r', 'a', '{"type":"bye"}', 0)
-    rooms.send('r', 'a', 'more', 0)
-    expect(rooms.delivered).toEqual(['r/b: {"type":"bye"}', 'r/b: more'])
+    rooms.send('r', 'a', BYE, 0)
+    expect(rooms.log).toEqual(['forgotten r/a', `r/b: ${BYE}`])
+    // A reload: the same person is back, under another id, before the old socket is closed.
+    expect(rooms.register('r', 'c', 0)).toBeNull()
+    rooms.send('r', 'b', 'offer', 0)
+    rooms.send('r', 'a', 'late', 0)
+    rooms.closed('r', 'a', false, 0)
+    rooms.remove('r', 'a', 0)
+    rooms.sweep(60 * SECOND)
+    expect(rooms.log.slice(2)).toEqual(['r/c: offer'])
+  })
+
+  test('an offer that answers a bye waits for the next client, as does one the room server forwards too late', () => {
+    const rooms = new RecordedRooms()
+    rooms.register('r', 'a', 0)
+    rooms.register('r', 'b', 0)
+    rooms.send('r', 'a', BYE, 0)
+    expect(rooms.post('r', 'b', 'offer', 0)).toBeNull()
+    rooms.register('r', 'c', 0)
+    expect(rooms.delivered).toEqual([`r/b: ${BYE}`, 'r/c: offer'])
+  })
+
+  test('two whose sockets broke make way for one whom the room server has let in', () => {
+    const rooms = new RecordedRooms()
+    rooms.register('r', 'a', 0)
+    rooms.register('r', 'b', 0)
+    rooms.closed('r', 'a', false, 0)
+    expect(rooms.register('r', 'c', SECOND)).toBe('Max room capacity reached')
+    rooms.closed('r', 'b', false, SECOND)
+    expect(rooms.register('r', 'c', SECOND)).toBeNull()
+    expect(rooms.register('r', 'd', SECOND)).toBeNull()
+    expect(rooms.forgotten).toEqual(['r/a', 'r/b'])
+    expect(rooms.delivered).toEqual([])
   })
 
   test('a guest of a room of ours was evicted and does not know it: the next join closes its socket', () => {

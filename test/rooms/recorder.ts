@@ -7,22 +7,32 @@ export class RecordedRooms extends MemoryRooms {
   readonly delivered: string[]
   readonly disconnected: string[]
   readonly forgotten: string[]
+  /** What was delivered and forgotten, in order. */
+  readonly log: string[]
 
   constructor(options: Partial<RoomsOptions> = {}) {
     const delivered: string[] = []
     const disconnected: string[] = []
     const forgotten: string[] = []
+    const log: string[] = []
     super(
       { ...defaultRooms, ...options },
       {
-        deliver: (room, client, text) => delivered.push(`${room}/${client}: ${text}`),
+        deliver: (room, client, text) => {
+          delivered.push(`${room}/${client}: ${text}`)
+          log.push(`${room}/${client}: ${text}`)
+        },
         disconnect: (room, client) => disconnected.push(`${room}/${client}`),
-        forgotten: (room, client) => forgotten.push(`${room}/${client}`),
+        forgotten: (room, client) => {
+          forgotten.push(`${room}/${client}`)
+          log.push(`forgotten ${room}/${client}`)
+        },
       },
     )
     this.delivered = delivered
     this.disconnected = disconnected
     this.forgotten = forgotten
+    this.log = log
   }
 
   /** Two members with sockets, as in a call. */

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { MemoryRooms } from '../../src/rooms/room-store.ts'
 import { RemoteCollider } from '../../src/signaling/remote-collider.ts'
@@ -45,11 +47,33 @@ test('a Collider that is down holds no message up', async () => {
 test('AR-5.2.1 our hub and our rooms in two processes: DELETE at the hub frees the place, slash or not', async () => {
   service = await Service.start()
   const roomServer = new RoomServer(`${service.url}/`)
-  const hub = await Service.start({ forgotten: (room, client) => roomServer.bye(room, client) })
+  const hub = await Service.start({ forgotten: (room, client) => roomServer.gone(room, client) })
   const { client_id } = (await service.join('r')).params
   await hub.register('r', client_id)
   await raw(`${hub.colliderUrl}/r/${client_id}`, { method: 'DELETE' })
   await until(() => !service.hub.rooms.has('r'))
   await roomServer.close()
   await hub.close()
+})
+
+test.each([
+  ['final', ['/leave/r/1'], 0],
+  ['of January 2015', ['/bye/r/1'], 0],
+  ['that is something else', [], 1],
+])('a room server %s hears of one who is gone at an address it has', async (_name, has, failures) => {
+  service = await Service.start()
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`)
+    response.writeHead(has.includes(request.url ?? '') ? 200 : 404).end()
+  })
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  const roomServer = new RoomServer(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  roomServer.gone('r', '1')
+  await until(() => asked.length === 2)
+  // Long enough for the answers to arrive, were they to be counted as failures.
+  await new Promise((done) => setTimeout(done, 50))
+  expect([asked.sort(), roomServer.failures]).toEqual([['POST /bye/r/1', 'POST /leave/r/1'], failures])
+  await roomServer.close()
+  await new Promise((closed) => server.close(closed))
 })
