@@ -3,7 +3,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { type Hub, isName } from '../signaling/hub.ts'
 import type { App, Environment } from './environment.ts'
 import { healthRoutes } from './health.ts'
-import type { AddressLimits } from './limits.ts'
+import { type AddressLimits, guessWait, waitOf } from './limits.ts'
 
 export interface ColliderWorld {
   readonly hub: Hub
@@ -48,7 +48,7 @@ export function colliderApp(world: ColliderWorld, ready: () => boolean): App {
   if (world.maxBodyBytes > 0)
     app.use(bodyLimit({ maxSize: world.maxBodyBytes, onError: (c) => c.text('Request body too large\n', 413, CORS) }))
   healthRoutes(app, ready)
-  app.options('*', (c) => c.body(null, 204, { ...CORS, 'Access-Control-Allow-Headers': '*' }))
+  app.options('*', (c) => c.body('', 200, CORS))
   app.all('*', (c) => {
     const { pathname } = new URL(c.req.url)
     const path = decodePath(pathname)
@@ -74,20 +74,35 @@ async function clientRequest(
   client: string,
   world: ColliderWorld,
 ): Promise<Response> {
-  const { rooms } = world.hub
+  const { hub, limits } = world
+  const { rooms } = hub
   const { method } = c.req
+  const { block } = c.env.caller
   if (room.length > 256 || client.length > 256) return c.notFound()
   if (method === 'DELETE') {
+    const wait = guessWait(c, room, client, { rooms, limits })
+    if (wait > 0) return tooManyGuesses(c, wait, world)
     rooms.remove(room, client, world.now())
     return c.text('OK\n', 200, CORS)
   }
   if (method !== 'POST') return c.body('', 200, CORS)
   const text = await c.req.text()
   if (text === '') return failed(c, 'Empty request body', 500, world)
-  if (!rooms.has(room) && !(await world.limits.mayOpenRoom(c.env.caller.block)))
+  const wait = waitOf(c, room, client, { rooms, limits })
+  if (wait > 0) return tooManyGuesses(c, wait, world)
+  const isUnknown = rooms.comesFrom(room, client) === undefined
+  const isNewRoom = !rooms.has(room)
+  if (isNewRoom && !(await limits.mayOpenRoom(block)))
     return failed(c, 'Failed to send the message: Too many rooms', 429, world)
-  const refusal = rooms.post(room, client, text, world.now())
+  const refusal = rooms.post(room, client, text, world.now(), block)
+  // Where another room server gives the places, an id that we don't know is as good as any until the room is full.
+  if (refusal !== null && isUnknown && !isNewRoom) limits.unknownClient(block, room)
   return refusal === null ? c.text('OK\n', 200, CORS) : failed(c, `Failed to send the message: ${refusal}`, 500, world)
+}
+
+function tooManyGuesses(c: Context<Environment>, wait: number, world: ColliderWorld): Response {
+  c.header('Retry-After', String(wait))
+  return failed(c, 'Too many unknown clients', 429, world)
 }
 
 function status(c: Context<Environment>, { hub }: ColliderWorld): Response {

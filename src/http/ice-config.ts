@@ -6,7 +6,7 @@ import { filterByTransport } from '../web/ice-servers.ts'
 import { randomDigits } from './announced.ts'
 import { type Caller, visitorOf } from './caller.ts'
 import type { App, Environment } from './environment.ts'
-import type { AddressLimits } from './limits.ts'
+import { type AddressLimits, guessWait } from './limits.ts'
 import type { HttpOptions, IceConfigOptions, IceServer } from './options.ts'
 
 const DAY_SECONDS = 86_400
@@ -25,11 +25,12 @@ export interface IceConfigWorld {
 
 /** ICE servers with short-lived credentials, at the address of every client generation. */
 export function iceConfigRoutes(app: App, world: IceConfigWorld): void {
-  app.on(['GET', 'POST'], ['/v1alpha/iceconfig', '/turn', '/turn.php'], async (c) => {
-    const wait = await world.limits.iceConfigWait(c.env.caller.block)
+  app.on(['GET', 'POST'], ['/v1alpha/iceconfig', '/turn', '/turn.php'], (c) => {
+    const wait = world.limits.iceConfigWait(c.env.caller.block)
     if (wait > 0) return c.json({ error: 'Too many requests' }, 429, { 'Retry-After': String(wait) })
     if (!knowsKey(c.req.query('key') ?? '', world.options)) return c.json({ error: 'Wrong key' }, 403)
     const place = placeOf(c, world)
+    if (place === 'guessed') return c.json({ error: 'Too many requests' }, 429, { 'Retry-After': '60' })
     if (place === 'none') return c.json({ error: 'No place in a room' }, 403)
     const asked = { user: userOf(c), transport: c.req.query('tt') ?? '', withCredentials: place !== 'unnamed' }
     const document = iceDocument(c.env.caller, asked, world)
@@ -51,11 +52,13 @@ function digestOf(text: string): Buffer {
 }
 
 /** With `ice-config-needs-room`: whether the client that is named has a place. Without it nobody is asked. */
-function placeOf(c: Context<Environment>, { options, rooms }: IceConfigWorld): 'has' | 'none' | 'unnamed' {
+function placeOf(c: Context<Environment>, world: IceConfigWorld): 'has' | 'none' | 'unnamed' | 'guessed' {
+  const { options, rooms } = world
   if (!options.iceConfigNeedsRoom) return 'has'
   const { room, username } = c.req.query()
   // iOS asks at the address that /params names, before it has joined: a 403 would end its call, STUN alone helps it.
   if (room === undefined || username === undefined) return 'unnamed'
+  if (guessWait(c, room, username, world) > 0) return 'guessed'
   return rooms.hasPlace(room, username) ? 'has' : 'none'
 }
 

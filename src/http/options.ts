@@ -59,6 +59,8 @@ export interface HttpOptions {
   readonly newRoomsBurst: number
   /** `ice-config-per-minute`: requests for credentials from one address (IPv6: /64). */
   readonly iceConfigPerMinute: number
+  /** `unknown-clients-per-minute`: wrong client ids from one address (IPv6: /64), by HTTP and WebSocket. */
+  readonly unknownClientsPerMinute: number
   /** `metrics-from`: addresses and CIDR ranges that may read /metrics; everybody else gets 404. */
   readonly metricsFrom: readonly string[]
 }

@@ -5,7 +5,7 @@ import { parseAnalytics } from './analytics.ts'
 import { randomDigits } from './announced.ts'
 import { visitorOf } from './caller.ts'
 import type { App, Environment } from './environment.ts'
-import type { AddressLimits } from './limits.ts'
+import { type AddressLimits, guessWait } from './limits.ts'
 import type { HttpOptions } from './options.ts'
 import type { CallPages, PageView } from './page-parameters.ts'
 import { type Described, describe, pageParameters, roomLink } from './parameters.ts'
@@ -37,12 +37,18 @@ export function roomRoutes(app: App, world: RoomsWorld): void {
   // POST /r/ROOM: apps that were given the page's address as the room server.
   app.on('POST', [`/join/${ROOM}`, `/register/${ROOM}`, `/r/${ROOM}`], (c) => join(c, c.req.param('room'), world))
   app.post(`/message/${ROOM}/${CLIENT}`, async (c) => {
+    const { room, client } = c.req.param()
     const text = decodeText(await c.req.arrayBuffer())
+    const wait = guessWait(c, room, client, world)
+    if (wait > 0) return c.json({ result: 'ERROR' }, 429, { 'Retry-After': String(wait) })
     if (text === null) return c.json({ result: 'ERROR' })
-    return c.json({ result: rooms.message(c.req.param('room'), c.req.param('client'), text, world.now()) })
+    return c.json({ result: rooms.message(room, client, text, world.now()) })
   })
   app.on('POST', [`/leave/${ROOM}/${CLIENT}`, `/bye/${ROOM}/${CLIENT}`], (c) => {
-    rooms.leave(c.req.param('room'), c.req.param('client'), world.now())
+    const { room, client } = c.req.param()
+    const wait = guessWait(c, room, client, world)
+    if (wait > 0) return c.body('', 429, { 'Retry-After': String(wait) })
+    rooms.leave(room, client, world.now())
     return c.body('')
   })
   app.get('/params', (c) => {
@@ -77,7 +83,7 @@ async function join(c: Context<Environment>, room: string, world: RoomsWorld): P
     { room, client: clientId },
     options,
   )
-  const outcome = rooms.join(room, clientId, loopback, world.now())
+  const outcome = rooms.join(room, clientId, loopback, world.now(), c.env.caller.block)
   if (outcome.result === 'TOO_MANY_ROOMS') return c.json(refused, 429, { 'Retry-After': '60' })
   if (outcome.result !== 'SUCCESS') {
     // iOS builds URLs from the parameters before it looks at the result.

@@ -4,6 +4,8 @@
  */
 export interface Client {
   readonly id: string
+  /** What its join, register or POST was counted by: an IPv4 address or an IPv6 /64; '' for the pseudo client. */
+  readonly from: string
   /** The pseudo client of a loopback room: it comes and goes with the real one. */
   readonly loopback: boolean
   /**
@@ -46,9 +48,10 @@ export function isBye(text: string): boolean {
   }
 }
 
-export function newClient(id: string, standing: Client['standing'], expiresAt: number): Client {
+export function newClient(id: string, standing: Client['standing'], expiresAt: number, from = ''): Client {
   return {
     id,
+    from,
     loopback: false,
     standing,
     initiator: false,

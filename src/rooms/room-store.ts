@@ -8,17 +8,21 @@ export interface RoomStore {
   has(room: string): boolean
   /** Whether this client has joined and not left. */
   hasPlace(room: string, client: string): boolean
+  /** The `from` that a client came with, whatever its standing; undefined for one that nobody knows. */
+  comesFrom(room: string, client: string): string | undefined
   /** Whether a visitor of the page would get no place. */
   isFull(room: string, now: number): boolean
+  /** `from`, here and below: what a newcomer's limits are counted by. */
   join(
     room: string,
     client: string,
     loopback: boolean,
     now: number,
+    from?: string,
   ): JoinOutcome | { readonly result: 'TOO_MANY_ROOMS' }
   message(room: string, client: string, text: string, now: number): MessageResult
-  post(room: string, client: string, text: string, now: number): Refusal
-  register(room: string, client: string, now: number): Refusal
+  post(room: string, client: string, text: string, now: number, from?: string): Refusal
+  register(room: string, client: string, now: number, from?: string): Refusal
   send(room: string, client: string, text: string, now: number): Refusal
   closed(room: string, client: string, goingAway: boolean, now: number): void
   leave(room: string, client: string, now: number): void
@@ -50,14 +54,18 @@ export class MemoryRooms implements RoomStore {
     return this.#rooms.get(room)?.hasPlace(client) ?? false
   }
 
+  comesFrom(room: string, client: string): string | undefined {
+    return this.#rooms.get(room)?.comesFrom(client)
+  }
+
   isFull(room: string, now: number): boolean {
     return this.#rooms.get(room)?.isFull(now) ?? false
   }
 
-  join(name: string, client: string, loopback: boolean, now: number): ReturnType<RoomStore['join']> {
+  join(name: string, client: string, loopback: boolean, now: number, from?: string): ReturnType<RoomStore['join']> {
     const room = this.#open(name, now)
     if (!room) return { result: 'TOO_MANY_ROOMS' }
-    const outcome = room.join(client, loopback, now)
+    const outcome = room.join(client, loopback, now, from)
     this.#dropIfEmpty(room)
     return outcome
   }
@@ -66,18 +74,18 @@ export class MemoryRooms implements RoomStore {
     return this.#rooms.get(name)?.message(client, text, now) ?? 'UNKNOWN_ROOM'
   }
 
-  post(name: string, client: string, text: string, now: number): Refusal {
+  post(name: string, client: string, text: string, now: number, from?: string): Refusal {
     const room = this.#open(name, now)
     if (!room) return 'Max room capacity reached'
-    const refusal = room.post(client, text, now)
+    const refusal = room.post(client, text, now, from)
     this.#dropIfEmpty(room)
     return refusal
   }
 
-  register(name: string, client: string, now: number): Refusal {
+  register(name: string, client: string, now: number, from?: string): Refusal {
     const room = this.#open(name, now)
     if (!room) return 'Max room capacity reached'
-    return room.register(client, now)
+    return room.register(client, now, from)
   }
 
   send(name: string, client: string, text: string, now: number): Refusal {

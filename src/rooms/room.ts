@@ -55,13 +55,18 @@ export class Room {
     return this.#clients.get(id)?.standing === 'member'
   }
 
+  /** Where a client comes from; undefined for one that is not known here. */
+  comesFrom(id: string): string | undefined {
+    return this.#clients.get(id)?.from
+  }
+
   /** Whether a newcomer would get no place. */
   isFull(now: number): boolean {
     return this.#fills(this.#holders(now))
   }
 
   /** Gives `id` a place and, unless it is the first, everything the others have stored for it. */
-  join(id: string, loopback: boolean, now: number): JoinOutcome {
+  join(id: string, loopback: boolean, now: number, from = ''): JoinOutcome {
     this.#makeWay(now)
     if (this.isFull(now)) return { result: 'FULL' }
     if (this.#clients.has(id)) return { result: 'DUPLICATE_CLIENT' }
@@ -71,7 +76,7 @@ export class Room {
     this.#changedAt = now
     // Of sockets that another Collider has we hear nothing, so their absence means nothing.
     const registerSeconds = this.#effects.forward ? 0 : this.#options.registerTimeoutSeconds
-    const client = this.#add(id, 'member', after(now, registerSeconds))
+    const client = this.#add(id, 'member', after(now, registerSeconds), from)
     client.initiator = members.length === 0
     if (client.initiator && loopback) this.#addLoopback(LOOPBACK_CLIENT_ID)
     const messages = members.flatMap((other) => this.#take(other, 'outbox'))
@@ -87,22 +92,22 @@ export class Room {
   }
 
   /** A text posted to the Collider; `id` is the sender, who need not have a socket. */
-  post(id: string, text: string, now: number): Refusal {
+  post(id: string, text: string, now: number, from = ''): Refusal {
     let sender = this.#find(id)
     if (!sender) {
       if (!this.#admitsGuest()) return 'Max room capacity reached'
-      sender = this.#add(id, 'guest', after(now, this.#options.graceSeconds))
+      sender = this.#add(id, 'guest', after(now, this.#options.graceSeconds), from)
     }
     return this.#say(sender, text, now)
   }
 
   /** Binds a socket to `id` and hands over what waits for it. A member always has its place, whoever lingers. */
-  register(id: string, now: number): Refusal {
+  register(id: string, now: number, from = ''): Refusal {
     let client = this.#find(id)
     if (client?.socket === 'open') return 'Duplicated registration'
     if (!client) {
       if (!this.#admitsGuest()) return 'Max room capacity reached'
-      client = this.#add(id, 'guest', 0)
+      client = this.#add(id, 'guest', 0, from)
     }
     this.#changedAt = now
     client.socket = 'open'
@@ -201,8 +206,8 @@ export class Room {
     return pseudo
   }
 
-  #add(id: string, standing: Client['standing'], expiresAt: number): Client {
-    const client = newClient(id, standing, expiresAt)
+  #add(id: string, standing: Client['standing'], expiresAt: number, from: string): Client {
+    const client = newClient(id, standing, expiresAt, from)
     this.#clients.set(id, client)
     return client
   }

@@ -16,10 +16,19 @@ export interface HubWorld {
   readonly log: Log
   /** Monotonic milliseconds. */
   now(): number
-  /** Whether this address may open one more room; counts it. */
-  mayOpenRoom(address: string): Promise<boolean>
+  readonly limits: HubLimits
   /** Tells a foreign room server that a client is gone (Collider's `-room-server`). */
   forgotten?(room: string, client: string): void
+}
+
+/** What one address may do; `address` is what it is counted by. */
+interface HubLimits {
+  /** Whether it may open one more room; counts it. */
+  mayOpenRoom(address: string): Promise<boolean>
+  /** 0, or the seconds for which it may name no client of this room, after too many wrong ones. */
+  clientWait(address: string, room: string, fromThere: boolean): number
+  /** It has named a client of the room that nobody knows. */
+  unknownClient(address: string, room: string): void
 }
 
 /** What Collider's /status shows. */
@@ -172,7 +181,7 @@ export class Hub {
     if (!isName(room) || !isName(client)) return ErrorText.MISSING_ID
     if (this.rooms.has(room)) return this.#bind(connection, room, client)
     connection.backlog = []
-    this.#world.mayOpenRoom(connection.address).then(
+    this.#world.limits.mayOpenRoom(connection.address).then(
       (allowed) => this.#admit(connection, allowed, room, client),
       (err: unknown) => {
         this.#world.log.error({ err }, 'room limit failed')
@@ -193,6 +202,11 @@ export class Hub {
 
   #bind(connection: Connection, room: string, client: string): string | null {
     const now = this.#world.now()
+    const { limits } = this.#world
+    const { address } = connection
+    // As for a client that nobody knows: the answer tells a guesser nothing.
+    const from = this.rooms.comesFrom(room, client)
+    if (limits.clientWait(address, room, from === address) > 0) return ErrorText.ROOM_FULL
     const key = keyOf(room, client)
     const old = this.#registered.get(key)
     if (old) {
@@ -202,8 +216,10 @@ export class Hub {
     }
     // Bound before the rooms know, because they hand over waiting texts at once.
     this.#registered.set(key, connection)
-    const refusal = this.rooms.register(room, client, now)
+    const isNewRoom = !this.rooms.has(room)
+    const refusal = this.rooms.register(room, client, now, address)
     if (refusal !== null) {
+      if (from === undefined && !isNewRoom) limits.unknownClient(address, room)
       this.#registered.delete(key)
       return refusal
     }

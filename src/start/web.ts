@@ -38,14 +38,14 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
   const { log } = world
   const now = () => performance.now()
   const options = httpOptions(config, files !== null)
-  const limits = new AddressLimits(options)
+  const limits = new AddressLimits(options, now)
   const remote = remoteCollider(config, files)
   const foreign = foreignRoomServer(config)
   const makeRooms = (effects: RoomEffects) => new MemoryRooms(roomsOptions(config), remote ?? effects)
   const hub = new Hub(signalingOptions(config), makeRooms, {
     log: log.child({ part: 'signaling' }),
     now,
-    mayOpenRoom: (block) => limits.mayOpenRoom(block),
+    limits,
     ...(foreign === null ? {} : { forgotten: (room, client) => foreign.gone(room, client) }),
   })
   const collider: ColliderWorld | null = config.signaling

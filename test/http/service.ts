@@ -72,14 +72,14 @@ export class Service {
     const now = () => performance.now() + skew.ms
     const log = options.log ?? createLog({ level: 'silent', pretty: false })
     const http = { ...defaultHttp, ...options.http }
-    const limits = new AddressLimits(http)
+    const limits = new AddressLimits(http, now)
     const hub = new Hub(
       { ...defaultSignaling, ...options.signaling },
       (effects) => new MemoryRooms({ ...defaultRooms, ...options.rooms }, effects),
       {
         log,
         now,
-        mayOpenRoom: (address) => limits.mayOpenRoom(address),
+        limits,
         ...(options.forgotten ? { forgotten: options.forgotten } : {}),
       },
     )

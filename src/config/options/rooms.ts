@@ -38,6 +38,7 @@ export const rooms = {
   'new-rooms-per-minute': limit(60, 'New rooms a minute from one address'),
   'new-rooms-burst': limit(600, 'New rooms that one address may open at once'),
   'ice-config-per-minute': limit(60, 'Requests for TURN credentials a minute from one address'),
+  'unknown-clients-per-minute': limit(60, 'Wrong client ids a minute from one address'),
   'max-body-bytes': limit(262_144, 'Bytes in one request body'),
   'max-header-bytes': limit(16_384, 'Bytes in the header of one request'),
   'max-headers': limit(200, 'Header fields in one request'),

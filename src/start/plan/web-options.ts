@@ -65,6 +65,7 @@ export function httpOptions(config: Config, certified: boolean): HttpOptions {
     newRoomsPerMinute: config['new-rooms-per-minute'],
     newRoomsBurst: config['new-rooms-burst'],
     iceConfigPerMinute: config['ice-config-per-minute'],
+    unknownClientsPerMinute: config['unknown-clients-per-minute'],
     metricsFrom: config['metrics-from'],
   }
 }
