@@ -3,12 +3,12 @@ import 'webrtc-adapter'
 import { effect, untracked } from '@preact/signals'
 import { render } from 'preact'
 import { App, type Call } from './app.tsx'
-import { wantedMedia } from './constraints.ts'
-import { language, preferredLanguage } from './i18n.ts'
-import { LocalMedia } from './media.ts'
+import { wantedMedia } from './media/constraints.ts'
+import { LocalMedia } from './media/media.ts'
 import { type PageData, pageDataIn } from './page-data.ts'
 import { Session } from './session.ts'
 import { settings } from './settings.ts'
+import { language, preferredLanguage } from './text/i18n.ts'
 
 const page = pageDataIn(document)
 language.value = preferredLanguage(settings.getItem('language'), navigator.languages)

@@ -1,8 +1,8 @@
 import { useEffect } from 'preact/hooks'
-import { Header } from './header.tsx'
-import { t } from './i18n.ts'
 import { roomIsFull } from './page-data.ts'
 import type { Session } from './session.ts'
+import { t } from './text/i18n.ts'
+import { Header } from './widgets/header.tsx'
 
 const lookAgainMs = 5000
 

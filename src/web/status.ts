@@ -1,7 +1,7 @@
-import { t } from './i18n.ts'
-import type { LocalMedia } from './media.ts'
+import type { Path } from './link/stats.ts'
+import type { LocalMedia } from './media/media.ts'
 import type { Session } from './session.ts'
-import type { Path } from './stats.ts'
+import { t } from './text/i18n.ts'
 
 /** Where the call stands, in a few words. */
 export function phaseText(session: Session): string {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { wantedMedia } from '../../src/web/constraints.ts'
+import { wantedMedia } from '../../src/web/media/constraints.ts'
 
 const usual = { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: 'user' }
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
-import { chooseLanguage, dictionaries, language, preferredLanguage, type TextKey, t } from '../../src/web/i18n.ts'
 import { settings } from '../../src/web/settings.ts'
+import { chooseLanguage, dictionaries, language, preferredLanguage, type TextKey, t } from '../../src/web/text/i18n.ts'
 
 const keys = Object.keys(dictionaries.en) as TextKey[]
 const holes = (text: string) => [...text.matchAll(/\{\w+\}/g)].map((match) => match[0]).sort()

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { filterByTransport, parseIceServers } from '../../src/web/ice-servers.ts'
+import { filterByTransport, parseIceServers } from '../../src/web/link/ice-servers.ts'
 
 describe('parseIceServers', () => {
   test('reads shape B', () => {

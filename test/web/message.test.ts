@@ -1,6 +1,6 @@
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
-import { parseMessage } from '../../src/web/message.ts'
+import { parseMessage } from '../../src/web/room/message.ts'
 
 describe('parseMessage', () => {
   test('reads what web and phone clients say, white space or not', () => {

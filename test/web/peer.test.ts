@@ -1,7 +1,7 @@
 import wrtc from '@roamhq/wrtc'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { Message } from '../../src/web/message.ts'
-import { Peer } from '../../src/web/peer.ts'
+import { Peer } from '../../src/web/link/peer.ts'
+import type { Message } from '../../src/web/room/message.ts'
 
 const NOTHING = { audio: null, video: null }
 let peers: Peer[] = []

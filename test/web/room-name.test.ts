@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { forgetRooms, isRoomName, randomRoomName, recentRooms, rememberRoom } from '../../src/web/room-name.ts'
+import { forgetRooms, isRoomName, randomRoomName, recentRooms, rememberRoom } from '../../src/web/room/room-name.ts'
 
 function storage(content: Record<string, string> = {}): Storage {
   const map = new Map(Object.entries(content))

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { WebSocket as NodeSocket } from 'ws'
 import { callPages } from '../../src/http/page.ts'
-import type { Message } from '../../src/web/message.ts'
-import { type Browser, Signaling, type SignalingEvents } from '../../src/web/signaling.ts'
+import type { Message } from '../../src/web/room/message.ts'
+import { type Browser, Signaling, type SignalingEvents } from '../../src/web/room/signaling.ts'
 import { Service, until } from '../http/service.ts'
 
 const offer: Message = { type: 'offer', sdp: 'v=0 offer' }

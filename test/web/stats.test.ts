@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readStats } from '../../src/web/stats.ts'
+import { readStats } from '../../src/web/link/stats.ts'
 
 type Entry = Record<string, unknown>
 

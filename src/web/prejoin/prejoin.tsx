@@ -1,13 +1,13 @@
 import './prejoin.css'
-import { CameraButton, MuteButton } from './device-buttons.tsx'
-import { Header } from './header.tsx'
-import { type TextKey, t } from './i18n.ts'
+import type { LocalMedia, MediaStatus } from '../media/media.ts'
+import type { PageData } from '../page-data.ts'
+import type { Session } from '../session.ts'
+import { type TextKey, t } from '../text/i18n.ts'
+import { CameraButton, MuteButton } from '../widgets/device-buttons.tsx'
+import { Header } from '../widgets/header.tsx'
+import { LocalPicture } from '../widgets/local-picture.tsx'
+import { Notice } from '../widgets/notice.tsx'
 import { LevelMeter } from './level-meter.tsx'
-import { LocalPicture } from './local-picture.tsx'
-import type { LocalMedia, MediaStatus } from './media.ts'
-import { Notice } from './notice.tsx'
-import type { PageData } from './page-data.ts'
-import type { Session } from './session.ts'
 
 const hints: Readonly<Partial<Record<MediaStatus, TextKey>>> = {
   refused: 'refusedHint',

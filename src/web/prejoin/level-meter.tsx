@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks'
-import { t } from './i18n.ts'
+import { t } from '../text/i18n.ts'
 
 /** How loud the microphone hears us. */
 export function LevelMeter({ track }: { track: MediaStreamTrack | null }) {

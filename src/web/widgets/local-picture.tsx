@@ -1,8 +1,8 @@
 import './local-picture.css'
 import { useMemo } from 'preact/hooks'
-import { t } from './i18n.ts'
+import type { LocalMedia } from '../media/media.ts'
+import { t } from '../text/i18n.ts'
 import { Icon } from './icons.tsx'
-import type { LocalMedia } from './media.ts'
 import { Video } from './video.tsx'
 
 /** What we send, as a mirror; a screen is shown unmirrored, or nobody could read it. */

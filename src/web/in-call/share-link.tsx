@@ -2,8 +2,8 @@ import './share-link.css'
 import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { encode } from 'uqr'
-import { t } from './i18n.ts'
-import { Icon } from './icons.tsx'
+import { t } from '../text/i18n.ts'
+import { Icon } from '../widgets/icons.tsx'
 
 /** The link to this room: to copy, to share, to scan. */
 export function ShareLink() {

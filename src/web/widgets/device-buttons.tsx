@@ -1,7 +1,7 @@
 import './device-buttons.css'
-import { t } from './i18n.ts'
+import type { LocalMedia } from '../media/media.ts'
+import { t } from '../text/i18n.ts'
 import { Icon, type IconName } from './icons.tsx'
-import type { LocalMedia } from './media.ts'
 
 interface RoundButtonProps {
   readonly icon: IconName

@@ -1,4 +1,4 @@
-import type { Message } from './message.ts'
+import type { Message } from '../room/message.ts'
 import { type Reading, readStats } from './stats.ts'
 
 export interface PeerEvents {

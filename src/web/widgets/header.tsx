@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { chooseLanguage, language, languages, t } from './i18n.ts'
+import { chooseLanguage, language, languages, t } from '../text/i18n.ts'
 
 /** The line on top of every page. */
 export function Header({ children }: { children?: ComponentChildren }) {

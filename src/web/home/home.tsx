@@ -1,11 +1,11 @@
 import './home.css'
 import { useSignal } from '@preact/signals'
 import { useRef } from 'preact/hooks'
-import { Header } from './header.tsx'
-import { t } from './i18n.ts'
-import { Icon } from './icons.tsx'
-import { forgetRooms, isRoomName, randomRoomName, recentRooms } from './room-name.ts'
-import { settings } from './settings.ts'
+import { forgetRooms, isRoomName, randomRoomName, recentRooms } from '../room/room-name.ts'
+import { settings } from '../settings.ts'
+import { t } from '../text/i18n.ts'
+import { Header } from '../widgets/header.tsx'
+import { Icon } from '../widgets/icons.tsx'
 
 /** The landing page: choose a room. */
 export function Home() {

@@ -1,6 +1,6 @@
 import { computed, signal } from '@preact/signals'
+import { settings } from '../settings.ts'
 import type { Wanted } from './constraints.ts'
-import { settings } from './settings.ts'
 
 export type MediaStatus =
   | 'checking'

@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals'
-import { settings } from './settings.ts'
+import { settings } from '../settings.ts'
 
 export const languages = { en: 'English', zh: '中文' } as const
 export type Language = keyof typeof languages
