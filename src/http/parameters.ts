@@ -1,4 +1,4 @@
-import { filterByTransport } from '../web/ice-servers.ts'
+import { filterByTransport } from '../web/link/ice-servers.ts'
 import { type Announced, announce, type Place } from './announced.ts'
 import type { Visitor } from './caller.ts'
 import { type MediaConstraints, mediaConstraints } from './media-constraints.ts'

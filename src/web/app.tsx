@@ -1,4 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks'
+import { type Commands, pressKey } from './commands.ts'
 import { Home } from './home/home.tsx'
 import { InCall } from './in-call/in-call.tsx'
 import type { LocalMedia } from './media/media.ts'
@@ -12,28 +13,31 @@ import { announcement } from './status.ts'
 export interface Call {
   readonly session: Session
   readonly media: LocalMedia
+  readonly commands: Commands
 }
 
 export function App({ page, call }: { page: PageData; call: Call | null }) {
   return call === null ? <Home /> : <Room page={page} call={call} />
 }
 
-function Room({ page, call: { session, media } }: { page: PageData; call: Call }) {
+function Room({ page, call }: { page: PageData; call: Call }) {
+  const { session, media, commands } = call
   useEffect(() => {
-    document.addEventListener('keydown', pressShortcut)
-    return () => document.removeEventListener('keydown', pressShortcut)
+    const press = (event: KeyboardEvent) => pressKey(commands, event)
+    document.addEventListener('keydown', press)
+    return () => document.removeEventListener('keydown', press)
   }, [])
   return (
     <>
       <p class="sr-only" role="status">
         {announcement(session, media)}
       </p>
-      <Screen page={page} session={session} media={media} />
+      <Screen page={page} {...call} />
     </>
   )
 }
 
-function Screen({ page, session, media }: { page: PageData } & Call) {
+function Screen({ page, session, media, commands }: { page: PageData } & Call) {
   const phase = session.phase.value
   const screen = screens[phase]
   const shown = useRef(screen)
@@ -42,8 +46,12 @@ function Screen({ page, session, media }: { page: PageData } & Call) {
     if (shown.current !== screen) document.querySelector('h1')?.focus()
     shown.current = screen
   }, [screen])
-  if (screen === 'before') return <Prejoin page={page} session={session} media={media} />
-  return screen === 'call' ? <InCall session={session} media={media} /> : <Outcome session={session} />
+  if (screen === 'before') return <Prejoin page={page} session={session} media={media} commands={commands} />
+  return screen === 'call' ? (
+    <InCall session={session} media={media} commands={commands} />
+  ) : (
+    <Outcome session={session} />
+  )
 }
 
 const screens: Readonly<Record<Phase, 'before' | 'call' | 'outcome'>> = {
@@ -57,14 +65,4 @@ const screens: Readonly<Record<Phase, 'before' | 'call' | 'outcome'>> = {
   unreachable: 'outcome',
   refused: 'outcome',
   ended: 'outcome',
-}
-
-/** A shortcut presses the button that announces it, so both always do the same. */
-function pressShortcut(event: KeyboardEvent): void {
-  if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || !/^[a-z]$/i.test(event.key)) return
-  if (event.target instanceof Element && event.target.closest('input, select, textarea') !== null) return
-  const button = document.querySelector<HTMLButtonElement>(`button[aria-keyshortcuts="${event.key.toLowerCase()}"]`)
-  if (button === null) return
-  event.preventDefault()
-  button.click()
 }

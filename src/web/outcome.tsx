@@ -16,7 +16,7 @@ export function Outcome({ session }: { session: Session }) {
       if (document.hidden) return
       // Offline is as good as full: there is nothing to join, and the next look comes soon.
       const full = await roomIsFull().catch(() => true)
-      if (!full && session.phase.value === 'full') session.phase.value = 'idle'
+      if (!full) session.offerToJoin()
     }, lookAgainMs)
     return () => clearInterval(timer)
   }, [phase])

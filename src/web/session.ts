@@ -1,152 +1,185 @@
-import { effect, signal } from '@preact/signals'
-import { filterByTransport, parseIceServers } from './link/ice-servers.ts'
-import { Peer } from './link/peer.ts'
-import type { Path } from './link/stats.ts'
-import type { LocalMedia } from './media/media.ts'
+import { computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals'
+import type { Tracks } from './link/connection.ts'
+import { IceConfiguration } from './link/ice-configuration.ts'
+import { Link } from './link/link.ts'
+import { type JoinOutcome, Membership } from './room/membership.ts'
 import { type Message, parseMessage } from './room/message.ts'
 import { rememberRoom } from './room/room-name.ts'
-import { type JoinParameters, Signaling } from './room/signaling.ts'
-import { settings } from './settings.ts'
 
-export type Phase =
-  | 'idle'
-  | 'joining'
-  | 'waiting'
-  | 'connecting'
-  | 'connected'
-  | 'reconnecting'
-  | 'full'
-  | 'unreachable'
-  | 'refused'
-  | 'ended'
+/** Where the visitor stands with the room; `inside` is a call or the wait for one. */
+type Stage = 'idle' | 'joining' | 'inside' | 'full' | 'unreachable' | 'refused' | 'ended'
 
-/** How long a broken connection may take to find a new path before we take our place in the room anew. */
-const repairMs = 15_000
-/** A short gap heals by itself; after this long we look for another path without waiting for the browser to give up. */
-const patienceMs = 4000
-/** Longer than any browser needs to connect or to say that it can't. */
-const connectMs = 30_000
+export type Phase = Exclude<Stage, 'inside'> | 'waiting' | 'connecting' | 'connected' | 'reconnecting'
+
+/** What a call takes from the person's devices. */
+export interface Sources {
+  readonly microphone: ReadonlySignal<MediaStreamTrack | null>
+  readonly picture: ReadonlySignal<MediaStreamTrack | null>
+  /** Opens again what was open before. */
+  reopen(): Promise<void>
+  close(): void
+}
+
 /** How long a place is kept without a WebSocket where the join answer does not say it: Collider's reconnect time. */
 const colliderGraceSeconds = 10
-/** A call without relay starts late rather than never. */
-const iceServersMs = 5000
 const retryMs = 3000
-const readingMs = 1000
 
-/** One call: joins the room, connects to whoever is there, and repairs what breaks. */
+/** One call: a place in a room, and the link to whoever is there. */
 export class Session {
-  readonly phase = signal<Phase>('idle')
   /** The address or the reason that goes with `unreachable` and `refused`. */
   readonly detail = signal('')
   readonly peerLeft = signal(false)
   readonly signalingLost = signal(false)
-  readonly noRelay = signal(false)
-  /** There is somebody, but no path to them has been found so far. */
+  /** There is somebody, but no path to them has ever been found. */
   readonly noPath = signal(false)
-  readonly remote = signal<MediaStream | null>(null)
-  readonly remotePicture = signal(true)
-  readonly path = signal<Path | null>(null)
-  readonly roundTripMs = signal<number | null>(null)
+  readonly noRelay = signal(false)
+  readonly link: Signal<Link | null> = signal(null)
+  readonly phase: ReadonlySignal<Phase> = computed(() => this.#phase())
   readonly room: string
-  readonly #media: LocalMedia
-  #signaling: Signaling | null = null
-  #parameters: JoinParameters | null = null
-  #peer: Peer | null = null
-  /** What came before the connection was ready to take it. */
+  readonly #sources: Sources
+  readonly #stage: Signal<Stage> = signal('idle')
+  /** Nobody else is in the room. */
+  readonly #alone = signal(true)
+  /** A connection to this other side has worked before. */
+  readonly #interrupted = signal(false)
+  #membership: Membership | null = null
+  #ice: IceConfiguration | null = null
+  #graceMs = Number.POSITIVE_INFINITY
+  /** What came before the link was ready to take it. */
   #inbox: Message[] = []
-  #repair: ReturnType<typeof setTimeout> | undefined
-  #repairedAt = Number.NEGATIVE_INFINITY
-  #readings: ReturnType<typeof setInterval> | undefined
+  #again: ReturnType<typeof setTimeout> | undefined
+  /** Which link is being made; an older one must not appear any more. */
+  #linking = 0
 
-  constructor(room: string, media: LocalMedia) {
+  constructor(room: string, sources: Sources) {
     this.room = room
-    this.#media = media
+    this.#sources = sources
     effect(() => {
-      const tracks = { audio: media.microphone.value, video: media.picture.value }
-      void this.#peer?.setTracks(tracks)
+      const tracks = this.#tracks()
+      this.link.peek()?.setTracks(tracks)
+    })
+    effect(() => {
+      const link = this.link.value
+      if (link?.condition.value === 'connected') {
+        this.peerLeft.value = false
+        this.noPath.value = false
+        this.#interrupted.value = true
+      } else if (link?.noPath.value === true && !this.#interrupted.peek()) this.noPath.value = true
     })
   }
 
   async join(): Promise<void> {
-    this.phase.value = 'joining'
+    this.#stage.value = 'joining'
     this.peerLeft.value = false
     this.noPath.value = false
+    this.#interrupted.value = false
     // Not awaited: a permission question must not keep anybody waiting, and tracks may come later.
-    void this.#media.reopen()
+    void this.#sources.reopen()
     await this.#enter()
   }
 
   async hangUp(): Promise<void> {
-    const signaling = this.#signaling
+    const membership = this.#membership
     this.#end()
-    this.#media.close()
-    this.phase.value = 'ended'
-    await signaling?.leave()
+    this.#sources.close()
+    this.#stage.value = 'ended'
+    await membership?.leave()
   }
 
   /** The page is going away. */
   leaveAtOnce(): void {
-    this.#signaling?.leaveAtOnce()
+    this.#membership?.leaveAtOnce()
+  }
+
+  /** There is no place in the room now. */
+  showFull(): void {
+    this.#stop('full')
+  }
+
+  /** There may be a place now. */
+  offerToJoin(): void {
+    if (this.#stage.value === 'full') this.#stage.value = 'idle'
+  }
+
+  /** The network may have changed under us: another address, a computer that was asleep. */
+  networkChanged(): void {
+    this.#membership?.renew()
+    this.link.value?.networkChanged()
   }
 
   async #enter(): Promise<void> {
-    const signaling = new Signaling(this.room, location.search, {
+    const membership = new Membership(this.room, location.search, {
       message: (message) => this.#receive(message),
       online: (online, outageMs) => this.#online(online, outageMs),
-      evicted: () => void this.#rejoin(),
+      evicted: () => this.#evicted(),
     })
-    this.#signaling = signaling
-    const outcome = await signaling.join()
-    if (this.#signaling !== signaling) return
-    if (outcome.kind === 'unreachable' && this.phase.value === 'reconnecting') {
-      this.#repair = setTimeout(() => void this.#enter(), retryMs)
-      return
-    }
-    if (outcome.kind === 'full') return this.#stop('full')
-    if (outcome.kind === 'unreachable') return this.#stop('unreachable', location.host)
-    if (outcome.kind === 'refused') return this.#stop('refused', outcome.reason)
+    this.#membership = membership
+    const outcome = await membership.join()
+    if (this.#membership !== membership) return
+    if (outcome.kind !== 'joined') return this.#notJoined(outcome)
     const { parameters } = outcome
-    rememberRoom(settings, this.room)
-    this.#parameters = parameters
+    rememberRoom(this.room)
     if (parameters.error_messages?.length) {
-      void signaling.leave()
+      void membership.leave()
       return this.#stop('refused', parameters.error_messages.join(' '))
     }
-    const registered = await signaling.connect()
-    if (this.#signaling !== signaling) return
-    if (!registered && this.phase.value !== 'reconnecting') {
-      void signaling.leave()
+    this.#ice = new IceConfiguration(parameters)
+    // 0 seconds are without end, like every time in the server's configuration.
+    const graceSeconds = parameters.room_grace_seconds ?? colliderGraceSeconds
+    this.#graceMs = graceSeconds === 0 ? Number.POSITIVE_INFINITY : graceSeconds * 1000
+    const registered = await membership.connect()
+    if (this.#membership !== membership) return
+    if (!registered && this.#stage.value === 'joining') {
+      void membership.leave()
       return this.#stop('unreachable', parameters.wss_url)
     }
-    const offers = signaling.initiator ? [] : parameters.messages
-    for (const text of [...offers].reverse()) this.#inbox.unshift(...parsed(text))
-    await this.#start(signaling.initiator ? 'waiting' : 'connecting')
+    const offers = membership.initiator ? [] : parameters.messages.flatMap(parsed)
+    this.#stage.value = 'inside'
+    if (this.link.value?.alive) {
+      for (const message of offers) this.#receive(message)
+      return
+    }
+    this.#inbox.unshift(...offers)
+    await this.#connect(membership.initiator ? 'wait' : 'answer')
   }
 
-  /** A new connection; the initiator calls, the other one takes what is in the inbox. */
-  async #start(phase: 'waiting' | 'connecting'): Promise<void> {
-    const signaling = this.#signaling
-    this.#dropPeer()
-    this.phase.value = phase
-    // An offer that never comes, or comes from somebody who is gone, must not keep us here.
-    if (phase === 'connecting') {
-      this.#repair = setTimeout(() => {
-        this.noPath.value = true
-        void this.#rejoin()
-      }, connectMs)
-    }
-    const iceServers = await this.#iceServers()
-    if (signaling === null || this.#signaling !== signaling || this.#peer !== null) return
-    const tracks = { audio: this.#media.microphone.value, video: this.#media.picture.value }
-    const peer: Peer = new Peer(this.#configuration(iceServers), tracks, {
-      send: (message) => void signaling.send(message),
-      state: (state) => {
-        if (this.#peer === peer) this.#peerState(state)
+  #notJoined(outcome: Exclude<JoinOutcome, { kind: 'joined' }>): void {
+    if (this.link.value?.alive || (outcome.kind === 'unreachable' && this.#stage.value === 'inside')) {
+      this.signalingLost.value = true
+      this.#again = setTimeout(() => void this.#enter(), retryMs)
+    } else if (outcome.kind === 'unreachable') this.#stop('unreachable', location.host)
+    else if (outcome.kind === 'refused') this.#stop('refused', outcome.reason)
+    else this.#stop('full')
+  }
+
+  /**
+   * A new link: `wait` leaves an offer in the room, `call` offers to somebody who is there, `answer` takes the offer that is
+   * in the inbox or on its way.
+   */
+  async #connect(how: 'wait' | 'call' | 'answer'): Promise<void> {
+    const membership = this.#membership
+    const ice = this.#ice
+    this.#drop()
+    this.#alone.value = how === 'wait'
+    if (how === 'wait') this.#interrupted.value = false
+    const linking = this.#linking
+    const configuration = await ice!.configuration()
+    if (membership === null || linking !== this.#linking) return
+    this.noRelay.value = !ice!.hasRelay
+    const link: Link = new Link(
+      ice!,
+      configuration,
+      this.#tracks(),
+      { offers: how !== 'answer', expected: how !== 'wait' },
+      {
+        send: (message) => void this.#membership?.send(message),
+        silent: () => this.#membership?.renew(),
+        hopeless: () => {
+          if (this.link.value === link) this.#startAnew(link)
+        },
       },
-    })
-    this.#peer = peer
-    this.remote.value = peer.remote
-    if (signaling.initiator) await peer.call()
+    )
+    this.link.value = link
     const inbox = this.#inbox
     this.#inbox = []
     for (const message of inbox) this.#receive(message)
@@ -155,165 +188,94 @@ export class Session {
   #receive(message: Message): void {
     if (message.type === 'bye') {
       this.#inbox = []
-      this.noPath.value = false
       this.peerLeft.value = true
-      this.#signaling!.initiator = true
-      void this.#start('waiting')
+      this.noPath.value = false
+      this.#membership!.initiator = true
+      void this.#connect('wait')
       return
     }
-    const peer = this.#peer
-    if (peer === null) {
+    const link = this.link.value
+    if (link === null) {
       this.#inbox.push(message)
       return
     }
-    if (message.type === 'offer' && (peer.answered ? peer.isForeign(message.sdp) : this.#signaling!.initiator)) {
+    if (message.type === 'offer' && (link.described ? link.isForeign(message.sdp) : link.offers)) {
       // Somebody else's connection: the other side started anew and its bye was lost. Its offer makes us the one who answers.
-      this.#signaling!.initiator = false
+      this.#membership!.initiator = false
       this.#inbox = [message]
-      void this.#start('connecting')
+      void this.#connect('answer')
       return
     }
     if (message.type === 'offer' || message.type === 'answer') {
       this.peerLeft.value = false
-      if (this.phase.value === 'waiting') this.phase.value = 'connecting'
+      this.#alone.value = false
+      link.expect()
     }
-    void peer.receive(message)
+    link.receive(message)
   }
 
-  #peerState(state: RTCPeerConnectionState): void {
-    if (state === 'connected') {
-      clearTimeout(this.#repair)
-      this.phase.value = 'connected'
-      this.peerLeft.value = false
-      this.noPath.value = false
-      this.#watch()
-    } else if (state === 'disconnected' && this.phase.value === 'connected') {
-      this.phase.value = 'reconnecting'
-      clearTimeout(this.#repair)
-      this.#repair = setTimeout(() => void this.#repairPath(), patienceMs)
-    } else if (state === 'failed') {
-      if (this.phase.value === 'connecting') this.noPath.value = true
-      this.phase.value = 'reconnecting'
-      clearTimeout(this.#repair)
-      // Where there is no path at all, each new try fails at once.
-      const delay = Math.max(0, this.#repairedAt + retryMs - performance.now())
-      this.#repair = setTimeout(() => void this.#repairPath(), delay)
-    }
+  /** The link has no future. Another such page takes a new connection in the same place; others expect us to come anew. */
+  #startAnew(link: Link): void {
+    if (link.kindred && link.offers) void this.#connect('call')
+    else void this.#rejoin()
   }
 
-  /** Only the initiator offers again; who waits in vain for that offer takes a new place. */
-  async #repairPath(): Promise<void> {
-    clearTimeout(this.#repair)
-    this.#repair = setTimeout(() => void this.#rejoin(), repairMs)
-    this.#repairedAt = performance.now()
-    const peer = this.#peer
-    if (this.#signaling?.initiator !== true || peer === null) return
-    const iceServers = await this.#iceServers()
-    if (this.#peer === peer) await peer.restart(iceServers)
+  /** Our place is gone, but a call that runs does not need one to go on: it takes the next. */
+  #evicted(): void {
+    if (this.link.value?.alive !== true) return void this.#rejoin()
+    this.#membership!.abandon()
+    void this.#enter()
   }
 
   async #rejoin(): Promise<void> {
-    const signaling = this.#signaling
-    if (signaling === null) return
+    const membership = this.#membership
+    if (membership === null) return
     this.#end()
-    this.phase.value = 'reconnecting'
-    await signaling.leave()
-    if (this.#signaling === null && this.phase.value === 'reconnecting') await this.#enter()
+    this.#alone.value = false
+    await membership.leave()
+    if (this.#membership === null && this.#stage.value === 'inside') await this.#enter()
   }
 
   #online(online: boolean, outageMs: number): void {
     this.signalingLost.value = !online
+    if (!online) return
+    const link = this.link.value
     // Back too late: the place is gone. A call that still runs is left alone, its next message will show.
-    if (online && outageMs > this.#graceMs() && this.phase.value !== 'connected') void this.#rejoin()
+    if (outageMs > this.#graceMs && link?.alive !== true) void this.#rejoin()
+    else if (link?.alive === false) link.networkChanged()
   }
 
-  /** 0 seconds are without end, like every time in the server's configuration. */
-  #graceMs(): number {
-    const seconds = this.#parameters?.room_grace_seconds ?? colliderGraceSeconds
-    return seconds === 0 ? Number.POSITIVE_INFINITY : seconds * 1000
+  #phase(): Phase {
+    const stage = this.#stage.value
+    if (stage !== 'inside') return stage
+    if (this.#alone.value) return 'waiting'
+    const condition = this.link.value?.condition.value ?? 'connecting'
+    if (condition === 'connecting') return this.#interrupted.value ? 'reconnecting' : 'connecting'
+    return condition === 'lost' ? 'reconnecting' : 'connected'
   }
 
-  #configuration(iceServers: RTCIceServer[]): RTCConfiguration {
-    const config = this.#peerConfig()
-    const policy = config['iceTransports'] ?? config['iceTransportPolicy']
-    return {
-      iceServers,
-      bundlePolicy: 'max-bundle',
-      rtcpMuxPolicy: 'require',
-      iceTransportPolicy: policy === 'relay' ? 'relay' : 'all',
-    }
+  #tracks(): Tracks {
+    return { audio: this.#sources.microphone.value, video: this.#sources.picture.value }
   }
 
-  async #iceServers(): Promise<RTCIceServer[]> {
-    const { ice_server_url = '', ice_server_transports = '' } = this.#parameters ?? {}
-    let servers = parseIceServers(this.#peerConfig())
-    if (servers.length === 0 && ice_server_url !== '') {
-      try {
-        const response = await fetch(ice_server_url, {
-          method: 'POST',
-          cache: 'no-store',
-          signal: AbortSignal.timeout?.(iceServersMs) ?? null,
-        })
-        if (response.ok) servers = parseIceServers(await response.json())
-      } catch {
-        // Counted as none below: a call without relay still works in most networks.
-      }
-    }
-    const usable = filterByTransport(servers, ice_server_transports)
-    this.noRelay.value = !usable.some(({ urls }) => [urls].flat().some((url) => /^turns?:/i.test(url)))
-    return usable
-  }
-
-  #peerConfig(): Record<string, unknown> {
-    try {
-      return (JSON.parse(this.#parameters?.pc_config ?? '{}') as Record<string, unknown>) ?? {}
-    } catch {
-      return {}
-    }
-  }
-
-  #watch(): void {
-    clearInterval(this.#readings)
-    let frames = -1
-    let still = 0
-    const look = async () => {
-      const peer = this.#peer
-      if (peer === null) return
-      const reading = await peer.reading()
-      if (this.#peer !== peer) return
-      this.path.value = reading.path
-      this.roundTripMs.value = reading.roundTripMs
-      still = reading.framesDecoded > frames ? 0 : still + 1
-      frames = reading.framesDecoded
-      // A decoder takes a moment to begin, and a camera that is off stays off: two looks tell them apart.
-      this.remotePicture.value = still < 2
-    }
-    this.#readings = setInterval(() => void look(), readingMs)
-    void look()
-  }
-
-  #stop(phase: Phase, detail = ''): void {
+  #stop(stage: Stage, detail = ''): void {
     this.#end()
     this.detail.value = detail
-    this.phase.value = phase
+    this.#stage.value = stage
   }
 
   #end(): void {
-    this.#dropPeer()
+    this.#drop()
     this.#inbox = []
-    this.#signaling = null
+    this.#membership = null
     this.signalingLost.value = false
   }
 
-  #dropPeer(): void {
-    clearTimeout(this.#repair)
-    clearInterval(this.#readings)
-    this.#peer?.close()
-    this.#peer = null
-    this.remote.value = null
-    this.remotePicture.value = true
-    this.path.value = null
-    this.roundTripMs.value = null
+  #drop(): void {
+    clearTimeout(this.#again)
+    this.#linking++
+    this.link.value?.close()
+    this.link.value = null
   }
 }
 

@@ -15,7 +15,7 @@ export function phaseText(session: Session): string {
     case 'connecting':
       return t('connecting')
     case 'connected':
-      return session.path.value === null ? t('connected') : pathText(session.path.value)
+      return connectedText(session)
     case 'reconnecting':
       return t('reconnecting')
     case 'full':
@@ -35,6 +35,13 @@ export function announcement(session: Session, media: LocalMedia): string {
   if (phase === 'idle') return media.status.value === 'ready' ? '' : t(media.status.value)
   const left = phase === 'waiting' && session.peerLeft.value ? `${t('peerLeft')}. ` : ''
   return left + (phase === 'connected' ? `${t('connected')}. ${phaseText(session)}` : phaseText(session))
+}
+
+function connectedText(session: Session): string {
+  const link = session.link.value
+  if (link?.condition.value === 'weak') return t('weak')
+  const path = link?.sample.value?.path ?? null
+  return path === null ? t('connected') : pathText(path)
 }
 
 /** How media travels: “Direct” or “Via relay (udp)”. */

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { settings } from '../../src/web/settings.ts'
-import { chooseLanguage, dictionaries, language, preferredLanguage, type TextKey, t } from '../../src/web/text/i18n.ts'
+import type { TextKey } from '../../src/web/text/en.ts'
+import { chooseLanguage, dictionaries, language, preferredLanguage, t } from '../../src/web/text/i18n.ts'
 
 const keys = Object.keys(dictionaries.en) as TextKey[]
 const holes = (text: string) => [...text.matchAll(/\{\w+\}/g)].map((match) => match[0]).sort()
@@ -31,11 +32,12 @@ describe('the dictionaries', () => {
   })
 
   test('hold no text that nobody shows', () => {
-    const sources = readdirSync('src/web')
-      .filter((file) => /\.tsx?$/.test(file) && file !== 'i18n.ts')
+    const sources = readdirSync('src/web', { recursive: true, encoding: 'utf8' })
+      .filter((file) => /\.tsx?$/.test(file) && !/^text\/..\.ts$/.test(file))
       .map((file) => readFileSync(`src/web/${file}`, 'utf8'))
       .join('\n')
-    expect(keys.filter((key) => !sources.includes(`'${key}'`))).toEqual([])
+    const used = (key: string) => sources.includes(`'${key}'`) || sources.includes(`.${key}`)
+    expect(keys.filter((key) => !used(key))).toEqual([])
   })
 })
 
@@ -57,7 +59,7 @@ describe('the language', () => {
   test('is remembered when chosen', () => {
     chooseLanguage('zh')
     expect(language.value).toBe('zh')
-    expect(settings.getItem('language')).toBe('zh')
+    expect(settings.get('language')).toBe('zh')
     expect(t('relayProtocol', { protocol: 'udp' })).toBe('经中继（udp）')
   })
 

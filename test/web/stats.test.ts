@@ -62,3 +62,11 @@ test('decoded frames are those of video', () => {
   entries.set('v', { type: 'inbound-rtp', kind: 'video', framesDecoded: 120 })
   expect(readStats(entries).framesDecoded).toBe(120)
 })
+
+test('what arrives is counted on every path and track, checks and their answers too', () => {
+  const entries = report({}, {}, { bytesReceived: 1000, responsesReceived: 20, requestsReceived: 3 })
+  entries.set('a', { type: 'inbound-rtp', kind: 'audio', bytesReceived: 400_000 })
+  entries.set('other', { type: 'candidate-pair', requestsReceived: 1_000_000 })
+  entries.set('o', { type: 'outbound-rtp', kind: 'audio', bytesSent: 7 })
+  expect(readStats(entries).received).toBe(1_401_023)
+})

@@ -2,7 +2,6 @@ import './home.css'
 import { useSignal } from '@preact/signals'
 import { useRef } from 'preact/hooks'
 import { forgetRooms, isRoomName, randomRoomName, recentRooms } from '../room/room-name.ts'
-import { settings } from '../settings.ts'
 import { t } from '../text/i18n.ts'
 import { Header } from '../widgets/header.tsx'
 import { Icon } from '../widgets/icons.tsx'
@@ -11,7 +10,7 @@ import { Icon } from '../widgets/icons.tsx'
 export function Home() {
   const name = useSignal(randomRoomName())
   const complain = useSignal(false)
-  const recent = useSignal(recentRooms(settings))
+  const recent = useSignal(recentRooms())
   const input = useRef<HTMLInputElement>(null)
   const valid = isRoomName(name.value)
   const wrong = complain.value && !valid
@@ -79,7 +78,7 @@ export function Home() {
                 type="button"
                 class="button button-quiet"
                 onClick={() => {
-                  forgetRooms(settings)
+                  forgetRooms()
                   recent.value = []
                 }}
               >

@@ -1,11 +1,12 @@
 import './in-call.css'
-import { useComputed, useSignal } from '@preact/signals'
-import { useEffect, useRef } from 'preact/hooks'
+import { useSignal } from '@preact/signals'
+import type { Call } from '../app.tsx'
+import type { Commands } from '../commands.ts'
 import type { LocalMedia } from '../media/media.ts'
 import type { Session } from '../session.ts'
 import { phaseText } from '../status.ts'
 import { t } from '../text/i18n.ts'
-import { CameraButton, MuteButton, RoundButton } from '../widgets/device-buttons.tsx'
+import { CommandButton } from '../widgets/command-button.tsx'
 import { Header } from '../widgets/header.tsx'
 import { Icon } from '../widgets/icons.tsx'
 import { LocalPicture } from '../widgets/local-picture.tsx'
@@ -14,13 +15,13 @@ import { Video } from '../widgets/video.tsx'
 import { CopyButton, ShareLink } from './share-link.tsx'
 
 /** The call: the other side large, ourselves small, the buttons below. */
-export function InCall({ session, media }: { session: Session; media: LocalMedia }) {
-  const stage = useRef<HTMLDivElement>(null)
+export function InCall({ session, media, commands }: Call) {
   const play = useSignal<(() => void) | null>(null)
   const phase = session.phase.value
-  const picture = phase === 'reconnecting' || (phase === 'connected' && session.remotePicture.value)
+  const link = session.link.value
+  const picture = phase === 'reconnecting' || (phase === 'connected' && link?.picture.value !== false)
   return (
-    <div class="call" ref={stage}>
+    <div class="call">
       <Header>
         <PathChip session={session} />
       </Header>
@@ -30,7 +31,7 @@ export function InCall({ session, media }: { session: Session; media: LocalMedia
         </h1>
         <div class="stage">
           <Video
-            stream={session.remote.value}
+            stream={link?.remote ?? null}
             label={t('remoteVideo')}
             class={picture ? 'remote' : 'remote remote-idle'}
             onBlocked={(start) => {
@@ -44,7 +45,7 @@ export function InCall({ session, media }: { session: Session; media: LocalMedia
               {t('connecting')}
             </div>
           )}
-          {phase === 'connected' && !session.remotePicture.value && (
+          {phase === 'connected' && !picture && (
             <div class="stage-message">
               <span class="avatar">
                 <Icon name="person" />
@@ -69,7 +70,7 @@ export function InCall({ session, media }: { session: Session; media: LocalMedia
           </div>
           <Toasts session={session} media={media} />
         </div>
-        <Controls session={session} media={media} stage={stage} />
+        <Controls session={session} commands={commands} />
       </main>
     </div>
   )
@@ -88,8 +89,9 @@ function Waiting({ session }: { session: Session }) {
 
 /** Where we stand, in a few words; once connected, how media travels. */
 function PathChip({ session }: { session: Session }) {
-  const path = session.path.value
-  const roundTrip = session.roundTripMs.value
+  const sample = session.link.value?.sample.value
+  const path = sample?.path ?? null
+  const roundTrip = sample?.roundTripMs ?? null
   const connected = session.phase.value === 'connected'
   const title = !connected || path === null ? '' : t(path.kind === 'direct' ? 'directHint' : 'relayHint')
   return (
@@ -112,69 +114,16 @@ function Toasts({ session, media }: { session: Session; media: LocalMedia }) {
   )
 }
 
-interface ControlsProps {
-  readonly session: Session
-  readonly media: LocalMedia
-  readonly stage: { readonly current: HTMLDivElement | null }
-}
-
-function Controls({ session, media, stage }: ControlsProps) {
-  const full = useSignal(false)
-  const sharing = useComputed(() => media.screen.value !== null).value
-  useEffect(() => {
-    const changed = () => {
-      full.value = document.fullscreenElement !== null
-    }
-    document.addEventListener('fullscreenchange', changed)
-    return () => document.removeEventListener('fullscreenchange', changed)
-  }, [])
+function Controls({ session, commands }: { session: Session; commands: Commands }) {
   return (
     <div class="controls" role="toolbar" aria-label={t('controls')}>
-      <MuteButton media={media} />
-      <CameraButton media={media} />
-      {'getDisplayMedia' in (navigator.mediaDevices ?? {}) && (
-        <RoundButton
-          icon={sharing ? 'screenOff' : 'screen'}
-          label={t(sharing ? 'stopSharing' : 'shareScreen')}
-          shortcut="s"
-          {...(sharing ? { tone: 'active' as const } : {})}
-          onClick={() => void media.setScreen(!sharing)}
-        />
-      )}
-      {document.pictureInPictureEnabled && session.phase.value === 'connected' && (
-        <RoundButton
-          icon="window"
-          label={t('pictureInPicture')}
-          shortcut="p"
-          onClick={() => void togglePictureInPicture(stage.current)}
-        />
-      )}
-      <RoundButton
-        icon={full.value ? 'shrink' : 'expand'}
-        label={t(full.value ? 'exitFullScreen' : 'fullScreen')}
-        shortcut="f"
-        onClick={() => void toggleFullScreen(stage.current)}
-      />
+      <CommandButton command={commands.mute} />
+      <CommandButton command={commands.camera} />
+      <CommandButton command={commands.screen} />
+      <CommandButton command={commands.pictureInPicture} />
+      <CommandButton command={commands.fullScreen} />
       {session.phase.value !== 'waiting' && <CopyButton round />}
-      <RoundButton icon="hangUp" label={t('hangUp')} tone="danger" onClick={() => void session.hangUp()} />
+      <CommandButton command={commands.hangUp} />
     </div>
   )
-}
-
-/** iPhones give full screen to video elements alone. */
-async function toggleFullScreen(stage: HTMLElement | null): Promise<void> {
-  const video = stage?.querySelector<HTMLVideoElement & { webkitEnterFullscreen?(): void }>('.remote')
-  if (document.fullscreenElement !== null && document.fullscreenElement !== undefined) return document.exitFullscreen()
-  if (stage?.requestFullscreen !== undefined)
-    return stage.requestFullscreen().catch(() => video?.webkitEnterFullscreen?.())
-  video?.webkitEnterFullscreen?.()
-}
-
-async function togglePictureInPicture(stage: HTMLElement | null): Promise<void> {
-  if (document.pictureInPictureElement !== null) return document.exitPictureInPicture()
-  // Refused while there is no picture yet; the next press works.
-  await stage
-    ?.querySelector<HTMLVideoElement>('.remote')
-    ?.requestPictureInPicture()
-    .catch(() => undefined)
 }

@@ -2,31 +2,40 @@
 export type Path = { readonly kind: 'direct' } | { readonly kind: 'relay'; readonly protocol: RelayProtocol | null }
 type RelayProtocol = 'udp' | 'tcp' | 'tls'
 
-/** A look at a connection. */
+/** A look at a connection. Counters run from its beginning. */
 export interface Reading {
   readonly path: Path | null
   readonly roundTripMs: number | null
+  /** Grows whenever anything comes from the other side: media, checks of the path, or their answers. */
+  readonly received: number
   /** Video frames decoded so far; stands still when the other side sends none. */
   readonly framesDecoded: number
 }
 
 type Entry = Readonly<Record<string, unknown>>
 
-/** Reads path, round trip and progress of the video out of getStats. */
+/** Reads path, round trip and progress out of getStats. */
 export function readStats(report: Iterable<readonly [string, Entry]>): Reading {
   const entries = new Map(report)
   const pair = selectedPair(entries)
-  let framesDecoded = 0
-  for (const entry of entries.values()) {
-    if (entry['type'] === 'inbound-rtp' && entry['kind'] === 'video')
-      framesDecoded += Number(entry['framesDecoded'] ?? 0)
-  }
+  const ofType = (type: string) => [...entries.values()].filter((entry) => entry['type'] === type)
+  const inbound = ofType('inbound-rtp')
   const roundTrip = pair?.['currentRoundTripTime']
   return {
     path: pair === undefined ? null : pathOf(entries, pair),
     roundTripMs: typeof roundTrip === 'number' ? Math.round(roundTrip * 1000) : null,
-    framesDecoded,
+    received:
+      sum(inbound, 'bytesReceived') +
+      sum(ofType('candidate-pair'), 'bytesReceived', 'responsesReceived', 'requestsReceived'),
+    framesDecoded: sum(
+      inbound.filter(({ kind }) => kind === 'video'),
+      'framesDecoded',
+    ),
   }
+}
+
+function sum(entries: readonly Entry[], ...names: readonly string[]): number {
+  return entries.reduce((total, entry) => names.reduce((more, name) => more + Number(entry[name] ?? 0), total), 0)
 }
 
 function pathOf(entries: ReadonlyMap<string, Entry>, pair: Entry): Path {

@@ -28,6 +28,8 @@ export class LocalMedia {
   readonly camera = signal<MediaStreamTrack | null>(null)
   readonly screen = signal<MediaStreamTrack | null>(null)
   readonly muted = signal(false)
+  /** Nothing is heard of us: muted, or there is no microphone. */
+  readonly silent = computed(() => this.muted.value || this.microphone.value === null)
   readonly cameraOn = signal(false)
   readonly microphones = signal<readonly MediaDeviceInfo[]>([])
   readonly cameras = signal<readonly MediaDeviceInfo[]>([])
@@ -70,7 +72,7 @@ export class LocalMedia {
 
   /** Takes another device of the same kind and remembers it. */
   async choose(kind: Kind, deviceId: string): Promise<void> {
-    settings.setItem(`${kind}-device`, deviceId)
+    settings.set(kind === 'audio' ? 'microphone' : 'camera', deviceId)
     this.#stop(kind)
     await this.#open([kind]).catch((error: unknown) => {
       this.reason.value = reasonOf(error)
@@ -177,7 +179,7 @@ export class LocalMedia {
   }
 
   #constraints(kind: Kind): MediaTrackConstraints | boolean {
-    const deviceId = settings.getItem(`${kind}-device`)
+    const deviceId = settings.get(kind === 'audio' ? 'microphone' : 'camera')
     // `ideal`: a device that is gone must not make the call impossible.
     return { ...(this.#wanted[kind] || {}), ...(deviceId === null ? {} : { deviceId: { ideal: deviceId } }) }
   }

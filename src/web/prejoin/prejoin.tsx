@@ -1,9 +1,10 @@
 import './prejoin.css'
+import type { Call } from '../app.tsx'
 import type { LocalMedia, MediaStatus } from '../media/media.ts'
 import type { PageData } from '../page-data.ts'
-import type { Session } from '../session.ts'
-import { type TextKey, t } from '../text/i18n.ts'
-import { CameraButton, MuteButton } from '../widgets/device-buttons.tsx'
+import type { TextKey } from '../text/en.ts'
+import { t } from '../text/i18n.ts'
+import { CommandButton } from '../widgets/command-button.tsx'
 import { Header } from '../widgets/header.tsx'
 import { LocalPicture } from '../widgets/local-picture.tsx'
 import { Notice } from '../widgets/notice.tsx'
@@ -21,7 +22,7 @@ const hints: Readonly<Partial<Record<MediaStatus, TextKey>>> = {
 }
 
 /** Before the call: how do I look, does my microphone work, then Join. */
-export function Prejoin({ page, session, media }: { page: PageData; session: Session; media: LocalMedia }) {
+export function Prejoin({ page, session, media, commands }: { page: PageData } & Call) {
   const status = media.status.value
   const joining = session.phase.value === 'joining'
   const hint = hints[status]
@@ -45,8 +46,8 @@ export function Prejoin({ page, session, media }: { page: PageData; session: Ses
             <LocalPicture media={media} label={t('preview')} />
           )}
           <div class="preview-buttons">
-            <MuteButton media={media} />
-            <CameraButton media={media} />
+            <CommandButton command={commands.mute} />
+            <CommandButton command={commands.camera} />
           </div>
         </div>
         <div class="join-panel">

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { chooseLanguage, language, languages, t } from '../text/i18n.ts'
+import { chooseLanguage, dictionaries, type Language, language, t } from '../text/i18n.ts'
 
 /** The line on top of every page. */
 export function Header({ children }: { children?: ComponentChildren }) {
@@ -18,11 +18,13 @@ export function Header({ children }: { children?: ComponentChildren }) {
   )
 }
 
+/** To the next language, under its own name. */
 function LanguageSwitch() {
-  const other = language.value === 'en' ? 'zh' : 'en'
+  const all = Object.keys(dictionaries) as Language[]
+  const next = all[(all.indexOf(language.value) + 1) % all.length]!
   return (
-    <button type="button" class="button button-quiet" lang={other} onClick={() => chooseLanguage(other)}>
-      {languages[other]}
+    <button type="button" class="button button-quiet" lang={next} onClick={() => chooseLanguage(next)}>
+      {dictionaries[next].languageName}
     </button>
   )
 }

@@ -1,16 +1,16 @@
+import type { IceParameters } from '../link/ice-configuration.ts'
 import { type Message, parseMessage } from './message.ts'
 
 /** The part of a join answer the page uses (AppRTC's names). */
-export interface JoinParameters {
+export interface JoinParameters extends IceParameters {
   readonly room_id: string
   readonly client_id: string
   readonly is_initiator: string | boolean
   readonly messages: readonly string[]
   readonly wss_url: string
   readonly wss_post_url: string
-  readonly pc_config: string
-  readonly ice_server_url?: string
-  readonly ice_server_transports?: string
+  /** Proves to our own hub that a further WebSocket is this client's; other servers give none. */
+  readonly client_secret?: string
   readonly error_messages?: readonly string[]
   /** How long the place is kept while we have no WebSocket; AppRTC and older servers do not say it. */
   readonly room_grace_seconds?: number
@@ -22,7 +22,7 @@ export type JoinOutcome =
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'unreachable' }
 
-export interface SignalingEvents {
+export interface MembershipEvents {
   /** A message of the other side. */
   message(message: Message): void
   /** The WebSocket is registered, or lost (and being reopened). `outageMs` is how long it was gone. */
@@ -49,24 +49,36 @@ const thisBrowser: Browser = {
 }
 
 const requestTimeoutMs = 10_000
-const retryDelaysMs = [500, 1000, 2000, 4000]
+/** Soon at first, for a server that restarts; not all pages at once. */
+const retryDelaysMs = [500, 750, 1000, 1000, 1000, 1500, 2000, 4000]
+/** A WebSocket that has not opened by now is on its way through a network that is gone. */
+const openMs = 5000
+/** One that has been opening, or is open, for less than this needs no second one beside it. */
+const freshMs = 1500
 
 /** One stay in one room, in AppRTC's and Collider's protocol. Starts with join(), is over after leave(). */
-export class Signaling {
+export class Membership {
   initiator = false
   readonly #room: string
   readonly #search: string
-  readonly #events: SignalingEvents
+  readonly #events: MembershipEvents
   readonly #browser: Browser
   #parameters: JoinParameters | null = null
+  /** The one that is registered. */
   #socket: WebSocket | null = null
+  /** The one that opens, perhaps beside one that is dead and does not know it. */
+  #next: WebSocket | null = null
+  #openedAt = Number.NEGATIVE_INFINITY
   #attempts = 0
   #lostAt: number | null = null
+  #retry = 0
+  /** Has registered before, so that a further registration needs the proof. */
+  #registered = false
   #left = false
   /** Candidates must not overtake their offer, but need not wait for each other. */
   #offerPosted: Promise<unknown> = Promise.resolve()
 
-  constructor(room: string, search: string, events: SignalingEvents, browser: Browser = thisBrowser) {
+  constructor(room: string, search: string, events: MembershipEvents, browser: Browser = thisBrowser) {
     this.#room = room
     this.#search = search
     this.#events = events
@@ -98,6 +110,18 @@ export class Signaling {
     return new Promise((resolve) => this.#open(resolve))
   }
 
+  /**
+   * The network may have changed under the WebSocket, which notices it only after minutes: opens another one beside it. Where
+   * the server gave no proof that the new one is ours, the old one has to be closed for it.
+   */
+  renew(): void {
+    if (this.#left || this.#parameters === null || this.#browser.now() - this.#openedAt < freshMs) return
+    this.#next?.close()
+    this.#next = null
+    if (this.#parameters.client_secret === undefined) this.#socket?.close()
+    this.#open(() => {})
+  }
+
   /** To the other side: the initiator through the room server, the other one through the WebSocket. */
   async send(message: Message): Promise<void> {
     const text = JSON.stringify(message)
@@ -126,34 +150,44 @@ export class Signaling {
     this.#bye()
   }
 
+  /** The server has forgotten us: nobody is told, and nothing more is heard. */
+  abandon(): void {
+    this.#left = true
+    this.#close()
+  }
+
   #bye(): void {
     if (this.#socket?.readyState === 1) {
       this.#socket.send(JSON.stringify({ cmd: 'send', msg: JSON.stringify({ type: 'bye' }) }))
     }
+    this.#close()
+  }
+
+  #close(): void {
     this.#socket?.close()
+    this.#next?.close()
     this.#socket = null
+    this.#next = null
   }
 
   #open(first: (worked: boolean) => void): void {
-    const { wss_url, client_id } = this.#parameters!
+    this.#openedAt = this.#browser.now()
     let socket: WebSocket
     try {
-      socket = this.#browser.openSocket(wss_url)
+      socket = this.#browser.openSocket(this.#parameters!.wss_url)
     } catch {
       // The browser refuses the address itself (ws:// from an https page): trying again cannot help.
       first(false)
       return
     }
-    this.#socket = socket
-    let opened = false
+    this.#next = socket
+    this.#browser.setTimeout(() => {
+      if (this.#next === socket) socket.close()
+    }, openMs)
     socket.onopen = () => {
-      opened = true
-      this.#attempts = 0
-      socket.send(JSON.stringify({ cmd: 'register', roomid: this.#room, clientid: client_id }))
-      const outageMs = this.#lostAt === null ? 0 : this.#browser.now() - this.#lostAt
-      this.#lostAt = null
+      if (this.#next !== socket) return socket.close()
+      this.#register(socket)
       first(true)
-      this.#events.online(true, outageMs)
     }
     socket.onmessage = ({ data }) => {
       if (this.#left || typeof data !== 'string') return
@@ -162,15 +196,42 @@ export class Signaling {
       if (error === 'Max room capacity reached') this.#events.evicted()
     }
     socket.onclose = () => {
-      if (this.#left || this.#socket !== socket) return
+      if (this.#left) return
       first(false)
-      if (opened || this.#lostAt === null) this.#lostAt = this.#browser.now()
+      if (this.#next === socket) this.#next = null
+      else if (this.#socket === socket) this.#socket = null
+      else return
+      if (this.#socket !== null) return
+      this.#lostAt ??= this.#browser.now()
       this.#events.online(false, 0)
-      const delay = retryDelaysMs[Math.min(this.#attempts++, retryDelaysMs.length - 1)]!
-      this.#browser.setTimeout(() => {
-        if (!this.#left && this.#socket === socket) this.#open(() => {})
-      }, delay)
+      if (this.#next === null) this.#openLater()
     }
+  }
+
+  #register(socket: WebSocket): void {
+    const { client_id, client_secret } = this.#parameters!
+    const old = this.#socket
+    this.#socket = socket
+    this.#next = null
+    this.#attempts = 0
+    const proof = this.#registered && client_secret !== undefined ? { secret: client_secret } : {}
+    socket.send(JSON.stringify({ cmd: 'register', roomid: this.#room, clientid: client_id, ...proof }))
+    this.#registered = true
+    old?.close()
+    const outageMs = this.#lostAt === null ? 0 : this.#browser.now() - this.#lostAt
+    this.#lostAt = null
+    this.#events.online(true, outageMs)
+  }
+
+  #openLater(): void {
+    const retry = ++this.#retry
+    const delay = retryDelaysMs[Math.min(this.#attempts++, retryDelaysMs.length - 1)]!
+    this.#browser.setTimeout(
+      () => {
+        if (!this.#left && this.#retry === retry && this.#socket === null && this.#next === null) this.#open(() => {})
+      },
+      delay * (0.75 + Math.random() / 2),
+    )
   }
 
   async #relay(text: string): Promise<void> {

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { WebSocket as NodeSocket } from 'ws'
 import { callPages } from '../../src/http/page.ts'
+import { type Browser, Membership, type MembershipEvents } from '../../src/web/room/membership.ts'
 import type { Message } from '../../src/web/room/message.ts'
-import { type Browser, Signaling, type SignalingEvents } from '../../src/web/room/signaling.ts'
 import { Service, until } from '../http/service.ts'
 
 const offer: Message = { type: 'offer', sdp: 'v=0 offer' }
@@ -17,10 +17,10 @@ class Page {
   readonly wire: string[] = []
   readonly sockets: NodeSocket[] = []
   evictions = 0
-  readonly signaling: Signaling
+  readonly membership: Membership
 
   constructor(service: Service, room: string, search = '', change: Partial<Browser> = {}) {
-    const events: SignalingEvents = {
+    const events: MembershipEvents = {
       message: (message) => this.heard.push(message),
       online: (online) => this.states.push(online),
       evicted: () => this.evictions++,
@@ -52,13 +52,13 @@ class Page {
       now: () => performance.now(),
       ...change,
     }
-    this.signaling = new Signaling(room, search, events, browser)
+    this.membership = new Membership(room, search, events, browser)
   }
 
   async enter(): Promise<this> {
-    const outcome = await this.signaling.join()
+    const outcome = await this.membership.join()
     expect(outcome.kind).toBe('joined')
-    expect(await this.signaling.connect()).toBe(true)
+    expect(await this.membership.connect()).toBe(true)
     return this
   }
 }
@@ -68,7 +68,7 @@ function shape(url: string): string {
   return url.replace(/^https?:\/\/[^/]+/, '').replace(/\/\d{8}(?=$|\?)/, '/ID')
 }
 
-describe('signaling in the page', () => {
+describe('membership in a room', () => {
   let service: Service
   beforeEach(async () => {
     service = await Service.start({ pages: callPages })
@@ -77,18 +77,18 @@ describe('signaling in the page', () => {
 
   test('joins, registers and posts as initiator; the second answers through its socket', async () => {
     const a = await new Page(service, 'room-1').enter()
-    await a.signaling.send(offer)
-    await a.signaling.send(candidate(1))
+    await a.membership.send(offer)
+    await a.membership.send(candidate(1))
     const b = new Page(service, 'room-1')
-    const joined = await b.signaling.join()
+    const joined = await b.membership.join()
     expect(joined).toMatchObject({ kind: 'joined', parameters: { is_initiator: 'false' } })
     if (joined.kind === 'joined')
       expect(joined.parameters.messages.map((text) => JSON.parse(text))).toEqual([offer, candidate(1)])
-    await b.signaling.connect()
-    await b.signaling.send(answer)
+    await b.membership.connect()
+    await b.membership.send(answer)
     await until(() => a.heard.length === 1)
     expect(a.heard).toEqual([answer])
-    await a.signaling.send(candidate(2))
+    await a.membership.send(candidate(2))
     await until(() => b.heard.length === 1)
     expect(b.heard).toEqual([candidate(2)])
     expect(a.wire.filter((line) => line.includes('/message/'))).toEqual(Array(3).fill('POST /message/room-1/ID'))
@@ -104,8 +104,8 @@ describe('signaling in the page', () => {
 
   test("appends the link's query to join and message, not to leave", async () => {
     const a = await new Page(service, 'room-1', '?it=relay').enter()
-    await a.signaling.send(offer)
-    await a.signaling.leave()
+    await a.membership.send(offer)
+    await a.membership.leave()
     expect(a.wire.filter((line) => line.includes('?'))).toEqual([
       'POST /join/room-1?it=relay',
       'POST /message/room-1/ID?it=relay',
@@ -116,8 +116,8 @@ describe('signaling in the page', () => {
   test('AR-4.33 sends as a bare POST to the hub while the socket is not open', async () => {
     const a = await new Page(service, 'room-1').enter()
     const b = new Page(service, 'room-1')
-    await b.signaling.join()
-    await b.signaling.send(answer)
+    await b.membership.join()
+    await b.membership.send(answer)
     expect(b.wire).toContain('POST /collider/room-1/ID')
     await until(() => a.heard.length === 1)
     expect(a.heard).toEqual([answer])
@@ -127,7 +127,7 @@ describe('signaling in the page', () => {
     const a = await new Page(service, 'room-1').enter()
     const b = await new Page(service, 'room-1').enter()
     a.wire.length = 0
-    await a.signaling.leave()
+    await a.membership.leave()
     await until(() => a.wire.length === 4)
     expect(a.wire.filter((line) => line !== 'ws closed')).toEqual([
       'POST /leave/room-1/ID',
@@ -137,19 +137,19 @@ describe('signaling in the page', () => {
     expect(a.wire).toContain('ws closed')
     await until(() => b.heard.length === 1)
     expect(b.heard).toEqual([bye])
-    expect(await new Page(service, 'room-1').signaling.join()).toMatchObject({ kind: 'joined' })
+    expect(await new Page(service, 'room-1').membership.join()).toMatchObject({ kind: 'joined' })
   })
 
   test('AR-4.34 leaving before joining asks nobody', async () => {
     const a = new Page(service, 'room-1')
-    await a.signaling.leave()
+    await a.membership.leave()
     expect(a.wire).toEqual([])
   })
 
   test('hanging up while the join is on its way gives the place back', async () => {
     const a = new Page(service, 'room-1')
-    const joining = a.signaling.join()
-    await a.signaling.leave()
+    const joining = a.membership.join()
+    await a.membership.leave()
     expect((await joining).kind).toBe('refused')
     expect(a.wire).toEqual(['POST /join/room-1', 'POST /leave/room-1/ID'])
     expect(service.hub.rooms.size).toBe(0)
@@ -159,16 +159,16 @@ describe('signaling in the page', () => {
     const a = await new Page(service, 'room-1').enter()
     const b = await new Page(service, 'room-1').enter()
     a.wire.length = 0
-    a.signaling.leaveAtOnce()
+    a.membership.leaveAtOnce()
     expect(a.wire).toEqual(['beacon /leave/room-1/ID', 'ws {"cmd":"send","msg":"{\\"type\\":\\"bye\\"}"}'])
     await until(() => b.heard.length === 1)
-    expect(await new Page(service, 'room-1').signaling.join()).toMatchObject({ kind: 'joined' })
+    expect(await new Page(service, 'room-1').membership.join()).toMatchObject({ kind: 'joined' })
   })
 
   test('a third visitor is told that the room is full', async () => {
     await new Page(service, 'room-1').enter()
     await new Page(service, 'room-1').enter()
-    expect(await new Page(service, 'room-1').signaling.join()).toEqual({ kind: 'full' })
+    expect(await new Page(service, 'room-1').membership.join()).toEqual({ kind: 'full' })
   })
 
   test('a lost socket is opened and registered again, and messages sent meanwhile arrive', async () => {
@@ -183,7 +183,7 @@ describe('signaling in the page', () => {
     await until(() => service.hub.counters.openSockets === 2)
     b.sockets[0]!.terminate()
     await until(() => b.states.includes(false) && service.hub.counters.openSockets === 1)
-    await a.signaling.send(offer)
+    await a.membership.send(offer)
     reopen()
     await until(() => b.heard.length === 1)
     expect(b.heard).toEqual([offer])
@@ -195,7 +195,7 @@ describe('signaling in the page', () => {
     const a = await new Page(service, 'room-1').enter()
     const id = JSON.parse(a.wire.find((line) => line.startsWith('ws {'))!.slice(3)).clientid as string
     await service.post(`/leave/room-1/${id}`)
-    await a.signaling.send(offer)
+    await a.membership.send(offer)
     expect(a.evictions).toBe(1)
   })
 
@@ -207,7 +207,7 @@ describe('signaling in the page', () => {
     await new Page(service, 'room-1').enter()
     a.sockets[0]!.terminate()
     await until(() => a.evictions > 0)
-    await a.signaling.leave()
+    await a.membership.leave()
   })
 
   test('frames that mean nothing to it are ignored', async () => {
@@ -236,7 +236,7 @@ describe('signaling in the page', () => {
       },
     })
     await a.enter()
-    const sent = [a.signaling.send(offer), a.signaling.send(candidate(1)), a.signaling.send(candidate(2))]
+    const sent = [a.membership.send(offer), a.membership.send(candidate(1)), a.membership.send(candidate(2))]
     await new Promise((resolve) => setTimeout(resolve, 20))
     expect(bodies).toEqual([])
     release()
@@ -253,7 +253,7 @@ describe('signaling in the page', () => {
       },
     })
     await a.enter()
-    await a.signaling.send(offer)
+    await a.membership.send(offer)
     const b = await service.join('room-1')
     expect(b.params.messages.map((text) => JSON.parse(text))).toEqual([offer])
   })
@@ -261,7 +261,7 @@ describe('signaling in the page', () => {
 
 describe('a join that fails', () => {
   const page = (answer: () => Promise<Response>) =>
-    new Page({ url: 'http://127.0.0.1' } as Service, 'room-1', '', { fetch: answer }).signaling.join()
+    new Page({ url: 'http://127.0.0.1' } as Service, 'room-1', '', { fetch: answer }).membership.join()
 
   test('without any answer is unreachable', async () => {
     expect(await page(() => Promise.reject(new TypeError('offline')))).toEqual({ kind: 'unreachable' })

@@ -1,10 +1,13 @@
 import type { Message } from '../room/message.ts'
+import { announce, announced } from './announcement.ts'
 import { type Reading, readStats } from './stats.ts'
 
-export interface PeerEvents {
+export interface ConnectionEvents {
   send(message: Message): void
   /** The connection's state changed. */
   state(state: RTCPeerConnectionState): void
+  /** Our offer has been answered. */
+  answered(): void
 }
 
 /** What we send; null where a device is off or missing. */
@@ -17,18 +20,22 @@ export interface Tracks {
  * One RTCPeerConnection, speaking AppRTC's messages. Sound and picture are negotiated once, whether or not there is a device
  * yet: phone apps don't expect a second offer, so everything later (camera on, screen) is a change of track.
  */
-export class Peer {
+export class Connection {
   /** Everything the other side sends. */
   readonly remote = new MediaStream()
+  /** Whether the other side is this page, too. */
+  kindred = false
   readonly #connection: RTCPeerConnection
-  readonly #events: PeerEvents
+  readonly #events: ConnectionEvents
   readonly #local = new MediaStream()
   #tracks: Tracks
   #early: RTCIceCandidateInit[] = []
+  /** The number of the newest offer, ours or the other side's. */
+  #offers = 0
   /** One step at a time: an answer must not be made while an offer is still being read. */
   #steps: Promise<void> = Promise.resolve()
 
-  constructor(configuration: RTCConfiguration, tracks: Tracks, events: PeerEvents) {
+  constructor(configuration: RTCConfiguration, tracks: Tracks, events: ConnectionEvents) {
     this.#tracks = tracks
     this.#events = events
     this.#connection = new RTCPeerConnection(configuration)
@@ -50,7 +57,7 @@ export class Peer {
   }
 
   /** Whether an offer or an answer of the other side is in place. */
-  get answered(): boolean {
+  get described(): boolean {
     return this.#connection.remoteDescription !== null
   }
 
@@ -64,26 +71,38 @@ export class Peer {
     })
   }
 
-  /** Looks for a new path, with fresh relay credentials. */
+  /** Looks for a new path, with fresh relay credentials; an offer that nobody has answered is replaced. */
   restart(iceServers: RTCIceServer[]): Promise<void> {
     return this.#step(async () => {
-      if (this.#connection.signalingState !== 'stable') return
+      if (this.#connection.signalingState === 'have-remote-offer') return
       this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers })
       await this.#offer({ iceRestart: true })
+    })
+  }
+
+  /** Says the offer again that has not been answered, with every candidate found since. */
+  repeat(): Promise<void> {
+    return this.#step(async () => {
+      if (this.#connection.signalingState === 'have-local-offer') this.#say('offer')
     })
   }
 
   /** Takes a message of the other side. */
   receive(message: Message): Promise<void> {
     return this.#step(async () => {
+      // Not from the description in place: browsers leave out what they don't know.
+      if ('sdp' in message) this.kindred = announced(message.sdp) !== null
       if (message.type === 'offer') await this.#answer(message.sdp)
       else if (message.type === 'answer') {
         if (this.#connection.signalingState !== 'have-local-offer') return
+        // Of an offer that we have replaced since: the answer to the newer one is on its way, or will be asked for again.
+        if ((announced(message.sdp) ?? this.#offers) !== this.#offers) return
         await this.#connection.setRemoteDescription(message)
         await this.#addEarlyCandidates()
+        this.#events.answered()
       } else if (message.type === 'candidate') {
         const candidate = { candidate: message.candidate, sdpMid: message.id, sdpMLineIndex: message.label }
-        if (this.answered) await this.#add(candidate)
+        if (this.described) await this.#add(candidate)
         else this.#early.push(candidate)
       }
     })
@@ -117,11 +136,18 @@ export class Peer {
   async #offer(options: RTCOfferOptions): Promise<void> {
     const offer = await this.#connection.createOffer(options)
     await this.#connection.setLocalDescription(offer)
-    this.#events.send({ type: 'offer', sdp: this.#connection.localDescription!.sdp })
+    this.#offers++
+    this.#say('offer')
   }
 
   async #answer(sdp: string): Promise<void> {
+    const number = announced(sdp)
+    const again = number !== null && number === this.#offers && this.#connection.signalingState === 'stable'
+    // Our answer got lost. Only what it says is wanted again: a second negotiation of the same offer changes nothing.
+    if (again) return this.#say('answer')
+    if (number !== null && number < this.#offers) return
     await this.#connection.setRemoteDescription({ type: 'offer', sdp })
+    this.#offers = number ?? this.#offers + 1
     await this.#addEarlyCandidates()
     const used = new Set<string>()
     for (const transceiver of this.#connection.getTransceivers()) {
@@ -135,7 +161,11 @@ export class Peer {
     }
     const answer = await this.#connection.createAnswer()
     await this.#connection.setLocalDescription(answer)
-    this.#events.send({ type: 'answer', sdp: this.#connection.localDescription!.sdp })
+    this.#say('answer')
+  }
+
+  #say(type: 'offer' | 'answer'): void {
+    this.#events.send({ type, sdp: announce(this.#connection.localDescription!.sdp, this.#offers) })
   }
 
   async #addEarlyCandidates(): Promise<void> {
