@@ -1,9 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Context } from 'hono'
 import type { RoomStore } from '../rooms/room-store.ts'
-import { mint } from '../turn/auth/credentials.ts'
+import { mint, visitorId } from '../turn/auth/credentials.ts'
 import { filterByTransport } from '../web/link/ice-servers.ts'
-import { randomDigits } from './announced.ts'
 import { type Caller, visitorOf } from './caller.ts'
 import type { App, Environment } from './environment.ts'
 import { type AddressLimits, guessWait } from './limits.ts'
@@ -32,7 +31,7 @@ export function iceConfigRoutes(app: App, world: IceConfigWorld): void {
     const place = placeOf(c, world)
     if (place === 'guessed') return c.json({ error: 'Too many requests' }, 429, { 'Retry-After': '60' })
     if (place === 'none') return c.json({ error: 'No place in a room' }, 403)
-    const asked = { user: userOf(c), transport: c.req.query('tt') ?? '', withCredentials: place !== 'unnamed' }
+    const asked = { transport: c.req.query('tt') ?? '', withCredentials: place !== 'unnamed' }
     const document = iceDocument(c.env.caller, asked, world)
     return document === null ? c.text('This address needs a Host header\n', 400) : c.json(document)
   })
@@ -68,7 +67,7 @@ function placeOf(c: Context<Environment>, world: IceConfigWorld): 'has' | 'none'
  */
 function iceDocument(
   caller: Caller,
-  { user, transport, withCredentials }: { user: string; transport: string; withCredentials: boolean },
+  { transport, withCredentials }: { transport: string; withCredentials: boolean },
   world: IceConfigWorld,
 ): object | null {
   const { options, wallClock } = world
@@ -80,7 +79,13 @@ function iceDocument(
   const credentials =
     config.secret === null || turn.length === 0 || !withCredentials
       ? null
-      : mint(config.secret, { userid: user, lifetimeSeconds, wallMs: wallClock(), separator: config.separator })
+      : mint(config.secret, {
+          // Whoever asks may call himself anything, and the TURN server counts by name.
+          userid: visitorId(config.secret, caller.block),
+          lifetimeSeconds,
+          wallMs: wallClock(),
+          separator: config.separator,
+        })
   const fixed = options.iceServerOverride ?? []
   const iceServers: IceServer[] = fixed.filter(({ credential }) => withCredentials || credential === undefined)
   if (!options.iceServerOverride) {
@@ -130,10 +135,4 @@ function urlsFor(
 
 function isLoopbackName(name: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost') || name === '[::1]' || /^127\.[0-9.]+$/.test(name)
-}
-
-/** Whom the TURN server counts; strangers' texts do not get into names it logs. */
-function userOf(c: Context<Environment>): string {
-  const asked = c.req.query('username') ?? ''
-  return /^[A-Za-z0-9_-]{1,64}$/.test(asked) ? asked : randomDigits(9)
 }

@@ -37,7 +37,7 @@ describe('the document', () => {
       'turn:192.0.2.7:3478?transport=tcp',
       'turns:192.0.2.7:5349?transport=tcp',
     ]
-    expect(document.username).toMatch(/^[0-9]+:12345678$/)
+    expect(document.username).toMatch(/^[0-9]+:visitor-[\w-]{32}$/)
     const credential = createHmac('sha1', 'shared').update(document.username).digest('base64')
     expect(document).toEqual({
       username: document.username,
@@ -181,11 +181,25 @@ describe('SEC-49', () => {
     }
   })
 
+  test('SEC-49 whatever a stranger calls himself, credentials are for where he asks from', async () => {
+    await start({ http: { trustedProxies: ['127.0.0.1'] } })
+    const userid = async (name: string, from: string) => {
+      const { username } = await ask(`/turn?username=${name}`, { 'X-Forwarded-For': from })
+      return username.replace(/^[0-9]+:/, '')
+    }
+    const id = await userid('probe', '198.51.100.7')
+    expect(await userid('another', '198.51.100.7')).toBe(id)
+    expect(await userid('probe', '198.51.100.8')).not.toBe(id)
+    const id6 = await userid('probe', '2001:db8:0:1::7')
+    expect(await userid('probe', '2001:db8:0:1:ffff::8')).toBe(id6)
+    expect(await userid('probe', '2001:db8:0:2::7')).not.toBe(id6)
+  })
+
   test.each(['a\r\nb', '../x', 'x'.repeat(65), '%s', "'", '1:2'])(
     'SEC-49 user name %j of a stranger gets into no credential',
     async (name) => {
       await start()
-      expect((await ask(`/turn?username=${encodeURIComponent(name)}`)).username).toMatch(/^[0-9]+:[0-9]{9}$/)
+      expect((await ask(`/turn?username=${encodeURIComponent(name)}`)).username).toMatch(/^[0-9]+:visitor-[\w-]{32}$/)
     },
   )
 })
@@ -243,7 +257,7 @@ describe('ice-config-needs-room', () => {
       const { status, body } = await raw(url, { method: 'POST' })
       expect(status).toBe(200)
       expect(credentialsIn(body)).toHaveLength(1)
-      expect(JSON.parse(body)).toMatchObject({ ttl: 3600, username: expect.stringMatching(`:${client_id}$`) })
+      expect(JSON.parse(body)).toMatchObject({ ttl: 3600, username: expect.stringMatching(/:visitor-/) })
     }
     await service.post(`/leave/r/${client_id}`)
     for (const url of [turn_url, ice_server_url]) expect((await raw(url)).status).toBe(403)

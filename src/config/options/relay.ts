@@ -39,7 +39,7 @@ export const relay = {
     state: notBuiltYet('every allocation has a relay port of its own'),
   }),
 
-  'user-quota': limit(0, 'Allocations of one user at a time', { short: 'q' }),
+  'user-quota': limit(0, 'Allocations of one user at a time; visitors of the page count by address', { short: 'q' }),
   'total-quota': limit(0, 'Allocations at a time', { short: 'Q' }),
   'max-allocations-per-address': limit(1024, 'Allocations of one address at a time'),
   'max-bps': limit(0, 'Bytes a second each way of one allocation', { short: 's' }),

@@ -3,7 +3,7 @@ import { Attribute, Method, PasswordAlgorithm } from '../../stun/constants.ts'
 import { longTermKey, longTermKeySha256, verifyIntegrity, verifyIntegritySha256 } from '../../stun/integrity.ts'
 import type { StunMessage } from '../../stun/message.ts'
 import type { FiveTuple } from '../five-tuple.ts'
-import { parseRestName, type RestName, restPassword } from './credentials.ts'
+import { isVisitorId, parseRestName, type RestName, restPassword } from './credentials.ts'
 import type { Nonces } from './nonce.ts'
 import { hasControls, preparedForms } from './opaque-string.ts'
 import type { StoredUser, UserStore } from './user-store.ts'
@@ -28,7 +28,7 @@ export interface Authenticated {
   readonly ok: true
   /** The resolved account or temporary name, whichever form was sent; empty when anonymous. */
   readonly username: string
-  /** What quotas count: the userid part of a temporary name. */
+  /** What quotas count: an account, the userid part of a temporary name, or the source that a visitor's name stands for. */
   readonly quotaName: string
   /** Signs the answer; null when anonymous. */
   readonly key: Buffer | null
@@ -203,21 +203,29 @@ export class Authenticator {
     const accountKey = keys.find((key) => isSignedWith(request, key))
     if (account !== null && accountKey !== undefined) {
       const { name } = account
-      return { ok: true, username: name, quotaName: name, key: accountKey, integrity, temporary: false, warning: null }
+      const quotaName = quotaNameOf('account', name)
+      return { ok: true, username: name, quotaName, key: accountKey, integrity, temporary: false, warning: null }
     }
 
-    const key = secrets
-      .map((secret) => derive(name, realm, restPassword(secret, name)))
-      .filter((candidate) => isSignedWith(request, candidate))[0]
+    const signed = secrets
+      .map((secret) => ({ secret, key: derive(name, realm, restPassword(secret, name)) }))
+      .filter((candidate) => isSignedWith(request, candidate.key))[0]
     if (account !== null) return 'wrong key'
     if (secrets.length === 0 || username === null) return 'unknown user'
     if (rest.expiresAtMs === null) return 'no such user, and no timestamp in user name'
-    if (key === undefined) return 'no secret matched'
+    if (signed === undefined) return 'no secret matched'
     const warning = rest.inMilliseconds ? 'timestamp in user name is in milliseconds, not seconds' : null
-    const user = { ok: true, username, quotaName: rest.userid, key, integrity, temporary: true, warning } as const
+    const { key } = signed
+    const quotaName = quotaNameOf(isVisitorId(signed.secret, rest.userid) ? 'visitor' : 'temporary', rest.userid)
+    const user = { ok: true, username, quotaName, key, integrity, temporary: true, warning } as const
     if (expired === null) return user
     return strictExpiry ? expired : { expired, user }
   }
+}
+
+/** Of one kind each, so that no name counts for somebody of another. */
+function quotaNameOf(kind: 'account' | 'temporary' | 'visitor', name: string): string {
+  return `${kind} ${name}`
 }
 
 /** A temporary name that has run out, and how long ago. */

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, timingSafeEqual } from 'node:crypto'
 
 /** A login that ends by itself, as TURN REST names it: the password follows from the name and a shared secret. */
 export interface Credentials {
@@ -26,6 +26,33 @@ export function mint(secret: string, request: CredentialRequest): Credentials {
 /** base64(HMAC-SHA1(secret, whole user name)). */
 export function restPassword(secret: string, username: string): string {
   return createHmac('sha1', secret).update(username).digest('base64')
+}
+
+/**
+ * The userid in credentials that anybody may ask for: it stands for `source`, whatever that calls itself, so that asking again
+ * gives no fresh quota. Who gets names signed by an operator's own service cannot make one: it is signed itself, with a key that
+ * only those have who know the secret. The same on every node that does.
+ */
+export function visitorId(secret: string, source: string): string {
+  const id = visitorDigest(secret, 'source', source)
+  return `${VISITOR}${id}${visitorDigest(secret, 'id', id)}`
+}
+
+/** Whether a userid was made by `visitorId`. */
+export function isVisitorId(secret: string, userid: string): boolean {
+  if (userid.length !== VISITOR.length + 2 * VISITOR_DIGEST || !userid.startsWith(VISITOR)) return false
+  const id = userid.slice(VISITOR.length, VISITOR.length + VISITOR_DIGEST)
+  const [given, right] = [Buffer.from(userid), Buffer.from(`${VISITOR}${id}${visitorDigest(secret, 'id', id)}`)]
+  return given.length === right.length && timingSafeEqual(given, right)
+}
+
+const VISITOR = 'visitor-'
+/** Characters, of 6 bits each. */
+const VISITOR_DIGEST = 16
+
+function visitorDigest(secret: string, purpose: string, text: string): string {
+  const message = `webrtc-stack visitor ${purpose}\0${text}`
+  return createHmac('sha256', secret).update(message).digest('base64url').slice(0, VISITOR_DIGEST)
 }
 
 /** What a temporary user name says. */

@@ -118,7 +118,11 @@ test('STUN-S256-07 STUN-S256-08 a USERHASH stands for the name of an account', (
   const { authenticator } = setUp()
   const { nonce } = authenticator.challenge(CLIENT)
   const byHash = request({ userHash: userHash('gorst', REALM), realm: REALM, nonce, key: MD5_KEY })
-  expect(authenticator.authenticate(byHash, CLIENT)).toMatchObject({ ok: true, username: 'gorst', quotaName: 'gorst' })
+  expect(authenticator.authenticate(byHash, CLIENT)).toMatchObject({
+    ok: true,
+    username: 'gorst',
+    quotaName: 'account gorst',
+  })
   const unknown = request({ userHash: userHash('nobody', REALM), realm: REALM, nonce, key: MD5_KEY })
   expect(codeOf(authenticator.authenticate(unknown, CLIENT))).toBe(401)
   const short = request({ userHash: Buffer.alloc(31), realm: REALM, nonce, key: MD5_KEY })

@@ -10,7 +10,7 @@ import {
   type AuthOptions,
   type Unauthenticated,
 } from '../../../src/turn/auth/auth.ts'
-import { mint, restPassword } from '../../../src/turn/auth/credentials.ts'
+import { mint, restPassword, visitorId } from '../../../src/turn/auth/credentials.ts'
 import { Nonces } from '../../../src/turn/auth/nonce.ts'
 import { type StaticUser, StaticUsers, type UserStore } from '../../../src/turn/auth/user-store.ts'
 import { FiveTuple } from '../../../src/turn/five-tuple.ts'
@@ -395,14 +395,32 @@ test('AUTH-REST-07 quotas count the person, the allocation remembers the name', 
   const [one, other] = [mintAt(START, 60), mintAt(START, 90)]
   const results = [one, other].map(({ username, password }) => accepted(logIn(username, password)))
   expect(results.map(({ username }) => username)).toEqual([one.username, other.username])
-  expect(results.map(({ quotaName }) => quotaName)).toEqual(['alice', 'alice'])
-  expect(accepted(logIn('gorst', 'hero')).quotaName).toBe('gorst')
+  expect(results.map(({ quotaName }) => quotaName)).toEqual(['temporary alice', 'temporary alice'])
+  expect(accepted(logIn('gorst', 'hero')).quotaName).toBe('account gorst')
+})
+
+test('AUTH-REST-07 accounts, temporary names and those of visitors never count for each other', () => {
+  const { logIn } = setUp({ secrets: ['an older one', SECRET] })
+  const id = visitorId(SECRET, '198.51.100.7')
+  const quotaNameOf = (secret: string, userid: string, separator = ':') => {
+    const { username, password } = mint(secret, { userid, lifetimeSeconds: 60, wallMs: START, separator })
+    return accepted(logIn(username, password)).quotaName
+  }
+  expect(quotaNameOf(SECRET, id)).toBe(`visitor ${id}`)
+  expect(quotaNameOf(SECRET, 'gorst')).toBe('temporary gorst')
+  expect(accepted(logIn('gorst', 'hero')).quotaName).toBe('account gorst')
+  // What looks like a visitor's name and was signed with another secret, or by somebody who only gets names signed.
+  expect(quotaNameOf('an older one', id)).toBe(`temporary ${id}`)
+  expect(quotaNameOf(SECRET, `${id.slice(0, -1)}_`)).toMatch(/^temporary visitor-/)
+  const other = setUp({ secrets: [SECRET], separator: '-' })
+  const dashed = mint(SECRET, { userid: id, lifetimeSeconds: 60, wallMs: START, separator: '-' })
+  expect(accepted(other.logIn(dashed.username, dashed.password)).quotaName).toBe(`visitor ${id}`)
 })
 
 test('AUTH-REST-01 rest-api-separator', () => {
   const { logIn } = setUp({ separator: '-' })
   const username = '1700000600-alice:smith'
-  expect(accepted(logIn(username, restPassword(SECRET, username))).quotaName).toBe('alice:smith')
+  expect(accepted(logIn(username, restPassword(SECRET, username))).quotaName).toBe('temporary alice:smith')
   expect(logIn('1700000600:alice', restPassword(SECRET, '1700000600:alice')).ok).toBe(true)
   expect(logIn('alice:1700000600', restPassword(SECRET, 'alice:1700000600')).ok).toBe(false)
 })

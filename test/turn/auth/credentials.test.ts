@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { longTermKey } from '../../../src/stun/integrity.ts'
-import { mint, parseRestName, restPassword } from '../../../src/turn/auth/credentials.ts'
+import { isVisitorId, mint, parseRestName, restPassword, visitorId } from '../../../src/turn/auth/credentials.ts'
 
 const NOW = 1_700_000_000_000
 
@@ -55,4 +55,25 @@ test('REST-01 mints a name that says when it ends and for whom, with the passwor
 test('REST-01 mints with another separator, and without a userid', () => {
   expect(mint('s', { userid: 'bob', lifetimeSeconds: 60, wallMs: NOW, separator: '-' }).username).toBe('1700000060-bob')
   expect(mint('s', { lifetimeSeconds: 60, wallMs: NOW }).username).toBe('1700000060')
+})
+
+test('AUTH-REST-07 a visitor id is the same wherever the secret is known, and nobody else can make one', () => {
+  const id = visitorId('north', '198.51.100.7')
+  expect(id).toMatch(/^visitor-[\w-]{32}$/)
+  expect([visitorId('north', '198.51.100.7'), isVisitorId('north', id)]).toEqual([id, true])
+  const others = [visitorId('north', '198.51.100.8'), visitorId('south', '198.51.100.7')]
+  expect(new Set([id, ...others]).size).toBe(3)
+  const swapped = `${others[0]!.slice(0, 24)}${id.slice(24)}`
+  for (const wrong of [
+    others[1]!,
+    swapped,
+    `${id}x`,
+    id.slice(0, -1),
+    id.slice(8),
+    `x${id.slice(1)}`,
+    '',
+    'visitor-',
+    `${id.slice(0, -1)}é`,
+  ])
+    expect([wrong, isVisitorId('north', wrong)]).toEqual([wrong, false])
 })
