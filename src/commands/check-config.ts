@@ -1,5 +1,6 @@
 import type { Flags } from '../config/flags.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
+import type { Applies } from '../config/option.ts'
 import { type OptionName, optionNames, optionOf } from '../config/options.ts'
 import { describeOrigin } from '../config/setting.ts'
 import { ExitCode } from './exit-code.ts'
@@ -28,6 +29,8 @@ interface Shown {
   readonly key: string
   readonly value: string
   readonly from: string
+  /** When a change takes effect; null for an option without effect. */
+  readonly applies: Applies | null
 }
 
 function values(loaded: LoadedConfig): Shown[] {
@@ -37,7 +40,7 @@ function values(loaded: LoadedConfig): Shown[] {
 }
 
 function shown(name: OptionName, { config, origins }: LoadedConfig): Shown[] {
-  const { list, type, defaultNote, default: unset } = optionOf(name)
+  const { list, type, defaultNote, default: unset, applies } = optionOf(name)
   const value: unknown = config[name]
   const given = origins.get(name)
   const from = (index: number) => {
@@ -50,13 +53,19 @@ function shown(name: OptionName, { config, origins }: LoadedConfig): Shown[] {
       key: name,
       value: type.show(item),
       from: from(index),
+      applies,
     }))
   const text = list ? '' : type.show(value)
-  return [{ key: name, value: text === '' && defaultNote !== null ? `(${defaultNote})` : text, from: from(0) }]
+  return [{ key: name, value: text === '' && defaultNote !== null ? `(${defaultNote})` : text, from: from(0), applies }]
 }
 
 function table(rows: readonly Shown[]): string {
   const keyWidth = Math.max(...rows.map(({ key }) => key.length))
   const valueWidth = Math.min(40, Math.max(...rows.map(({ value }) => value.length)))
-  return rows.map(({ key, value, from }) => `${key.padEnd(keyWidth)}  ${value.padEnd(valueWidth)}  ${from}`).join('\n')
+  const fromWidth = Math.max(...rows.map(({ from }) => from.length))
+  return rows
+    .map(({ key, value, from, applies }) =>
+      [key.padEnd(keyWidth), value.padEnd(valueWidth), from.padEnd(fromWidth), applies ?? ''].join('  ').trimEnd(),
+    )
+    .join('\n')
 }

@@ -1,4 +1,4 @@
-import { stateNote } from '../config/option.ts'
+import { appliesNote, stateNote } from '../config/option.ts'
 import { groups, type OptionName, optionNames, optionOf } from '../config/options.ts'
 import { boolean } from '../config/values.ts'
 
@@ -66,9 +66,15 @@ export function allHelp(): string {
 }
 
 function optionEntry(name: OptionName, withNotes: boolean): string {
-  const { short, help, list, state, type, default: value } = optionOf(name)
+  const option = optionOf(name)
+  const { short, help, list, state, type, default: value } = option
   const placeholder = type === boolean ? '' : `=${type.placeholder}`
-  const notes = [...defaultNote(name), ...(list ? ['may be repeated'] : []), ...stateNote(state)]
+  const notes = [
+    ...defaultNote(name),
+    ...(list ? ['may be repeated'] : []),
+    ...stateNote(state),
+    ...appliesNote(option),
+  ]
   const dash = short === null ? '  ' : `  -${short}, `
   const shown = withNotes ? notes : typeof value === 'number' ? [`${value}`] : []
   return entry(`${dash}--${name}${placeholder}`, shown.length > 0 ? `${help} (${shown.join('; ')})` : help)

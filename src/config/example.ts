@@ -1,4 +1,4 @@
-import { stateNote } from './option.ts'
+import { appliesNote, stateNote } from './option.ts'
 import { groups, type OptionName, optionOf } from './options.ts'
 
 const WIDTH = 80
@@ -30,7 +30,8 @@ function heading(title: string): string {
 }
 
 function paragraph(name: OptionName): string {
-  const { help, list, state, type, default: value, defaultNote } = optionOf(name)
+  const option = optionOf(name)
+  const { help, list, state, type, default: value, defaultNote } = option
   const shown: readonly string[] = list
     ? (value as readonly unknown[]).map((item) => type.show(item))
     : [type.show(value)]
@@ -39,7 +40,19 @@ function paragraph(name: OptionName): string {
     ...(list ? ['may be repeated'] : []),
     ...(defaultNote === null ? [] : [`default: ${defaultNote}`]),
     ...stateNote(state),
+    ...appliesNote(option),
   ]
   const lines = shown.length === 0 ? [''] : shown
-  return `# ${help}.\n${notes.length === 0 ? '' : `#   ${notes.join('; ')}\n`}${lines.map((text) => `#${name}=${text}\n`).join('')}`
+  return `# ${help}.\n${wrapped(notes)}${lines.map((text) => `#${name}=${text}\n`).join('')}`
+}
+
+/** Notes on as many lines as they need; none is cut in two. */
+function wrapped(notes: readonly string[]): string {
+  const lines: string[] = []
+  for (const note of notes) {
+    const last = lines.at(-1)
+    if (last !== undefined && `#   ${last}; ${note}`.length < WIDTH) lines[lines.length - 1] = `${last}; ${note}`
+    else lines.push(note)
+  }
+  return lines.map((line) => `#   ${line}\n`).join('')
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
@@ -52,7 +53,7 @@ export async function loadConfig(
   reportStates(draft, settings)
   await resolveAddresses(draft, surroundings)
   findCertificates(draft, surroundings)
-  applyRules(draft, surroundings.domainName)
+  applyRules(draft, surroundings)
 
   const [first, ...others] = draft.problems.toSorted((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity) || 0)
   if (first !== undefined) throw first.with(withoutTheRest(others))
@@ -84,7 +85,15 @@ function thisMachine(): Surroundings {
     ),
     resolve: async (host) => (await lookup(host, { all: true, order: 'ipv4first' })).map(({ address }) => address),
     domainName: nisDomain(),
+    runSecret,
   }
+}
+
+let drawn: string | null = null
+
+function runSecret(): string {
+  drawn ??= randomBytes(32).toString('base64url')
+  return drawn
 }
 
 function nisDomain(): string | null {

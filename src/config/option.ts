@@ -11,6 +11,9 @@ export type State =
   /** Going on without it would change who may use the server, so the start stops. */
   | { readonly kind: 'refused'; readonly fix: string }
 
+/** When a value that is changed while the server runs takes effect: for calls that run too, for what begins afterwards, or not before a restart. */
+export type Applies = 'at once' | 'to new clients' | 'after a restart'
+
 export interface Option<Value = unknown> {
   /** For a list: the type of one entry. */
   // biome-ignore lint/suspicious/noExplicitAny: a table of options of every type; `Value` ties each default to its type
@@ -24,6 +27,8 @@ export interface Option<Value = unknown> {
   readonly state: State
   /** Said at start when the option is in force: it works, and has a price. */
   readonly caution: string | null
+  /** Null for an option without effect. */
+  readonly applies: Applies | null
 }
 
 export interface Details {
@@ -31,6 +36,8 @@ export interface Details {
   readonly defaultNote?: string
   readonly state?: State
   readonly caution?: string
+  /** Where it differs from the options around it. */
+  readonly applies?: Applies
 }
 
 const works: State = { kind: 'works' }
@@ -42,6 +49,21 @@ export const refused = (fix: string): State => ({ kind: 'refused', fix })
 export function stateNote(state: State): string[] {
   if (state.kind === 'works' || (state.kind === 'without effect' && state.instead === null)) return []
   return [state.kind === 'without effect' ? state.kind : 'not built yet']
+}
+
+/** What help and the example say about a change while the server runs. */
+export function appliesNote({ applies }: Option): string[] {
+  return applies === null ? [] : [`applies ${applies}`]
+}
+
+/** The options of a group, those that say nothing else with what holds for most of them. */
+export function applying<Group extends Readonly<Record<string, Option>>>(most: Applies, group: Group): Group {
+  const settled = Object.entries(group).map(([name, each]) => {
+    const applies = each.state.kind === 'works' ? (each.applies ?? most) : null
+    return [name, { ...each, applies }]
+  })
+  // The same options under the same names.
+  return Object.fromEntries(settled) as Group
 }
 
 export function option<Value>(
@@ -94,5 +116,6 @@ function complete(details: Details): Omit<Option, 'type' | 'default' | 'list' | 
     defaultNote: details.defaultNote ?? null,
     state: details.state ?? works,
     caution: details.caution ?? null,
+    applies: details.applies ?? null,
   }
 }

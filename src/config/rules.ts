@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import type { Draft } from './draft.ts'
 import { Secret } from './secret.ts'
+import type { Surroundings } from './surroundings.ts'
 import type { User } from './values.ts'
 
 const SHORT_SECRET = 16
@@ -9,13 +9,16 @@ const DEFAULT_REALM = 'webrtc-stack'
 const LOW_PORTS_OF_BROWSERS = [53, 80, 443]
 
 /** Refuses combinations that cannot be meant, settles what depends on several options, and warns of traps. */
-export function applyRules(draft: Draft, domainName: string | null): void {
+export function applyRules(
+  draft: Draft,
+  { domainName, runSecret }: Pick<Surroundings, 'domainName' | 'runSecret'>,
+): void {
   settleOldNames(draft)
   checkServers(draft)
   checkRelay(draft)
   checkPorts(draft)
   checkAdministration(draft)
-  settleAuthentication(draft)
+  settleAuthentication(draft, runSecret)
   settleRealm(draft, domainName)
 }
 
@@ -98,7 +101,7 @@ function checkAdministration(draft: Draft): void {
   if (values['web-admin'] && values['no-tls']) draft.warn('web-admin', 'needs TLS, which no-tls switches off')
 }
 
-function settleAuthentication(draft: Draft): void {
+function settleAuthentication(draft: Draft, runSecret: () => string): void {
   const { values } = draft
   if (values['no-auth']) {
     for (const name of ['lt-cred-mech', 'use-auth-secret', 'static-auth-secret'] as const)
@@ -133,7 +136,7 @@ function settleAuthentication(draft: Draft): void {
     !secretsRefused &&
     (!hasUsers || (!saysOff && (values.rooms || values['use-auth-secret'])))
   ) {
-    values['static-auth-secret'] = [new Secret(randomBytes(32).toString('base64url'))]
+    values['static-auth-secret'] = [new Secret(runSecret())]
     draft.warnings.push({
       where: null,
       message:

@@ -9,4 +9,6 @@ export interface Surroundings extends Places {
   resolve(host: string): Promise<readonly string[]>
   /** The NIS domain, which coturn takes for its realm; null without one. */
   readonly domainName: string | null
+  /** Stands in for a secret that the configuration does not name: random, and the same as long as the process runs. */
+  runSecret(): string
 }

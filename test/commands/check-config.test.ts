@@ -49,21 +49,21 @@ describe('SEC-25 check-config shows no secret', () => {
   })
 })
 
-test('--show tells every value in force and where it comes from', async () => {
+test('--show tells every value in force and where it comes from, and when a change takes effect', async () => {
   const path = file('user=bob:x\nlistening-port=3479\nallowed-peer-ip=10.0.0.1\nallowed-peer-ip=10.0.0.2\n')
   const { out } = await command('check-config', '--show', '-c', path, '--max-port=60000', '--mobility')
   const rows = out.split('\n').map((line) => line.split(/ {2,}/))
   const row = (key: string) => rows.filter(([name]) => name === key).map(([, ...rest]) => rest)
-  expect(row('listening-port')).toEqual([['3479', `${path}:2`]])
-  expect(row('max-port')).toEqual([['60000', '--max-port']])
-  expect(row('min-port')).toEqual([['49152', 'default']])
-  expect(row('user')).toEqual([['bob:[redacted]', `${path}:1`]])
+  expect(row('listening-port')).toEqual([['3479', `${path}:2`, 'after a restart']])
+  expect(row('max-port')).toEqual([['60000', '--max-port', 'after a restart']])
+  expect(row('min-port')).toEqual([['49152', 'default', 'after a restart']])
+  expect(row('user')).toEqual([['bob:[redacted]', `${path}:1`, 'at once']])
   expect(row('allowed-peer-ip')).toEqual([
-    ['10.0.0.1', `${path}:3`],
-    ['10.0.0.2', `${path}:4`],
+    ['10.0.0.1', `${path}:3`, 'at once'],
+    ['10.0.0.2', `${path}:4`, 'at once'],
   ])
-  expect(row('mobility')).toEqual([['on', '--mobility']])
-  expect(row('realm')).toEqual([[expect.any(String), 'worked out']])
+  expect(row('mobility')).toEqual([['on', '--mobility', 'to new clients']])
+  expect(row('realm')).toEqual([[expect.any(String), 'worked out', 'at once']])
   expect(row('oauth')).toEqual([])
 })
 
@@ -71,7 +71,7 @@ test('--json is JSON with the same', async () => {
   const { out } = await command('check-config', '--json', '-n', '--realm=x')
   const shown = JSON.parse(out) as { file: unknown; warnings: unknown[]; values: unknown[] }
   expect(shown.file).toBeNull()
-  expect(shown.values).toContainEqual({ key: 'realm', value: 'x', from: '--realm' })
+  expect(shown.values).toContainEqual({ key: 'realm', value: 'x', from: '--realm', applies: 'at once' })
 })
 
 test('warnings are told with their place, and the verdict comes last', async () => {

@@ -40,10 +40,12 @@ describe('--help-all', () => {
     }
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
   })
-  test('tells defaults and what is not built yet', async () => {
+  test('tells defaults, what is not built yet, and when a change takes effect', async () => {
     const { out } = await command('--help-all')
     const text = out.replaceAll(/\s+/g, ' ')
-    expect(text).toContain('--listening-port=PORT UDP and TCP port; TLS works here too (default: 3478)')
+    expect(text).toContain(
+      '--listening-port=PORT UDP and TCP port; TLS works here too (default: 3478; applies after a restart)',
+    )
     expect(text).toContain('--log-binding Log Binding requests (not built yet)')
     expect(text).toContain('Detach from the terminal (without effect)')
   })

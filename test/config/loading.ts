@@ -45,6 +45,7 @@ export async function load(
       throw new Error(`nobody knows ${host}`)
     },
     domainName: null,
+    runSecret: () => 'drawn-for-this-run-of-the-tests',
     ...surroundings,
   })
 }

@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import { readFlags } from '../../src/config/flags.ts'
 import { complaints, load, warningsOf } from './loading.ts'
 
 describe('combinations', () => {
@@ -52,14 +53,25 @@ describe('authentication', () => {
   const secretsOf = ({ config }: Awaited<ReturnType<typeof load>>) =>
     config['static-auth-secret'].map((one) => one.reveal())
 
-  test('SEC-26 AUTH-MODE-01 nothing configured is no open relay: a random secret, another in each run', async () => {
-    const [first, second] = [await load(null), await load(null)]
-    expect(first.config['no-auth']).toBe(false)
-    expect(first.config['lt-cred-mech']).toBe(true)
-    expect(secretsOf(first)[0]).toMatch(/^[A-Za-z0-9_-]{43}$/)
-    expect(secretsOf(first)).not.toEqual(secretsOf(second))
-    expect(first.warnings.map(({ message }) => message).join()).toMatch(/this run only.*webrtc-stack init/)
-    expect(first.origins.has('static-auth-secret')).toBe(false)
+  test('SEC-26 AUTH-MODE-01 nothing configured is no open relay: there is a secret for this run', async () => {
+    const loaded = await load(null)
+    expect(loaded.config['no-auth']).toBe(false)
+    expect(loaded.config['lt-cred-mech']).toBe(true)
+    expect(secretsOf(loaded)).toEqual(['drawn-for-this-run-of-the-tests'])
+    expect(loaded.warnings.map(({ message }) => message).join()).toMatch(/this run only.*webrtc-stack init/)
+    expect(loaded.origins.has('static-auth-secret')).toBe(false)
+  })
+  test('SEC-26 that secret is random, another in each run, and the same when the configuration is read again', async () => {
+    const aRun = async () => {
+      vi.resetModules()
+      const { loadConfig } = await import('../../src/config/load.ts')
+      return async () => secretsOf(await loadConfig(readFlags(['-n'], new Set())))
+    }
+    const [one, another] = [await aRun(), await aRun()]
+    const [secret] = await one()
+    expect(secret).toMatch(/^[A-Za-z0-9_-]{43}$/)
+    expect(await one()).toEqual([secret])
+    expect(await another()).not.toEqual([secret])
   })
   test.each(['lt-cred-mech\n', 'use-auth-secret\n', 'realm=x\n'])('SEC-26 so does %j', async (conf) => {
     expect(secretsOf(await load(conf))).toHaveLength(1)

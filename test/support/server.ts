@@ -66,6 +66,7 @@ export async function startTestServer(options: TestOptions = {}): Promise<TestSe
       throw new Error(`a test asks for the address of ${host}`)
     },
     domainName: null,
+    runSecret: () => 'drawn-for-this-run-of-the-tests',
   })
   const logFile = join(folder, 'log')
   const log = createLog({ level: 'debug', pretty: false, destination: logFile })

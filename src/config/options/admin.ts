@@ -1,11 +1,11 @@
-import { flag, notBuiltYet, option, portOption, secretOption, withoutEffect } from '../option.ts'
+import { applying, flag, notBuiltYet, option, portOption, secretOption, withoutEffect } from '../option.ts'
 import { address, file, integer, optionalAddress, text } from '../values.ts'
 
 const noConsole = notBuiltYet('there is no telnet console')
 const noPages = notBuiltYet('there are no admin pages')
 
 /** Metrics and administration. */
-export const admin = {
+export const admin = applying('after a restart', {
   prometheus: flag(false, 'Metrics on a port of their own'),
   'prometheus-port': portOption(9641, 'That port'),
   'prometheus-address': option(optionalAddress, null, 'Address it listens on', { defaultNote: 'all' }),
@@ -35,4 +35,4 @@ export const admin = {
   'web-admin-listen-on-workers': flag(false, 'Admin pages on the TURN ports', {
     state: withoutEffect('admin pages never share a port with strangers'),
   }),
-}
+})

@@ -1,10 +1,10 @@
-import { flag, lifetime, limit, list, notBuiltYet, option, secretOption, withoutEffect } from '../option.ts'
+import { applying, flag, lifetime, limit, list, notBuiltYet, option, secretOption, withoutEffect } from '../option.ts'
 import { character, choice, realm, secret, sha256, text, user } from '../values.ts'
 
 const noDatabase = withoutEffect('there is no database to read')
 
 /** Who may use the TURN server. */
-export const authentication = {
+export const authentication = applying('at once', {
   'lt-cred-mech': flag(false, 'Long-term credentials; on whenever there is a user or a secret', { short: 'a' }),
   'no-auth': flag(false, 'Let anybody relay', {
     short: 'z',
@@ -27,8 +27,11 @@ export const authentication = {
   }),
   'stateless-nonce-secret': secretOption('Nonce key that several servers share', {
     defaultNote: 'random for this run',
+    applies: 'after a restart',
   }),
-  'nonce-bit-order': option(choice('msb', 'lsb'), 'msb', 'Bit order of the nonce feature field (RFC 8489 §9.2)'),
+  'nonce-bit-order': option(choice('msb', 'lsb'), 'msb', 'Bit order of the nonce feature field (RFC 8489 §9.2)', {
+    applies: 'after a restart',
+  }),
   sha256: option(sha256, 'off', 'Offer SHA-256 (RFC 8489) beside SHA-1; strict: demand it'),
   fingerprint: flag(false, 'Add FINGERPRINT to every answer', { short: 'f' }),
   'check-origin-consistency': flag(false, 'Refuse a session whose ORIGIN changes', {
@@ -46,4 +49,4 @@ export const authentication = {
   'unauthorized-ratelimit': flag(true, 'Limit 401 answers to one address'),
   'unauthorized-ratelimit-rps': limit(100, '401 answers a second to one address'),
   'max-wrong-guesses-per-minute': limit(300, 'Wrong passwords from one address, then silence'),
-}
+})

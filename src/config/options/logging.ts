@@ -1,4 +1,4 @@
-import { flag, notBuiltYet, option, withoutEffect } from '../option.ts'
+import { applying, flag, notBuiltYet, option, withoutEffect } from '../option.ts'
 import { choice, path, text } from '../values.ts'
 
 const timestamps = withoutEffect('times are always ISO 8601')
@@ -18,13 +18,15 @@ const FACILITIES = [
 ] as const
 
 /** What is written, how and where. */
-export const logging = {
+export const logging = applying('after a restart', {
   verbose: flag(false, 'One line for every session event (the default)', {
     short: 'v',
     state: withoutEffect(null),
   }),
-  Verbose: flag(false, 'Log everything, for finding a fault', { short: 'V' }),
-  'log-min-level': option(choice('debug', 'info', 'warning', 'error'), 'info', 'Least important lines to write'),
+  Verbose: flag(false, 'Log everything, for finding a fault', { short: 'V', applies: 'at once' }),
+  'log-min-level': option(choice('debug', 'info', 'warning', 'error'), 'info', 'Least important lines to write', {
+    applies: 'at once',
+  }),
   'log-format': option(
     choice('auto', 'json', 'pretty'),
     'auto',
@@ -45,4 +47,4 @@ export const logging = {
   'new-log-timestamp': flag(true, 'ISO 8601 times', { state: timestamps }),
   'new-log-timestamp-format': option(text, '', 'Format of times', { state: timestamps }),
   'log-binding': flag(false, 'Log Binding requests', { state: notBuiltYet('they are counted at /metrics') }),
-}
+})

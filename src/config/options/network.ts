@@ -1,16 +1,24 @@
-import { flag, limit, list, notBuiltYet, option, portOption, seconds, withoutEffect } from '../option.ts'
+import { applying, flag, limit, list, notBuiltYet, option, portOption, seconds, withoutEffect } from '../option.ts'
 import { choice, hostAndPort, integer, listeningAddress, optionalText, prefixUrl } from '../values.ts'
 
 const noRedirect = notBuiltYet('nobody is redirected')
 
 /** Where the STUN and TURN server listens, and how it answers there. */
-export const network = {
+export const network = applying('to new clients', {
   'listening-device': option(optionalText, null, 'Listen on the addresses of this interface', {
     short: 'd',
+    applies: 'after a restart',
   }),
-  'listening-ip': list(listeningAddress, 'Address to listen on', { short: 'L', defaultNote: 'all' }),
-  'listening-port': portOption(3478, 'UDP and TCP port; TLS works here too', { short: 'p' }),
-  'tls-listening-port': portOption(5349, 'TLS and DTLS port; plain works here too'),
+  'listening-ip': list(listeningAddress, 'Address to listen on', {
+    short: 'L',
+    defaultNote: 'all',
+    applies: 'after a restart',
+  }),
+  'listening-port': portOption(3478, 'UDP and TCP port; TLS works here too', {
+    short: 'p',
+    applies: 'after a restart',
+  }),
+  'tls-listening-port': portOption(5349, 'TLS and DTLS port; plain works here too', { applies: 'after a restart' }),
   'alt-listening-port': portOption(0, 'Second port for NAT behaviour discovery', {
     defaultNote: 'listening-port + 1',
     state: notBuiltYet('no second port is opened'),
@@ -21,30 +29,36 @@ export const network = {
   }),
   'tcp-proxy-port': portOption(0, 'TCP port that expects the PROXY protocol (v1, v2), in place of the others', {
     defaultNote: 'off',
+    applies: 'after a restart',
   }),
-  'aux-server': list(hostAndPort(null), 'One more UDP and TCP endpoint to listen on'),
-  'no-udp': flag(false, 'No UDP listeners'),
-  'no-tcp': flag(false, 'No TCP listeners'),
-  'no-tls': flag(false, 'No TLS listeners'),
-  dtls: flag(false, 'DTLS listeners'),
-  'stun-only': flag(false, 'Answer Binding requests only', { short: 'S' }),
-  'no-stun': flag(false, 'Ignore Binding requests'),
-  'secure-stun': flag(false, 'Binding requests need credentials'),
-  'stun-backward-compatibility': flag(false, 'Add MAPPED-ADDRESS to Binding answers'),
+  'aux-server': list(hostAndPort(null), 'One more UDP and TCP endpoint to listen on', { applies: 'after a restart' }),
+  'no-udp': flag(false, 'No UDP listeners', { applies: 'after a restart' }),
+  'no-tcp': flag(false, 'No TCP listeners', { applies: 'after a restart' }),
+  'no-tls': flag(false, 'No TLS listeners', { applies: 'after a restart' }),
+  dtls: flag(false, 'DTLS listeners', { applies: 'after a restart' }),
+  'stun-only': flag(false, 'Answer Binding requests only', { short: 'S', applies: 'at once' }),
+  'no-stun': flag(false, 'Ignore Binding requests', { applies: 'at once' }),
+  'secure-stun': flag(false, 'Binding requests need credentials', { applies: 'at once' }),
+  'stun-backward-compatibility': flag(false, 'Add MAPPED-ADDRESS to Binding answers', { applies: 'at once' }),
   'rfc3489-compatibility': flag(false, 'Answer Binding requests of clients older than RFC 5389', {
     caution: 'these answers go to clients that cannot be told from random bytes',
+    applies: 'at once',
   }),
   rfc5780: flag(false, 'NAT behaviour discovery', {
     state: notBuiltYet('Binding requests with CHANGE-REQUEST get 420'),
   }),
   'respond-http-unsupported': flag(false, 'Answer HTTP on a TURN port with 400 instead of closing'),
   'acme-redirect': option(prefixUrl, null, 'Where /.well-known/acme-challenge/ on a TURN port points'),
-  'sock-buf-size': option(integer('BYTES', -1, 1_073_741_824), 2_097_152, 'UDP socket buffers'),
+  'sock-buf-size': option(integer('BYTES', -1, 1_073_741_824), 2_097_152, 'UDP socket buffers', {
+    applies: 'after a restart',
+  }),
   'drop-invalid-packets': flag(true, 'Drop UDP packets that are none of ours', {
     state: withoutEffect('they are always dropped'),
   }),
   'drop-invalid-packets-log': flag(false, 'Log those drops', { state: notBuiltYet('they are counted') }),
-  'udp-io': option(choice('auto', 'batch', 'dgram'), 'auto', 'How packets are read and sent'),
+  'udp-io': option(choice('auto', 'batch', 'dgram'), 'auto', 'How packets are read and sent', {
+    applies: 'after a restart',
+  }),
   'udp-recvmmsg': flag(true, 'Batched receiving', {
     state: withoutEffect('see udp-io'),
   }),
@@ -63,9 +77,11 @@ export const network = {
   'tcp-half-message-timeout-seconds': seconds(15, 'Time to complete a message that has begun'),
   'tcp-stalled-timeout-seconds': seconds(30, 'How long a TCP client may leave waiting bytes unread'),
   'max-tcp-queue-bytes': limit(1_048_576, 'Bytes waiting for a slow TCP client before datagrams are dropped'),
-  'max-unauthenticated-frame-bytes': limit(4096, 'Longest message of a TCP client without allocation'),
+  'max-unauthenticated-frame-bytes': limit(4096, 'Longest message of a TCP client without allocation', {
+    applies: 'at once',
+  }),
   'handshake-timeout-seconds': seconds(10, 'Time for a TLS or DTLS handshake'),
   'max-dtls-handshakes': limit(1024, 'DTLS handshakes at a time'),
   'max-dtls-sessions': limit(16_384, 'DTLS sessions at a time'),
   'max-dtls-sessions-per-address': limit(1024, 'The same from one address'),
-}
+})

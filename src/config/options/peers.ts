@@ -1,8 +1,8 @@
-import { flag, list, option, withoutEffect } from '../option.ts'
+import { applying, flag, list, option, withoutEffect } from '../option.ts'
 import { booleanOrAuto, nat64Prefix, peerRange } from '../values.ts'
 
 /** To whom the server may relay, and what its answers give away. */
-export const peers = {
+export const peers = applying('at once', {
   'denied-peer-ip': list(peerRange, "Never relay to these; 'recommended': all private and special ranges", {
     defaultNote: 'recommended on public addresses',
   }),
@@ -20,4 +20,4 @@ export const peers = {
   }),
   'software-attribute': flag(false, 'Tell clients our name and version'),
   'include-reason-string': flag(false, 'Put a reason phrase into error answers'),
-}
+})

@@ -1,10 +1,10 @@
-import { flag, notBuiltYet, option, withoutEffect } from '../option.ts'
+import { applying, flag, notBuiltYet, option, withoutEffect } from '../option.ts'
 import { integer, optionalInteger, optionalText, path } from '../values.ts'
 
 const drop = notBuiltYet('rights are kept; start as that user, or with User= in the systemd unit')
 
 /** The process itself. */
-export const processOptions = {
+export const processOptions = applying('after a restart', {
   daemon: flag(false, 'Detach from the terminal', {
     short: 'o',
     state: withoutEffect('the server stays in the foreground, for systemd or Docker to keep'),
@@ -20,4 +20,4 @@ export const processOptions = {
     defaultNote: 'detected',
     state: notBuiltYet('one thread relays everything'),
   }),
-}
+})

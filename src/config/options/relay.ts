@@ -1,13 +1,31 @@
-import { flag, lifetime, limit, list, notBuiltYet, option, portOption, seconds, withoutEffect } from '../option.ts'
+import {
+  applying,
+  flag,
+  lifetime,
+  limit,
+  list,
+  notBuiltYet,
+  option,
+  portOption,
+  seconds,
+  withoutEffect,
+} from '../option.ts'
 import { address, choice, externalIp, integer, optionalText } from '../values.ts'
 
 /** Relayed addresses, allocations and their quotas. */
-export const relay = {
-  'relay-device': option(optionalText, null, 'Relay from the addresses of this interface', { short: 'i' }),
-  'relay-ip': list(address, 'Address to relay from', { short: 'E', defaultNote: 'the listening addresses' }),
-  'external-ip': list(externalIp, 'Address seen from outside, behind NAT', { short: 'X' }),
-  'min-port': portOption(49_152, 'Lowest relay port'),
-  'max-port': portOption(65_535, 'Highest relay port'),
+export const relay = applying('to new clients', {
+  'relay-device': option(optionalText, null, 'Relay from the addresses of this interface', {
+    short: 'i',
+    applies: 'after a restart',
+  }),
+  'relay-ip': list(address, 'Address to relay from', {
+    short: 'E',
+    defaultNote: 'the listening addresses',
+    applies: 'after a restart',
+  }),
+  'external-ip': list(externalIp, 'Address seen from outside, behind NAT', { short: 'X', applies: 'at once' }),
+  'min-port': portOption(49_152, 'Lowest relay port', { applies: 'after a restart' }),
+  'max-port': portOption(65_535, 'Highest relay port', { applies: 'after a restart' }),
   'no-udp-relay': flag(false, 'No UDP allocations'),
   'no-tcp-relay': flag(false, 'No TCP allocations'),
   'tcp-relay': flag(false, 'TCP allocations (RFC 6062)', {
@@ -20,14 +38,17 @@ export const relay = {
     { short: 'A' },
   ),
   'keep-address-family': flag(false, 'Old name of allocation-default-address-family=keep', { short: 'K' }),
-  'max-allocate-lifetime': lifetime(3600, 'Longest lifetime of an allocation'),
-  'channel-lifetime': lifetime(600, 'Lifetime of a channel'),
-  'permission-lifetime': lifetime(300, 'Lifetime of a permission'),
+  'max-allocate-lifetime': lifetime(3600, 'Longest lifetime of an allocation', { applies: 'at once' }),
+  'channel-lifetime': lifetime(600, 'Lifetime of a channel', { applies: 'at once' }),
+  'permission-lifetime': lifetime(300, 'Lifetime of a permission', { applies: 'at once' }),
   'max-allocate-timeout': seconds(60, 'A connection without an allocation is closed after this time'),
   mobility: flag(false, 'Allocations move with their client (RFC 8016)'),
-  'rfc8656-channel-numbers': flag(false, 'Channels 0x4000 to 0x4FFF only, instead of up to 0x7FFF'),
+  'rfc8656-channel-numbers': flag(false, 'Channels 0x4000 to 0x4FFF only, instead of up to 0x7FFF', {
+    applies: 'at once',
+  }),
   'server-relay': flag(false, 'Relay without permissions', {
     caution: 'clients relay to and from everybody, permission or not',
+    applies: 'at once',
   }),
   'multiplex-peer': flag(false, 'One relay port for many allocations', {
     state: notBuiltYet('every allocation has a relay port of its own'),
@@ -48,9 +69,9 @@ export const relay = {
     short: 'B',
     state: notBuiltYet('each allocation may use its whole max-bps'),
   }),
-  'max-permissions': limit(1024, 'Permissions of one allocation'),
-  'max-channels': limit(1024, 'Channels of one allocation'),
+  'max-permissions': limit(1024, 'Permissions of one allocation', { applies: 'at once' }),
+  'max-channels': limit(1024, 'Channels of one allocation', { applies: 'at once' }),
   'drain-min-allocations': limit(0, 'A draining server stops when this many allocations are left', {
     state: withoutEffect('a draining server stops when none is left or when it is told to'),
   }),
-}
+})

@@ -1,10 +1,10 @@
-import { flag, option, withoutEffect } from '../option.ts'
+import { applying, flag, option, withoutEffect } from '../option.ts'
 import { text } from '../values.ts'
 
 const always = withoutEffect(null)
 
 /** Keys that files written for coturn, new or old, still hold. Nothing in the program reads them. */
-export const retired = {
+export const retired = applying('after a restart', {
   'no-dtls': flag(false, 'No DTLS listeners (the default; off = dtls)', { state: always }),
   'rfc5766-channel-numbers': flag(true, 'Channels up to 0x7FFF (the default; off = rfc8656-channel-numbers)', {
     state: always,
@@ -41,4 +41,4 @@ export const retired = {
   'no-http': flag(false, 'No HTTP on TURN ports', {
     state: withoutEffect('HTTP on a TURN port is closed unless respond-http-unsupported is set'),
   }),
-}
+})

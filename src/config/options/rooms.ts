@@ -1,16 +1,19 @@
-import { flag, limit, list, option, portOption, seconds } from '../option.ts'
+import { applying, flag, limit, list, option, portOption, seconds } from '../option.ts'
 import { choice, iceServers, integer, network, optionalText, providerUrl, text, words } from '../values.ts'
 
 const ownServer = { defaultNote: 'this server' }
 
 /** The room server: AppRTC's constants under their own names, then our limits. */
-export const rooms = {
-  'http-port': portOption(8080, 'Port of the call page and the room API'),
-  'https-port': portOption(8443, 'The same over HTTPS, given a certificate'),
+export const rooms = applying('at once', {
+  'http-port': portOption(8080, 'Port of the call page and the room API', { applies: 'after a restart' }),
+  'https-port': portOption(8443, 'The same over HTTPS, given a certificate', { applies: 'after a restart' }),
   'turn-base-url': option(providerUrl, null, 'Base of turn_url, which old clients ask for credentials', ownServer),
   'turn-url-template': option(text, '%s/turn?username=%s&key=%s', 'turn_url from base, user name and key'),
   'ceod-key': option(text, '', 'Key in turn_url; once set, whoever wants credentials has to know it'),
-  'wss-host-port-pair': option(optionalText, null, 'HOST:PORT of another Collider to use', ownServer),
+  'wss-host-port-pair': option(optionalText, null, 'HOST:PORT of another Collider to use', {
+    ...ownServer,
+    applies: 'after a restart',
+  }),
   'ice-server-base-url': option(providerUrl, null, 'Base of ice_server_url, the ICE server provider', ownServer),
   'ice-server-url-template': option(text, '%s/v1alpha/iceconfig?key=%s', 'ice_server_url from base and key'),
   'ice-server-api-key': option(text, '', 'Key in ice_server_url, and what goes for ceod-key'),
@@ -32,7 +35,7 @@ export const rooms = {
   'room-capacity': option(integer('N', 2, 64), 2, 'Clients in one room'),
   'room-grace-seconds': seconds(10, 'How long a client that lost its connection keeps its place'),
   'room-register-timeout-seconds': seconds(10, 'How long a client keeps a place without ever connecting'),
-  'max-rooms': limit(100_000, 'Rooms at a time'),
+  'max-rooms': limit(100_000, 'Rooms at a time', { applies: 'to new clients' }),
   'max-room-messages': limit(1024, 'Undelivered messages of one room'),
   'max-room-bytes': limit(1_048_576, 'Undelivered bytes of one room'),
   'new-rooms-per-minute': limit(60, 'New rooms a minute from one address'),
@@ -40,10 +43,12 @@ export const rooms = {
   'ice-config-per-minute': limit(60, 'Requests for TURN credentials a minute from one address'),
   'unknown-clients-per-minute': limit(60, 'Wrong client ids a minute from one address'),
   'max-body-bytes': limit(262_144, 'Bytes in one request body'),
-  'max-header-bytes': limit(16_384, 'Bytes in the header of one request'),
-  'max-headers': limit(200, 'Header fields in one request'),
-  'http-headers-timeout-seconds': seconds(10, 'Time for a client to send its header'),
-  'http-request-timeout-seconds': seconds(30, 'Time for a client to send its whole request'),
-  'max-connections': limit(20_000, 'Open connections to one HTTP port'),
-  'max-connections-per-address': limit(2048, 'The same from one address'),
-}
+  'max-header-bytes': limit(16_384, 'Bytes in the header of one request', { applies: 'after a restart' }),
+  'max-headers': limit(200, 'Header fields in one request', { applies: 'to new clients' }),
+  'http-headers-timeout-seconds': seconds(10, 'Time for a client to send its header', { applies: 'to new clients' }),
+  'http-request-timeout-seconds': seconds(30, 'Time for a client to send its whole request', {
+    applies: 'to new clients',
+  }),
+  'max-connections': limit(20_000, 'Open connections to one HTTP port', { applies: 'to new clients' }),
+  'max-connections-per-address': limit(2048, 'The same from one address', { applies: 'to new clients' }),
+})

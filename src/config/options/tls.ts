@@ -1,10 +1,10 @@
-import { flag, option, secretOption, withoutEffect } from '../option.ts'
+import { applying, flag, option, secretOption, withoutEffect } from '../option.ts'
 import { file, text } from '../values.ts'
 
 const weak = withoutEffect('groups this weak are refused; the TLS library picks one')
 
 /** Certificates and TLS, for TURN, HTTPS and the signaling server alike. */
-export const tls = {
+export const tls = applying('to new clients', {
   cert: option(file, null, 'Certificate chain, PEM', {
     defaultNote: 'turn_server_cert.pem, if there is one',
   }),
@@ -22,4 +22,4 @@ export const tls = {
   'raw-public-keys': flag(false, 'Raw public keys (RFC 7250)', {
     state: withoutEffect('Node has no raw public keys; certificates are used'),
   }),
-}
+})
