@@ -205,17 +205,39 @@ export class Metrics {
     this.#gauge(
       'webrtc_stack_connections',
       'Open TURN connections, by transport',
-      connections((net) => net.openConnections, 'transport'),
+      connections(({ openConnections, dtls }) => ({ ...openConnections, dtls: dtls.sessions }), 'transport'),
     )
     this.#counter(
       'webrtc_stack_connections_opened_total',
       'TURN connections, by transport',
-      connections((net) => net.openedConnections, 'transport'),
+      connections(({ openedConnections, dtls }) => ({ ...openedConnections, dtls: dtls.opened }), 'transport'),
     )
     this.#counter(
       'webrtc_stack_connections_closed_total',
       'TURN connections that ended, by reason',
       connections((net) => net.closedConnections, 'reason'),
+    )
+    const handshakes = (read: (net: NetCounters) => { readonly tls: number; readonly dtls: number }) => () => {
+      const readings = this.#turnReadings
+      return readings === null ? [] : labelled('transport', read(readings.net))
+    }
+    this.#gauge(
+      'webrtc_stack_handshakes',
+      'TLS and DTLS handshakes on TURN ports under way, by transport',
+      handshakes(({ tls, dtls }) => ({ tls: tls.handshakes, dtls: dtls.handshakes })),
+    )
+    this.#counter(
+      'webrtc_stack_handshakes_refused_total',
+      'Handshakes that met a limit, by transport',
+      handshakes(({ dtls, closedConnections }) => ({
+        tls: closedConnections['too-many-handshakes'],
+        dtls: dtls.refused,
+      })),
+    )
+    this.#counter(
+      'webrtc_stack_handshakes_failed_total',
+      'Handshakes that came to nothing, by transport',
+      handshakes(({ dtls, closedConnections }) => ({ tls: closedConnections.handshake, dtls: dtls.handshakesFailed })),
     )
     this.#counter('webrtc_stack_peer_errors_total', 'ICMP messages about what was sent to peers', () =>
       one(this.#turnReadings, ({ net }) => net.peerErrors),

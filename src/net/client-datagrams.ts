@@ -14,7 +14,7 @@ export class ClientDatagrams {
     openDtls: OpenDtls | null,
     turn: Pick<TurnServer, 'receive' | 'hasAllocation' | 'clientClosed'>,
     counters: NetCounters,
-    world: Pick<DtlsWorld, 'sendDatagram' | 'nextConnection' | 'clock'>,
+    world: Pick<DtlsWorld, 'sendDatagram' | 'nextConnection' | 'clock' | 'waiting'>,
   ) {
     const traffic = counters.clients.dtls
     this.#turn = turn
@@ -22,6 +22,7 @@ export class ClientDatagrams {
     this.#dtls =
       openDtls?.({
         ...world,
+        counters: counters.dtls,
         hasAllocation: (client) => turn.hasAllocation(client),
         receive: (bytes, start, end, client, now) => {
           traffic.receivedPackets++
@@ -58,6 +59,16 @@ export class ClientDatagrams {
   /** Ends the DTLS association of a client. */
   closeClient(client: FiveTuple): void {
     this.#dtls?.closeClient(client)
+  }
+
+  /** Handshakes want to be worked on. */
+  get isWaiting(): boolean {
+    return this.#dtls?.isWaiting ?? false
+  }
+
+  /** A bounded part of that; true while more could be done at once (DtlsEndpoint). */
+  work(now: number): boolean {
+    return this.#dtls?.work(now) ?? false
   }
 
   sweep(now: number): void {

@@ -28,6 +28,26 @@ export type CloseReason =
   | 'http'
   | 'too-many'
   | 'too-many-from-source'
+  | 'too-many-handshakes'
+  | 'displaced'
+
+/** What DTLS servers count. */
+export class DtlsCounters {
+  received = 0
+  /** Datagrams that belong to no session and are no ClientHello, or are malformed. */
+  dropped = 0
+  cookiesSent = 0
+  /** ClientHellos ignored because a limit was reached. */
+  refused = 0
+  /** Now under way. */
+  handshakes = 0
+  handshakesFailed = 0
+  /** Now open. */
+  sessions = 0
+  opened = 0
+  closed = 0
+  sendFailed = 0
+}
 
 /** What the drivers count: plain numbers, read by whoever wants to show them. */
 export class NetCounters {
@@ -38,6 +58,9 @@ export class NetCounters {
     tcp: new Traffic(),
     tls: new Traffic(),
   }
+  readonly dtls = new DtlsCounters()
+  /** TLS handshakes now under way. */
+  readonly tls = { handshakes: 0 }
   /** What peers and we exchange. */
   readonly relay = new Traffic()
   /** ICMP messages about what was sent to peers, as far as the driver gets to see them. */
@@ -62,6 +85,9 @@ export class NetCounters {
     http: 0,
     'too-many': 0,
     'too-many-from-source': 0,
+    'too-many-handshakes': 0,
+    /** Made room for one of a source that had less. */
+    displaced: 0,
   }
   readonly dropped = {
     /** A datagram with no bytes in it. */

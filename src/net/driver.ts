@@ -8,10 +8,11 @@ import type { TurnServer } from '../turn/turn-server.ts'
 import { ClientDatagrams } from './client-datagrams.ts'
 import { NetCounters } from './counters.ts'
 import type { OpenDtls } from './dtls/endpoint.ts'
+import type { Handshakes } from './handshakes.ts'
 import { standsForNothing } from './interfaces.ts'
 import { ListenError } from './listen-error.ts'
 import { SocketErrors } from './socket-errors.ts'
-import type { StreamEndpoint, StreamLimits } from './stream/connection.ts'
+import type { StreamConnection, StreamEndpoint, StreamLimits } from './stream/connection.ts'
 import type { HttpOptions } from './stream/http-answer.ts'
 import { StreamPlaces, sharedPlaces } from './stream/places.ts'
 import { StreamServer } from './stream/stream.ts'
@@ -36,6 +37,8 @@ export interface NetOptions {
   readonly dtls: OpenDtls | null
   readonly http: HttpOptions
   readonly limits: StreamLimits
+  /** Those of TLS. */
+  readonly handshakes: Handshakes<StreamConnection>
   /** `sock-buf-size`, for each UDP socket. */
   readonly socketBufferBytes: number
   /** How UDP sockets are made. */
@@ -68,6 +71,7 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
   readonly #streamAddresses: Address[] = []
   readonly #turnLog: TurnLog
   #connections = 0
+  #hasWork = false
   #timer: NodeJS.Timeout | undefined
   #opening: Promise<void> = Promise.resolve()
   #rescannedAt: number
@@ -106,6 +110,8 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
     this.#streams = new StreamServer({
       limits: options.limits,
       places: new StreamPlaces(options.limits, sharedPlaces(1, randomBytes), 0),
+      handshakes: options.handshakes,
+      waiting: () => this.#workSoon(),
       http: options.http,
       tls: options.tls,
       counters,
@@ -121,6 +127,7 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
     this.#datagrams = new ClientDatagrams(options.dtls, turn, counters, {
       clock,
       nextConnection,
+      waiting: () => this.#workSoon(),
       sendDatagram: (to, bytes, start, end) => this.#udp.send(to, bytes, start, end),
     })
   }
@@ -166,6 +173,7 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
     this.turn.sweep(now)
     this.#streams.sweep(now)
     this.#datagrams.sweep(now)
+    this.#workSoon()
     if (now - this.#rescannedAt >= RESCAN_MS) {
       this.#rescannedAt = now
       this.#udp.rescan()
@@ -204,6 +212,18 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
 
   refused(client: FiveTuple, refusal: Refusal): void {
     this.#turnLog.refused(client, refusal)
+  }
+
+  /** A bounded part of the handshake work that waits, once the event loop has had another look at the network. */
+  #workSoon(): void {
+    if (this.#hasWork || this.#closing !== null) return
+    this.#hasWork = true
+    setImmediate(() => {
+      this.#hasWork = false
+      const now = this.#clock()
+      const hasMore = this.#datagrams.work(now)
+      if (this.#streams.work(now) || hasMore) this.#workSoon()
+    })
   }
 
   #relayOpened(relay: Relay): void {

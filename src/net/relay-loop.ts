@@ -44,7 +44,7 @@ export interface RelayLoopOptions {
 }
 
 /** What TCP and TLS clients are served with. */
-type RelayStreams = Pick<StreamServerOptions, 'limits' | 'places' | 'http' | 'tls'> & {
+type RelayStreams = Pick<StreamServerOptions, 'limits' | 'places' | 'handshakes' | 'http' | 'tls'> & {
   readonly listeners: readonly StreamListener[]
 }
 
@@ -73,6 +73,8 @@ export class RelayLoop implements Effects {
   #opening: Relay[] = []
   #connections = 0
   #sweptAt: number
+  /** There is handshake work that need not wait for packets. */
+  #hasHandshakes = false
 
   constructor(options: RelayLoopOptions, makeTurn: (effects: Effects) => TurnServer) {
     const { clock, log } = options
@@ -104,6 +106,8 @@ export class RelayLoop implements Effects {
     this.#datagrams = new ClientDatagrams(options.dtls, turn, this.counters, {
       clock,
       nextConnection,
+      // Each look at the packets is followed by one at the handshakes.
+      waiting: () => {},
       sendDatagram: (to, bytes, start, end) => this.#sendUdp(to, bytes, start, end),
     })
     this.#streams =
@@ -151,8 +155,9 @@ export class RelayLoop implements Effects {
     const began = this.#clock()
     let now: number
     do {
-      now = this.#batch.poll(wait)
+      now = this.#batch.poll(this.#hasHandshakes ? 0 : wait)
       this.#openRelays()
+      this.#handshake(now)
       streams?.flush()
       if (now - this.#sweptAt >= SWEEP_MS) this.#sweep(now)
     } while (now - began < MAX_BUSY_MS && wait > 0 && streams?.isWanted !== true)
@@ -245,6 +250,13 @@ export class RelayLoop implements Effects {
 
   refused(client: FiveTuple, refusal: Refusal): void {
     this.#log.refused(client, refusal)
+  }
+
+  #handshake(now: number): void {
+    this.#hasHandshakes = false
+    if (!this.#datagrams.isWaiting) return
+    this.#hasHandshakes = this.#datagrams.work(now)
+    this.flush()
   }
 
   #sweep(now: number): void {

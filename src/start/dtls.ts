@@ -6,7 +6,11 @@ import type { OpenDtls } from '../net/dtls/endpoint.ts'
 import type { DtlsIdentity } from '../net/dtls/identity.ts'
 import { dtlsSupport } from '../net/openssl.ts'
 import { OncePerMinute } from '../once-per-minute.ts'
+import { SourceTable } from '../shared/source-table.ts'
+import { SourceCount } from '../turn/limits/source-count.ts'
 import type { CertificateFiles } from './certificate.ts'
+import { handshakesOf } from './handshakes.ts'
+import type { HandshakePlan } from './plan/turn-plan.ts'
 
 /** What a thread needs to serve DTLS, in values that can be copied to it. */
 export interface DtlsPlan {
@@ -33,7 +37,6 @@ export function dtlsPlan(config: Config, files: CertificateFiles, log: Log): Dtl
     ciphers: config['cipher-list'] === '' ? undefined : config['cipher-list'],
     limits: {
       handshakeTimeoutMs: config['handshake-timeout-seconds'] * 1000,
-      maxHandshakes: config['max-dtls-handshakes'] || Number.MAX_SAFE_INTEGER,
       maxSessions: config['max-dtls-sessions'] || Number.MAX_SAFE_INTEGER,
       maxSessionsPerSource: config['max-dtls-sessions-per-address'] || Number.MAX_SAFE_INTEGER,
       maxIdleMs: config['max-allocate-timeout'] * 1000,
@@ -45,8 +48,13 @@ export function dtlsIdentity({ cert, key, passphrase }: CertificateFiles): DtlsI
   return { cert: cert.toString(), key: key.toString(), ...(passphrase === undefined ? {} : { passphrase }) }
 }
 
-/** The DTLS of one thread. */
-export function dtlsOf({ identity, ciphers, limits }: DtlsPlan, log: Log): Dtls {
+/** The DTLS of one thread, counted from 0. */
+export function dtlsOf(
+  { identity, ciphers, limits }: DtlsPlan,
+  handshakes: HandshakePlan,
+  thread: number,
+  log: Log,
+): Dtls {
   const failures = new OncePerMinute()
   let server: DtlsServer | null = null
   return {
@@ -57,6 +65,8 @@ export function dtlsOf({ identity, ciphers, limits }: DtlsPlan, log: Log): Dtls 
           ciphers,
           limits,
           random: randomBytes,
+          handshakes: handshakesOf(handshakes, 'dtls', thread),
+          sources: new SourceCount(new SourceTable(handshakes.dtlsSources, thread)),
           handshakeFailed: (client, reason) => {
             const held = failures.pass(client.host, world.clock())
             if (held !== null) log.info({ client: client.toString(), reason, held }, 'DTLS handshake failed')

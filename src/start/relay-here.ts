@@ -1,25 +1,28 @@
 import { randomBytes } from 'node:crypto'
 import type { Log } from '../log.ts'
-import { type NetOptions, TurnDriver } from '../net/driver.ts'
+import { TurnDriver } from '../net/driver.ts'
 import { addReadings, TurnReadings } from '../threads/shared-counters.ts'
 import { Quota } from '../turn/limits/quota.ts'
 import { SourceCount } from '../turn/limits/source-count.ts'
 import { RelayPorts } from '../turn/relay-addresses/relay-ports.ts'
 import { TurnServer } from '../turn/turn-server.ts'
-import type { Dtls } from './dtls.ts'
+import { type DtlsPlan, dtlsOf } from './dtls.ts'
+import { handshakesOf } from './handshakes.ts'
+import type { NetPlan } from './plan/net-options.ts'
 import type { TurnPlan } from './plan/turn-plan.ts'
 import type { Relaying } from './relaying.ts'
 import { peerPolicy, turnOptions } from './turn-options.ts'
 
 /** Relays on this thread: the portable way. */
-export function relayHere(plan: TurnPlan, options: NetOptions, dtls: Dtls | null, log: Log): Relaying {
+export function relayHere(plan: TurnPlan, options: NetPlan, secure: DtlsPlan | null, log: Log): Relaying {
   const shares = {
     quota: new Quota(plan.quota),
     relayPorts: new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: plan.portClaims }),
     sources: new SourceCount(),
   }
+  const dtls = secure === null ? null : dtlsOf(secure, plan.handshakes, 0, log)
   const driver = new TurnDriver(
-    options,
+    { ...options, dtls: dtls?.open ?? null, handshakes: handshakesOf(plan.handshakes, 'tls', 0) },
     (effects) => new TurnServer(turnOptions(plan, shares), effects, { random: randomBytes }),
     log,
   )

@@ -20,6 +20,7 @@ import type { Relay } from '../turn/relay-address.ts'
 import { RelayPorts } from '../turn/relay-addresses/relay-ports.ts'
 import { TurnServer } from '../turn/turn-server.ts'
 import { type DtlsPlan, dtlsOf } from './dtls.ts'
+import { handshakesOf } from './handshakes.ts'
 import type { PeerPlan, TurnPlan } from './plan/turn-plan.ts'
 import { peerPolicy, turnOptions } from './turn-options.ts'
 
@@ -50,7 +51,7 @@ const sources = new SourceCount(new SourceTable(plan.sourceCounts, thread))
 const unannounced = new Map<string, Relay>()
 /** Received while the core was at work, which must not be called then. */
 const postponed: ToWorker[] = []
-const dtls = data.dtls === null ? null : dtlsOf(data.dtls, log)
+const dtls = data.dtls === null ? null : dtlsOf(data.dtls, plan.handshakes, thread, log)
 const descriptors = new Int32Array(data.descriptors)
 
 const elsewhere: Elsewhere = {
@@ -74,6 +75,7 @@ const loop = new RelayLoop(
     streams: data.streams && {
       ...data.streams,
       places: new StreamPlaces(data.streams.limits, data.streams.places, thread),
+      handshakes: handshakesOf(plan.handshakes, 'tls', thread),
     },
     onWake: hear,
     mayOpen,

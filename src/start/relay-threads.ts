@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Log } from '../log.ts'
-import type { NetOptions } from '../net/driver.ts'
+import { forgetHandshakes } from '../net/handshakes.ts'
 import { SocketErrors } from '../net/socket-errors.ts'
 import { SourceTable } from '../shared/source-table.ts'
 import { RelayWorkers, spawnRelayWorker } from '../threads/relay-threads.ts'
@@ -8,6 +8,7 @@ import { TurnReadings } from '../threads/shared-counters.ts'
 import { Quota } from '../turn/limits/quota.ts'
 import { RelayPorts } from '../turn/relay-addresses/relay-ports.ts'
 import type { DtlsPlan } from './dtls.ts'
+import type { NetPlan } from './plan/net-options.ts'
 import type { TurnPlan } from './plan/turn-plan.ts'
 import type { Relaying } from './relaying.ts'
 
@@ -15,7 +16,7 @@ import type { Relaying } from './relaying.ts'
 export function relayOnThreads(
   threads: number,
   plan: TurnPlan,
-  options: NetOptions,
+  options: NetPlan,
   dtls: DtlsPlan | null,
   log: Log,
 ): Relaying {
@@ -35,6 +36,8 @@ export function relayOnThreads(
       quota.forgetThread(thread)
       ports.forgetThread(thread)
       sources.forgetThread(thread)
+      forgetHandshakes(plan.handshakes.memory, thread)
+      new SourceTable(plan.handshakes.dtlsSources, thread).forgetThread(thread)
     },
     errors,
     log,
@@ -68,12 +71,11 @@ export function relayOnThreads(
 
 /** Limits hold for all threads together. */
 function shareOf(plan: DtlsPlan, threads: number): DtlsPlan {
-  const { maxHandshakes, maxSessions, ...rest } = plan.limits
+  const { maxSessions, ...rest } = plan.limits
   return {
     ...plan,
     limits: {
       ...rest,
-      ...(maxHandshakes === undefined ? {} : { maxHandshakes: Math.ceil(maxHandshakes / threads) }),
       ...(maxSessions === undefined ? {} : { maxSessions: Math.ceil(maxSessions / threads) }),
     },
   }

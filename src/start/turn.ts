@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os'
 import type { Config } from '../config/options.ts'
 import type { Log } from '../log.ts'
-import type { BoundAddress, NetOptions } from '../net/driver.ts'
+import type { BoundAddress } from '../net/driver.ts'
 import { relayWorkersSupport } from '../threads/relay-threads.ts'
 import type { TurnAddresses } from './addresses.ts'
 import { type CertificateFiles, ticketKeys, turnTls } from './certificate.ts'
-import { dtlsIdentity, dtlsOf, dtlsPlan } from './dtls.ts'
-import { netOptions } from './plan/net-options.ts'
+import { dtlsIdentity, dtlsPlan } from './dtls.ts'
+import { type NetPlan, netOptions } from './plan/net-options.ts'
 import { peerPlan, turnPlan } from './plan/turn-plan.ts'
 import { relayHere } from './relay-here.ts'
 import { relayOnThreads } from './relay-threads.ts'
@@ -38,12 +38,11 @@ export async function startTurn(
 ): Promise<RunningTurn> {
   const log = parentLog.child({ part: 'turn' })
   const secure = files === null ? null : dtlsPlan(config, files, log)
-  const dtls = secure === null ? null : dtlsOf(secure, log)
-  const options = netOptions(config, files, dtls?.open ?? null)
+  const options = netOptions(config, files, secure !== null)
   const threads = relayThreads(config, options, log)
   const plan = turnPlan(config, addresses, Math.max(1, threads))
   const relaying =
-    threads === 0 ? relayHere(plan, options, dtls, log) : relayOnThreads(threads, plan, options, secure, log)
+    threads === 0 ? relayHere(plan, options, secure, log) : relayOnThreads(threads, plan, options, secure, log)
   await relaying.start()
 
   let { tls } = options
@@ -54,7 +53,7 @@ export async function startTurn(
     driver: relaying.driver,
     workers: relaying.workers,
     bound: relaying.addresses,
-    ports: portsOf(config, relaying.addresses, { tls: options.tls !== null, dtls: dtls !== null }),
+    ports: portsOf(config, relaying.addresses, { tls: options.tls !== null, dtls: secure !== null }),
     get isDraining() {
       return isDraining
     },
@@ -83,7 +82,7 @@ export async function startTurn(
 const DAY_MS = 86_400_000
 
 /** How many threads relay besides this one; 0 when this one does. */
-function relayThreads(config: Config, { udp, streams }: NetOptions, log: Log): number {
+function relayThreads(config: Config, { udp, streams }: NetPlan, log: Log): number {
   const alone = (reason: string) => {
     log[config['udp-io'] === 'batch' ? 'warn' : 'info']({ reason }, 'UDP packets are moved one by one (dgram)')
     return 0

@@ -93,14 +93,15 @@ interface Leaf {
   readonly isGauge: boolean
 }
 
-const GAUGES = new Set(['allocations', 'relays', 'openConnections'])
+const GAUGES = new Set(['allocations', 'relays', 'openConnections', 'handshakes', 'sessions'])
 
 /** Every number in the order of its declaration, which is the same in every thread. */
 function leavesOf(value: object, isGauge = false): Leaf[] {
   return Object.entries(value).flatMap(([key, inner]): Leaf[] => {
     // The walk has just seen that the entry is a number.
-    if (typeof inner === 'number') return [{ holder: value as Record<string, number>, key, isGauge }]
+    const isNow = isGauge || GAUGES.has(key)
+    if (typeof inner === 'number') return [{ holder: value as Record<string, number>, key, isGauge: isNow }]
     if (typeof inner !== 'object' || inner instanceof Map) return []
-    return leavesOf(inner, isGauge || GAUGES.has(key))
+    return leavesOf(inner, isNow)
   })
 }

@@ -46,6 +46,45 @@ test('SEC-15 a connection without a first message is closed, in each of its stag
   await vi.waitFor(() => expect(driver.counters.closedConnections.silent).toBe(4))
 })
 
+test('NET-TCP-11 SEC-15 a TLS handshake has ten seconds from the connect, however it is stretched', async () => {
+  let now = 0
+  const driver = await startRecorder({ streams, tls, clock: () => now })
+  const client = await connectTcp(portOf(driver, 'tcp'))
+  // A whole record that begins a ClientHello longer than itself.
+  const record = Buffer.concat([Buffer.from('1603010040' + '010003fc0303', 'hex'), Buffer.alloc(58)])
+  for (const [at, byte] of record.entries()) {
+    now = Math.min(9_000, at * 200)
+    driver.sweep()
+    client.socket.write(Buffer.of(byte))
+    await new Promise(setImmediate)
+  }
+  await vi.waitFor(() => expect(driver.counters.tls.handshakes).toBe(1))
+  now = 9_999
+  client.socket.write(Buffer.from('16030100', 'hex'))
+  driver.sweep()
+  expect(client.ended).toBe(false)
+  now = 10_000
+  driver.sweep()
+  await client.closed
+  await vi.waitFor(() => expect(driver.counters.closedConnections.handshake).toBe(1))
+  expect(driver.counters.tls.handshakes).toBe(0)
+})
+
+test('NET-TCP-11 SEC-15 the first bytes have ten seconds from the connect, behind a PROXY header, too', async () => {
+  let now = 0
+  const driver = await startRecorder({ streams: [{ ...localStream, proxy: true }], clock: () => now })
+  const client = await connectTcp(portOf(driver, 'tcp'))
+  now = 9_000
+  client.socket.write('PROXY TCP4 192.0.2.1 192.0.2.2 4711 3478\r\n')
+  client.socket.write(Buffer.of(0))
+  await vi.waitFor(() => expect(driver.counters.openConnections.tcp).toBe(1))
+  await new Promise(setImmediate)
+  now = 10_000
+  driver.sweep()
+  await client.closed
+  await vi.waitFor(() => expect(driver.counters.closedConnections.silent).toBe(1))
+})
+
 test('SEC-15 a message that stays half is closed, even with an allocation', async () => {
   const driver = await startRecorder({ streams, limits: { halfMessageMs: 50 } })
   echo(driver.turn)
@@ -214,6 +253,8 @@ test('NET-DEMUX-01 on UDP DTLS goes to its endpoint, all else to the core, and n
         },
         send: () => {},
         closeClient: () => {},
+        isWaiting: false,
+        work: () => false,
         sweep: () => {},
         close: () => {},
       }),

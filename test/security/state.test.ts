@@ -10,6 +10,7 @@ import { options as optionTable } from '../../src/config/options.ts'
 import { Method } from '../../src/stun/constants.ts'
 import { clientHello, cookieOf, record } from '../support/client-hello.ts'
 import { NetworkClient } from '../support/network-client.ts'
+import { describeWith } from '../support/peers.ts'
 import { rawMessage } from '../support/raw-message.ts'
 import { startForTest, type TestServer, testUser } from '../support/server.ts'
 import { connectTcp, connectTls, UdpClient } from '../support/sockets.ts'
@@ -100,6 +101,12 @@ describe('DTLS', () => {
     return clientHello({ random, cookie: cookieOf(verify!) })
   }
 
+  /** What comes first for a datagram that is answered when its turn has come. */
+  async function answered(client: UdpClient, port: number, bytes: Buffer): Promise<Buffer> {
+    client.send(bytes, port)
+    return (await client.inbox.next()).bytes
+  }
+
   const HELLO_VERIFY_REQUEST = 3
   const SERVER_HELLO = 2
   const handshakeType = (datagram: Buffer | undefined) => (datagram?.[0] === 22 ? datagram[13] : undefined)
@@ -116,8 +123,8 @@ describe('DTLS', () => {
     }
     // There is room for one handshake, and it is still free.
     const client = await UdpClient.open()
-    const answers = await drawn(client, port, await greeting(client, port, randomBytes(32)))
-    expect(handshakeType(answers[0])).toBe(SERVER_HELLO)
+    const answer = await answered(client, port, await greeting(client, port, randomBytes(32)))
+    expect(handshakeType(answer)).toBe(SERVER_HELLO)
   })
 
   test('SEC-14 a cookie is good for the address and port it was made for', async () => {
@@ -132,7 +139,7 @@ describe('DTLS', () => {
     }
     const forged = clientHello({ random, cookie: Buffer.alloc(20) })
     expect((await drawn(owner, port, forged)).map(handshakeType)).toEqual([HELLO_VERIFY_REQUEST])
-    expect(handshakeType((await drawn(owner, port, hello))[0])).toBe(SERVER_HELLO)
+    expect(handshakeType(await answered(owner, port, hello))).toBe(SERVER_HELLO)
   })
 
   test.each([
@@ -150,24 +157,53 @@ describe('DTLS', () => {
     expect(await drawn(await UdpClient.open(), server.ports.dtls!, bytes)).toEqual([])
   })
 
+  const defaults = { 'max-dtls-handshakes': 1024, 'max-handshakes-per-address': 64, 'handshake-timeout-seconds': 10 }
+
   test('SEC-14 so many handshakes are under way and no more, each for its time', async () => {
     const server = await startForTest({ dtls: true, 'max-dtls-handshakes': '2', 'handshake-timeout-seconds': '1' })
     const port = server.ports.dtls!
     const begin = async (from: string) => {
       const client = await UdpClient.open(from)
-      const answers = await drawn(client, port, await greeting(client, port, randomBytes(32)))
-      return handshakeType(answers[0])
+      return handshakeType(await answered(client, port, await greeting(client, port, randomBytes(32))))
     }
-    const late = await UdpClient.open('127.0.3.3')
-    const hello = await greeting(late, port, randomBytes(32))
-    expect([await begin('127.0.3.1'), await begin('127.0.3.2')]).toEqual([SERVER_HELLO, SERVER_HELLO])
-    expect(await drawn(late, port, hello)).toEqual([])
-    await vi.waitFor(async () => expect(handshakeType((await drawn(late, port, hello))[0])).toBe(SERVER_HELLO), {
-      timeout: 15_000,
-      interval: 250,
+    for (const host of ['127.0.3.1', '127.0.3.2', '127.0.3.3']) expect(await begin(host)).toBe(SERVER_HELLO)
+    // The oldest of those that had no more than one each has made room.
+    expect((await server.net()).dtls).toMatchObject({ handshakes: 2, handshakesFailed: 1 })
+    await vi.waitFor(
+      async () => expect((await server.net()).dtls).toMatchObject({ handshakes: 0, handshakesFailed: 3 }),
+      { timeout: 10_000 },
+    )
+    for (const [name, value] of Object.entries(defaults))
+      expect(optionTable[name as keyof typeof defaults].default).toBe(value)
+  })
+
+  describeWith(['openssl'], 'a client of another address', () => {
+    test('SEC-14 shakes hands while one address begins a thousand handshakes and falls silent', async () => {
+      const server = await startForTest({ dtls: true, 'relay-threads': '2' })
+      const port = server.ports.dtls!
+      // Enough for each of two threads to have more than its half of the places, however the kernel spreads them.
+      const PORTS = 1280
+      let begun = 0
+      for (let ports = 0; ports < PORTS; ports += 128) {
+        const flood = await Promise.all(Array.from({ length: 128 }, () => UdpClient.open('127.0.3.9')))
+        await Promise.all(
+          flood.map(async (client) => {
+            const random = randomBytes(32)
+            const verify = await answered(client, port, clientHello({ random }))
+            client.send(clientHello({ random, cookie: cookieOf(verify) }), port)
+            begun++
+          }),
+        )
+      }
+      expect(begun).toBe(PORTS)
+      for (let i = 0; i < 6; i++) {
+        const client = await NetworkClient.dtls({ port, login: ALICE })
+        expect((await client.allocate()).code).toBe(200)
+      }
+      const { dtls } = await server.net()
+      expect(dtls.handshakes).toBeLessThanOrEqual(64)
+      expect(dtls.handshakesFailed).toBeGreaterThanOrEqual(PORTS - 64)
     })
-    expect(optionTable['max-dtls-handshakes'].default).toBe(1024)
-    expect(optionTable['handshake-timeout-seconds'].default).toBe(10)
   })
 })
 
@@ -223,6 +259,37 @@ describe('TCP and TLS', () => {
     await vi.waitFor(async () => expect((await reasons(server))['too-many-from-source']).toBe(1))
     await (await NetworkClient.tcp({ port, from: '127.0.4.2' })).settled()
     await second.settled()
+  })
+
+  test('SEC-15 where all places are taken the source with the most makes room, unless it has allocations', async () => {
+    const server = await startForTest({ 'max-tcp-connections': '4' })
+    const port = server.ports.tcp
+    const greedy = '127.0.4.7'
+    const owner = await NetworkClient.tcp({ port, from: greedy, login: ALICE })
+    expect((await owner.allocate()).code).toBe(200)
+    const silent: NetworkClient[] = []
+    for (let i = 0; i < 3; i++) silent.push(await NetworkClient.tcp({ port, from: greedy }))
+    await silent[2]!.settled()
+    const honest = await NetworkClient.tcp({ port, from: '127.0.4.8', login: ALICE })
+    expect((await honest.allocate()).code).toBe(200)
+    await silent[0]!.closed
+    // The one that has the most already takes nothing from anybody.
+    await (await NetworkClient.tcp({ port, from: greedy })).closed
+    expect(await reasons(server)).toMatchObject({ displaced: 1, 'too-many': 1 })
+    expect((await owner.refresh(600)).code).toBe(200)
+    await silent[1]!.settled()
+    expect((await server.net()).openConnections.tcp).toBe(4)
+  })
+
+  test('SEC-15 one source has so many TLS handshakes under way, and another one has its own', async () => {
+    const server = await startForTest()
+    const port = server.ports.tls
+    const hello = await tlsClientHello()
+    for (let i = 0; i < 70; i++) (await connectTcp(port)).socket.write(hello)
+    await vi.waitFor(async () => expect((await reasons(server)).displaced).toBe(6))
+    expect((await server.net()).tls.handshakes).toBe(64)
+    const client = await NetworkClient.tls({ port, from: '127.0.4.9', login: ALICE })
+    expect((await client.allocate()).code).toBe(200)
   })
 
   test('SEC-15 the defaults are those of the list', () => {

@@ -15,6 +15,7 @@ import { Quota, type QuotaLimits, quotaMemory } from '../../src/turn/limits/quot
 import { RelayPorts } from '../../src/turn/relay-addresses/relay-ports.ts'
 import { defaultNet } from './default-net.ts'
 import { defaultSettings } from './default-settings.ts'
+import { handshakePlan } from './handshakes.ts'
 import { ALICE, LoopbackClient, REALM } from './loopback-turn.ts'
 import { localUdp, silentLog } from './sockets.ts'
 
@@ -52,6 +53,7 @@ export function planFor(quota: QuotaLimits, more: Partial<TurnPlan> = {}): TurnP
     ports,
     portClaims: new Map([[RELAY_HOST, claimMemory(ports)]]),
     sourceCounts: sourceMemory(THREADS, randomBytes),
+    handshakes: handshakePlan(THREADS),
     externalIp: [],
     peers: { ...peers, ...ports },
     ...more,

@@ -1,6 +1,9 @@
 import { Address } from '../../stun/address.ts'
 import { FiveTuple } from '../../turn/five-tuple.ts'
-import { SourceCount } from '../../turn/limits/source-count.ts'
+import type { SourceCount } from '../../turn/limits/source-count.ts'
+import { BySource } from '../by-source.ts'
+import type { DtlsCounters } from '../counters.ts'
+import type { Handshakes } from '../handshakes.ts'
 import {
   CLOSED,
   DtlsCallbacks,
@@ -21,6 +24,10 @@ export interface DtlsOptions {
   /** An OpenSSL cipher list for DTLS 1.2; OpenSSL's own by default. */
   readonly ciphers?: string | undefined
   readonly random: (size: number) => Buffer
+  /** Those of this thread. */
+  readonly handshakes: Handshakes<DtlsSession>
+  /** Sessions and handshakes. */
+  readonly sources: SourceCount
   /** What differs from DTLS_LIMITS. */
   readonly limits?: Partial<DtlsLimits>
   /** Told of every handshake that came to nothing, for the log; strangers decide how often. */
@@ -29,11 +36,9 @@ export interface DtlsOptions {
 
 export interface DtlsLimits {
   readonly handshakeTimeoutMs: number
-  /** Handshakes under way at one time, of all sources. */
-  readonly maxHandshakes: number
-  /** Sessions and handshakes of all sources. */
+  /** Sessions and handshakes of all sources in this thread. */
   readonly maxSessions: number
-  /** Sessions and handshakes of one IPv4 address or one IPv6 /64. */
+  /** Sessions and handshakes of one IPv4 address or one IPv6 /64 in all threads. */
   readonly maxSessionsPerSource: number
   /** A session without allocation is closed after this long without a datagram from its client. */
   readonly maxIdleMs: number
@@ -45,7 +50,6 @@ export interface DtlsLimits {
 
 export const DTLS_LIMITS: DtlsLimits = {
   handshakeTimeoutMs: 10_000,
-  maxHandshakes: 1_024,
   maxSessions: 16_384,
   maxSessionsPerSource: 1_024,
   maxIdleMs: 60_000,
@@ -53,26 +57,15 @@ export const DTLS_LIMITS: DtlsLimits = {
   mtu: 1_200,
 }
 
+/** About what a handshake with an ECDSA key costs. One with RSA takes longer, and then is the only one. */
+const SLICE_MS = 0.5
+
 /**
  * DTLS 1.2 on datagrams (RFC 6347; RFC 8489 §6.2.2 for STUN): one serves all UDP sockets of a thread. A source costs
  * nothing until its ClientHello brings back our cookie. The constructor and `reload` throw DtlsIdentityError, and the
  * constructor throws where `dtlsSupport()` says no.
  */
 export class DtlsServer implements DtlsEndpoint {
-  readonly counters = {
-    received: 0,
-    /** Datagrams that belong to no session and are no ClientHello, or are malformed. */
-    dropped: 0,
-    cookiesSent: 0,
-    /** ClientHellos ignored because a limit was reached. */
-    refused: 0,
-    handshakes: 0,
-    handshakesFailed: 0,
-    sessions: 0,
-    opened: 0,
-    closed: 0,
-    sendFailed: 0,
-  }
   readonly #world: DtlsWorld
   readonly #limits: DtlsLimits
   readonly #ciphers: string
@@ -80,11 +73,13 @@ export class DtlsServer implements DtlsEndpoint {
   readonly #cookies: Cookies
   readonly #callbacks: DtlsCallbacks
   readonly #bySource: Map<number, DtlsSession>[] = []
-  readonly #handshakes = new Set<DtlsSession>()
+  readonly #handshakes: Handshakes<DtlsSession>
   /** The open ones, by the connection number of their 5-tuple. */
   readonly #sessions = new Map<number, DtlsSession>()
+  /** Of these, those that have not been seen with an allocation. */
+  readonly #withoutAllocation = new BySource<DtlsSession>()
   /** Of handshakes and sessions. */
-  readonly #sources = new SourceCount()
+  readonly #sources: SourceCount
   readonly #plain = Buffer.alloc(MAX_PLAINTEXT)
   readonly #wire = Buffer.alloc(64 * 1024)
   #context: DtlsContext
@@ -100,6 +95,8 @@ export class DtlsServer implements DtlsEndpoint {
     this.#limits = { ...DTLS_LIMITS, ...options.limits }
     this.#ciphers = options.ciphers ?? 'DEFAULT'
     this.#handshakeFailed = options.handshakeFailed
+    this.#handshakes = options.handshakes
+    this.#sources = options.sources
     this.#cookies = new Cookies(options.random, this.#limits.cookieLifetimeMs)
     this.#callbacks = new DtlsCallbacks({
       bake: () => this.#cookies.bake(this.#asking),
@@ -111,6 +108,10 @@ export class DtlsServer implements DtlsEndpoint {
       this.#callbacks.close()
       throw error
     }
+  }
+
+  get counters(): DtlsCounters {
+    return this.#world.counters
   }
 
   receive(bytes: Buffer, start: number, end: number, source: FiveTuple, now: number): void {
@@ -133,8 +134,27 @@ export class DtlsServer implements DtlsEndpoint {
       this.counters.dropped++
       return
     }
-    session.connection.feed(bytes, start, end)
-    this.#advance(session, now)
+    if (session.isOpen) {
+      session.connection.feed(bytes, start, end)
+      this.#advance(session, now)
+    } else if (session.postpone(bytes, start, end)) this.#wait(session)
+    else this.counters.dropped++
+  }
+
+  get isWaiting(): boolean {
+    return this.#handshakes.isWaiting
+  }
+
+  /** One handshake, or as many as fit into the time of a cheap one. */
+  work(now: number): boolean {
+    if (!this.isWaiting || this.#closed) return false
+    const until = this.#world.clock() + SLICE_MS
+    do {
+      const session = this.#handshakes.next(now)
+      if (session === null) return false
+      this.#step(session, now)
+    } while (this.isWaiting && this.#world.clock() < until)
+    return this.isWaiting
   }
 
   /** One record, hence one datagram, of at most 16 384 bytes; what cannot be sent is counted. */
@@ -197,7 +217,8 @@ export class DtlsServer implements DtlsEndpoint {
     const former = this.#find(source)
     // Two IPv6 addresses with one hash are so rare that refusing the second is right.
     const isTaken = former === undefined && this.#bySource[source.listener]?.has(source.client.key) === true
-    if (isTaken || this.#isFull(source.client) || end - start > MAX_DATAGRAM) {
+    const hasShare = this.#sources.of(source.client) >= this.#limits.maxSessionsPerSource
+    if (isTaken || hasShare || end - start > MAX_DATAGRAM) {
       this.counters.refused++
       return
     }
@@ -217,8 +238,34 @@ export class DtlsServer implements DtlsEndpoint {
     const { client, server, listener } = source
     const tuple = new FiveTuple('dtls', client.copy(), server.copy(), listener, this.#world.nextConnection())
     const session = new DtlsSession(tuple, connection, bytes, start, now)
-    this.#remember(session)
+    if (this.#remember(session, now)) {
+      this.#wait(session)
+      return
+    }
+    this.counters.refused++
+    connection.free()
+  }
+
+  #wait(session: DtlsSession): void {
+    if (session.hasBegun) this.#handshakes.goOn(session.client.client, session)
+    this.#world.waiting()
+  }
+
+  /** The ClientHello lies in OpenSSL since it brought its cookie; what the client has said later is fed to it datagram by datagram. */
+  #step(session: DtlsSession, now: number): void {
+    if (session.hasBegun) this.#feedPostponed(session)
+    session.hasBegun = true
     this.#advance(session, now)
+    while (session.isOpen && !session.isOver && session.postponed.length > 0) {
+      this.#feedPostponed(session)
+      this.#advance(session, now)
+    }
+    if (!session.isOver && session.postponed.length > 0) this.#wait(session)
+  }
+
+  #feedPostponed({ postponed, connection }: DtlsSession): void {
+    const bytes = postponed.shift()
+    if (bytes !== undefined) connection.feed(bytes, 0, bytes.length)
   }
 
   /** Lets OpenSSL work on what was fed to it. */
@@ -286,26 +333,49 @@ export class DtlsServer implements DtlsEndpoint {
 
   #open(session: DtlsSession): void {
     session.open()
-    this.#handshakes.delete(session)
+    this.#handshakes.end(session.client.client, session)
+    this.#withoutAllocation.add(session.client.client, session)
     this.#sessions.set(session.client.connection, session)
     this.counters.opened++
     this.#count()
   }
 
-  #remember(session: DtlsSession): void {
+  /** False when there are too many already, and none that would have to make room for it. */
+  #remember(session: DtlsSession, now: number): boolean {
     const { listener, client } = session.client
+    const isFull = this.#handshakes.size + this.#sessions.size >= this.#limits.maxSessions
+    if (isFull && !this.#makeRoom(client, now)) return false
+    const displace = (other: DtlsSession) => this.#fail(other, 'displaced by a newer one', now)
+    if (!this.#handshakes.begin(client, session, displace)) return false
     this.#bySource[listener] ??= new Map()
     this.#bySource[listener].set(client.key, session)
-    this.#handshakes.add(session)
     this.#sources.add(client)
     this.#count()
+    return true
+  }
+
+  /** Ends one session without allocation, of the source that has the most of these. */
+  #makeRoom(newcomer: Address, now: number): boolean {
+    for (;;) {
+      const oldest = this.#withoutAllocation.toGiveWay(this.#sources.of(newcomer))
+      if (oldest === null) return false
+      if (this.#world.hasAllocation(oldest.client)) {
+        // Whoever had one has credentials, and limits of his own.
+        this.#withoutAllocation.delete(oldest.client.client, oldest)
+        continue
+      }
+      this.#end(oldest)
+      this.#tellClosed(oldest, now)
+      return true
+    }
   }
 
   #forget(session: DtlsSession): void {
     const { client, listener, connection } = session.client
     session.isOver = true
     this.#bySource[listener]?.delete(client.key)
-    this.#handshakes.delete(session)
+    this.#handshakes.end(client, session)
+    this.#withoutAllocation.delete(client, session)
     this.#sessions.delete(connection)
     this.#sources.remove(client)
     this.#count()
@@ -320,14 +390,6 @@ export class DtlsServer implements DtlsEndpoint {
     const found = this.#bySource[source.listener]?.get(source.client.key)
     // An IPv6 key is a hash (see Address.key): make sure.
     return found?.client.client.equals(source.client) ? found : undefined
-  }
-
-  #isFull(client: Address): boolean {
-    return (
-      this.#handshakes.size >= this.#limits.maxHandshakes ||
-      this.#handshakes.size + this.#sessions.size >= this.#limits.maxSessions ||
-      this.#sources.of(client) >= this.#limits.maxSessionsPerSource
-    )
   }
 
   /** Sends what OpenSSL has written, in datagrams of whole records; false when there was nothing. */

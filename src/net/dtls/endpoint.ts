@@ -1,4 +1,5 @@
 import type { FiveTuple } from '../../turn/five-tuple.ts'
+import type { DtlsCounters } from '../counters.ts'
 
 /**
  * DTLS beside plain UDP on one port, told apart by the first byte (RFC 7983). Plaintext goes in and out of `DtlsWorld`;
@@ -11,6 +12,13 @@ export interface DtlsEndpoint {
   send(client: FiveTuple, bytes: Buffer, start: number, end: number): void
   /** Ends one association with a close_notify. Called from inside the core, so `world.closed` has to come later. */
   closeClient(client: FiveTuple): void
+  /** There is something for `work` to do, now or later. */
+  readonly isWaiting: boolean
+  /**
+   * Does a bounded part of the handshake work that waits; true while more could be done at once. To be called between two
+   * looks at the network for as long as that is so, after `world.waiting`, and after `sweep`.
+   */
+  work(now: number): boolean
   /** Handshake retransmissions and time-outs; once a second. */
   sweep(now: number): void
   close(): void
@@ -26,6 +34,9 @@ export interface DtlsWorld {
   closed(client: FiveTuple, now: number): void
   /** Whether the core still holds an allocation for it; an association without one may be closed when idle. */
   hasAllocation(client: FiveTuple): boolean
+  /** `isWaiting` has become true, or still is. */
+  waiting(): void
+  readonly counters: DtlsCounters
   /** A number for FiveTuple.connection. */
   nextConnection(): number
   /** Monotonic milliseconds. */

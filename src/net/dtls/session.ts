@@ -10,6 +10,10 @@ export class DtlsSession {
   /** When its last datagram came that was really its own. */
   heardAt: number
   isOver = false
+  /** OpenSSL has looked at the ClientHello, and the signature for the answer was made. */
+  hasBegun = false
+  /** What the client has said meanwhile. */
+  readonly postponed: Buffer[] = []
   readonly #random: Buffer
   #isOpen = false
   #overhead = 0
@@ -39,6 +43,13 @@ export class DtlsSession {
     return hasClientRandom(bytes, start, this.#random)
   }
 
+  /** Keeps a borrowed datagram until it is the handshake's turn; false when too many are kept already. */
+  postpone(bytes: Buffer, start: number, end: number): boolean {
+    if (this.postponed.length >= MAX_POSTPONED) return false
+    this.postponed.push(Buffer.from(bytes.subarray(start, end)))
+    return true
+  }
+
   /** Whether a datagram is worth OpenSSL's while. */
   admits(bytes: Buffer, start: number, end: number): boolean {
     if (!isPlausible(bytes, start, end, this.#overhead)) return false
@@ -47,5 +58,7 @@ export class DtlsSession {
   }
 }
 
+/** A client's longest flight, each record in a datagram of its own, and some data behind it. */
+const MAX_POSTPONED = 8
 /** Enough for a Finished that is repeated as long as the handshake may last, with some data behind it. */
 const MAX_EARLY_DATAGRAMS = 6

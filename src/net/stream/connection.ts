@@ -13,10 +13,11 @@ import type { TlsContext } from './tls-context.ts'
 
 /** What one connection may cost (SEC-15 and SEC-32 in the tests). */
 export interface StreamLimits {
-  /** Time for the first bytes, and then again for the first whole message. */
+  /** Time from the connect to the first bytes that tell what the client speaks, and again for the first whole message. */
   readonly firstMessageMs: number
   /** Time for the rest of a message that has begun. */
   readonly halfMessageMs: number
+  /** Time from the connect to the end of the TLS handshake. */
   readonly handshakeMs: number
   /** `max-allocate-timeout`: how long a client without allocation may be silent. */
   readonly idleMs: number
@@ -51,11 +52,14 @@ export interface StreamHost {
   readonly clock: () => number
   /** The certificates of now; null: no TLS. */
   tls(): TlsContext | null
-  /** Counts one more connection from there, unless it is one too many. */
-  admits(source: Address): boolean
+  /** Counts the connection as one from there, unless it is one too many. */
+  admits(connection: StreamConnection, source: Address): boolean
   opened(connection: StreamConnection, client: FiveTuple): void
   receive(bytes: Buffer, start: number, end: number, client: FiveTuple, now: number): void
   hasAllocation(client: FiveTuple): boolean
+  /** A TLS handshake is to begin, by `beginTls`, when its turn has come; false when there are too many. */
+  handshakeWaits(connection: StreamConnection, source: Address): boolean
+  handshakeOver(connection: StreamConnection, source: Address): void
   /** Something was sent; `flush` has to follow. */
   pushed(connection: StreamConnection): void
   closed(connection: StreamConnection): void
@@ -78,6 +82,7 @@ export class StreamConnection {
   #frames: FrameReader | null = null
   #stage: 'proxy-header' | 'first-bytes' | 'handshake' | 'frames' | 'ending'
   #stageSince: number
+  readonly #connectedAt: number
   /** What the first bytes are looked for in. */
   #opening: Buffer | null = null
   #framesSeen = 0
@@ -93,6 +98,7 @@ export class StreamConnection {
     this.#host = host
     this.#stage = endpoint.proxy ? 'proxy-header' : 'first-bytes'
     this.#stageSince = now
+    this.#connectedAt = now
     this.#lastFrameAt = now
     raw.on('error', (error) => this.#fail('tcp', error))
     raw.once('close', () => this.#closed())
@@ -155,14 +161,18 @@ export class StreamConnection {
 
   #overdue(now: number): CloseReason | null {
     const { limits } = this.#host
-    const staged = now - this.#stageSince
-    if (this.#stage === 'handshake') return staged >= limits.handshakeMs ? 'handshake' : null
-    if (this.#stage !== 'frames') return staged >= limits.firstMessageMs ? 'silent' : null
+    if (this.#stage === 'handshake') return now - this.#connectedAt >= limits.handshakeMs ? 'handshake' : null
+    if (this.#stage !== 'frames') return now - this.#beganToWaitAt() >= limits.firstMessageMs ? 'silent' : null
     const quiet = now - this.#lastFrameAt
     if (this.#framesSeen === 0 && quiet >= limits.firstMessageMs) return 'silent'
     if (this.#frames?.isHalfway && now - this.#halfwaySince >= limits.halfMessageMs) return 'half-message'
     if (this.#queue.stalledFor(now) >= limits.stalledMs) return 'stalled'
     return quiet >= limits.idleMs && !this.#host.hasAllocation(this.client!) ? 'no-allocation' : null
+  }
+
+  /** Nothing that a client sends before its first message, a byte now and then for instance, gives it more time. */
+  #beganToWaitAt(): number {
+    return this.isTls || this.#stage === 'ending' ? this.#stageSince : this.#connectedAt
   }
 
   #listen(socket: Socket): void {
@@ -206,7 +216,7 @@ export class StreamConnection {
 
   #admit(source: Address | null): void {
     if (source === null) this.close('client')
-    else if (!this.#host.admits(source)) this.close('too-many-from-source')
+    else if (!this.#host.admits(this, source)) this.close('too-many-from-source')
     else this.source = source
   }
 
@@ -262,8 +272,7 @@ export class StreamConnection {
   }
 
   #startTls(bytes: Buffer): void {
-    const tls = this.#host.tls()
-    if (tls === null) {
+    if (this.#host.tls() === null) {
       this.close('bad-first-bytes')
       return
     }
@@ -274,13 +283,25 @@ export class StreamConnection {
       return
     }
     if (length === 0 || bytes.length < length) return
-    const raw = this.#raw
-    raw.off('data', this.#onData)
-    raw.pause()
-    raw.unshift(bytes)
-    this.#opening = null
+    // Not to be read before the handshake may begin: whatever else is sent waits in the kernel.
+    this.#raw.off('data', this.#onData)
+    this.#raw.pause()
     this.#enter('handshake')
-    tls.accept(raw, bytes, {
+    if (!this.#host.handshakeWaits(this, this.source!)) this.close('too-many-handshakes')
+  }
+
+  /** Its turn has come: this costs a signature, once what is being done at the moment is over. */
+  beginTls(): void {
+    const tls = this.#host.tls()
+    const hello = this.#opening
+    if (tls === null || hello === null || this.#stage !== 'handshake') {
+      this.close('handshake')
+      return
+    }
+    const raw = this.#raw
+    raw.unshift(hello)
+    this.#opening = null
+    tls.accept(raw, hello, {
       secured: (secure) => this.#secured(secure),
       failed: (error) => {
         this.#host.errors.count('tls', error)
@@ -295,6 +316,7 @@ export class StreamConnection {
       socket.destroy()
       return
     }
+    this.#host.handshakeOver(this, this.source!)
     this.#enter('first-bytes')
     this.#socket = socket
     // A record for each message: there are clients that look for no second one in it (coturn's).
@@ -322,10 +344,11 @@ export class StreamConnection {
   }
 
   #closed(): void {
-    const { counters, closed } = this.#host
+    const { counters, closed, handshakeOver } = this.#host
     counters.openConnections[this.isTls ? 'tls' : 'tcp']--
     counters.closedConnections[this.#closeReason]++
     this.#stage = 'ending'
+    if (this.source !== null) handshakeOver(this, this.source)
     closed(this)
   }
 }

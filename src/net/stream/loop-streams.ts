@@ -6,7 +6,7 @@ import type { StreamListener } from './listeners.ts'
 import { StreamServer, type StreamServerOptions } from './stream.ts'
 import type { TlsOptions } from './tls-context.ts'
 
-export interface LoopStreamsOptions extends Omit<StreamServerOptions, 'gathers'> {
+export interface LoopStreamsOptions extends Omit<StreamServerOptions, 'gathers' | 'waiting'> {
   /** What to accept from; the descriptors stay their owner's. */
   readonly listeners: readonly StreamListener[]
   /** Wakes the thread whenever the event loop's own descriptor, given here, is ready. */
@@ -28,7 +28,8 @@ export class LoopStreams {
 
   constructor(options: LoopStreamsOptions) {
     this.#options = options
-    this.#server = new StreamServer({ ...options, gathers: true })
+    // Each pass of the event loop is followed by a look at them.
+    this.#server = new StreamServer({ ...options, gathers: true, waiting: () => {} })
     // The server closes what it is given.
     const copies = options.listeners.map(({ fd, endpoint }) => ({ fd: duplicate(fd), endpoint }))
     for (const { fd, endpoint } of copies) this.#server.serve(fd, endpoint)
@@ -47,6 +48,7 @@ export class LoopStreams {
 
   /** To be called once in each pass of the event loop: how long the thread may sleep then, at most `most`. */
   rest(most: number): number {
+    if (this.#server.work(this.#options.clock())) this.#loop.touch()
     if (!this.#loop.pass()) return 0
     if (!this.#isSearched) this.#search()
     return this.#isSeen || this.#server.size === 0 ? most : Math.min(most, BLIND_WAIT_MS)

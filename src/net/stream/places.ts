@@ -44,13 +44,24 @@ export class StreamPlaces {
     return true
   }
 
-  /** The same for one of them, once it is known where it comes from. */
+  /** Counts one more where another one is about to give its place back. */
+  takeInAdvance(): void {
+    Atomics.add(this.#open, ALL, 1)
+    this.#open[this.#own]!++
+  }
+
+  /** The same as `take` for one of them, once it is known where it comes from. */
   takeOf(source: Address): boolean {
     // Counted first, and seen by the others: of two threads that take the last place at one moment none goes beyond it.
     this.#sources.add(source)
     if (this.#sources.of(source) <= this.#limits.perSource) return true
     this.#sources.remove(source)
     return false
+  }
+
+  /** The connections from there. */
+  of(source: Address): number {
+    return this.#sources.of(source)
   }
 
   /** A connection is over; `source` when it was counted there, too. */

@@ -1,8 +1,10 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { Address } from '../../stun/address.ts'
 import type { FiveTuple } from '../../turn/five-tuple.ts'
+import { BySource } from '../by-source.ts'
 import type { NetCounters } from '../counters.ts'
 import { isReserved } from '../descriptor-reserve.ts'
+import type { Handshakes } from '../handshakes.ts'
 import { SystemCallError } from '../linux/system-calls.ts'
 import type { SocketErrors } from '../socket-errors.ts'
 import { StreamConnection, type StreamEndpoint, type StreamHost, type StreamLimits } from './connection.ts'
@@ -13,6 +15,9 @@ import { TlsContext, type TlsOptions } from './tls-context.ts'
 export interface StreamServerOptions {
   readonly limits: StreamLimits
   readonly places: StreamPlaces
+  readonly handshakes: Handshakes<StreamConnection>
+  /** There is something for `work` to do. */
+  readonly waiting: () => void
   readonly http: HttpOptions
   /** Null: connections that begin with a TLS handshake are closed. */
   readonly tls: TlsOptions | null
@@ -23,7 +28,7 @@ export interface StreamServerOptions {
   readonly receive: (bytes: Buffer, start: number, end: number, client: FiveTuple, now: number) => void
   readonly hasAllocation: (client: FiveTuple) => boolean
   /** A connection was one too many; for the log. */
-  readonly limited: (reason: 'too-many' | 'too-many-from-source', host: string) => void
+  readonly limited: (reason: 'too-many' | 'too-many-from-source' | 'too-many-handshakes', host: string) => void
   /** Whether frames wait for `flush`, so that several to one client leave in one piece. */
   readonly gathers: boolean
   /** Exactly once for every client that `receive` may have been called for. */
@@ -38,6 +43,8 @@ export class StreamServer {
   readonly #options: StreamServerOptions
   readonly #servers: Server[] = []
   readonly #connections = new Set<StreamConnection>()
+  /** Of these, those that have not been seen with an allocation and whose source is known. */
+  readonly #withoutAllocation = new BySource<StreamConnection>()
   // Only those that the core knows, by FiveTuple.connection.
   readonly #clients = new Map<number, StreamConnection>()
   readonly #host: StreamHost
@@ -52,7 +59,9 @@ export class StreamServer {
     this.#host = {
       ...options,
       tls: () => this.#tls,
-      admits: (source) => this.#admits(source),
+      admits: (connection, source) => this.#admits(connection, source),
+      handshakeWaits: (connection, source) => this.#handshakeWaits(connection, source),
+      handshakeOver: (connection, source) => this.#handshakeOver(connection, source),
       opened: (connection, client) => this.#clients.set(client.connection, connection),
       pushed: options.gathers ? (connection) => this.#pushed.add(connection) : (connection) => connection.flush(),
       closed: (connection) => this.#closed(connection),
@@ -96,6 +105,14 @@ export class StreamServer {
     this.#tls = tls && new TlsContext(tls, this.#options.limits.handshakeMs)
   }
 
+  /** Begins one TLS handshake that waits, if there is one: to be called once in a turn of the event loop. True when it did. */
+  work(now: number): boolean {
+    const { handshakes } = this.#options
+    const connection = handshakes.isWaiting ? handshakes.next(now) : null
+    connection?.beginTls()
+    return connection !== null
+  }
+
   send(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
     const connection = this.#clients.get(client.connection)
     if (connection !== undefined) connection.send(bytes, start, end)
@@ -131,12 +148,17 @@ export class StreamServer {
   #server(endpoint: StreamEndpoint): Server {
     const { places, counters, limited, errors } = this.#options
     return createServer({ noDelay: true }, (socket) => {
-      if (isReserved(descriptorOf(socket))) {
+      const hasDescriptor = !isReserved(descriptorOf(socket))
+      // Behind a PROXY header it is not known yet where it comes from.
+      const source = endpoint.proxy ? null : Address.parse(socket.remoteAddress ?? '')
+      if (!hasDescriptor) {
+        // For the next one: this one's descriptor is one of the last.
+        this.#makeRoom(source)
         errors.count('listener', new SystemCallError('accept', 'EMFILE'))
         socket.destroy()
         return
       }
-      if (places.take()) {
+      if (places.take() || this.#takeOver(source)) {
         this.#connections.add(new StreamConnection(socket, endpoint, this.#host))
         return
       }
@@ -152,8 +174,53 @@ export class StreamServer {
     this.#servers.push(server)
   }
 
-  #admits(source: Address): boolean {
-    if (this.#options.places.takeOf(source)) return true
+  /** Takes the place of a connection that has to make room. */
+  #takeOver(source: Address | null): boolean {
+    if (!this.#makeRoom(source)) return false
+    this.#options.places.takeInAdvance()
+    return true
+  }
+
+  /** Ends one connection without allocation, of the source that has the most of these, unless `newcomer` has as many. */
+  #makeRoom(newcomer: Address | null): boolean {
+    if (newcomer === null) return false
+    for (;;) {
+      const oldest = this.#withoutAllocation.toGiveWay(this.#options.places.of(newcomer))
+      if (oldest === null) return false
+      this.#withoutAllocation.delete(oldest.source!, oldest)
+      // Whoever has had one has credentials, and limits of his own.
+      if (oldest.client !== null && this.#options.hasAllocation(oldest.client)) continue
+      oldest.close('displaced')
+      return true
+    }
+  }
+
+  #handshakeWaits(connection: StreamConnection, source: Address): boolean {
+    const { handshakes, counters, waiting, limited } = this.#options
+    const displace = (other: StreamConnection) => {
+      handshakes.end(other.source!, other)
+      other.close('displaced')
+    }
+    if (!handshakes.begin(source, connection, displace)) {
+      limited('too-many-handshakes', source.host)
+      return false
+    }
+    counters.tls.handshakes = handshakes.size
+    waiting()
+    return true
+  }
+
+  #handshakeOver(connection: StreamConnection, source: Address): void {
+    const { handshakes, counters } = this.#options
+    handshakes.end(source, connection)
+    counters.tls.handshakes = handshakes.size
+  }
+
+  #admits(connection: StreamConnection, source: Address): boolean {
+    if (this.#options.places.takeOf(source)) {
+      this.#withoutAllocation.add(source, connection)
+      return true
+    }
     this.#options.limited('too-many-from-source', source.host)
     return false
   }
@@ -161,6 +228,7 @@ export class StreamServer {
   #closed(connection: StreamConnection): void {
     this.#connections.delete(connection)
     this.#pushed.delete(connection)
+    if (connection.source !== null) this.#withoutAllocation.delete(connection.source, connection)
     this.#options.places.give(connection.source)
     if (connection.client !== null && this.#clients.delete(connection.client.connection)) {
       this.#options.closed(connection.client)

@@ -7,15 +7,17 @@ import type { UdpEndpoint } from '../../net/udp/udp-listeners.ts'
 import { chosenHosts } from '../addresses.ts'
 import { type CertificateFiles, turnTls } from '../certificate.ts'
 
+/** The same for every thread. */
+export type NetPlan = Omit<NetOptions, 'dtls' | 'handshakes'>
+
 type Endpoints = Pick<NetOptions, 'udp' | 'streams'>
 
-/** What the drivers are told: where TURN listens and what a connection may cost. */
-export function netOptions(config: Config, files: CertificateFiles | null, dtls: NetOptions['dtls']): NetOptions {
+/** What the drivers are told: where TURN listens, on its DTLS ports too when it has DTLS, and what a connection may cost. */
+export function netOptions(config: Config, files: CertificateFiles | null, hasDtls: boolean): NetPlan {
   const tls = files === null || config['no-tls'] ? null : turnTls(config, files)
   return {
-    ...endpoints(config, tls !== null, dtls !== null),
+    ...endpoints(config, tls !== null, hasDtls),
     tls,
-    dtls,
     http: { respondUnsupported: config['respond-http-unsupported'], acmeRedirect: config['acme-redirect'] },
     limits: streamLimits(config),
     socketBufferBytes: config['sock-buf-size'],

@@ -1,5 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../../config/options.ts'
+import {
+  type HandshakeLimits,
+  type HandshakeMemory,
+  handshakeMemory,
+  type SecureTransport,
+} from '../../net/handshakes.ts'
 import { linuxSupport } from '../../net/linux/system-calls.ts'
 import { claimMemory, type RelayPortRange } from '../../shared/port-claims.ts'
 import { sourceMemory } from '../../shared/source-table.ts'
@@ -37,8 +43,17 @@ export interface TurnPlan {
   readonly portClaims: ReadonlyMap<string, SharedArrayBuffer>
   /** How many allocations each source has in each thread. */
   readonly sourceCounts: SharedArrayBuffer
+  readonly handshakes: HandshakePlan
   readonly externalIp: readonly { readonly public: string; readonly private: string | null }[]
   readonly peers: PeerPlan
+}
+
+/** The TLS and DTLS of all threads. */
+export interface HandshakePlan {
+  readonly limits: Readonly<Record<SecureTransport, HandshakeLimits>>
+  readonly memory: HandshakeMemory
+  /** How many DTLS sessions and handshakes each source has in each thread. */
+  readonly dtlsSources: SharedArrayBuffer
 }
 
 /** A key is hexadecimal. */
@@ -93,9 +108,23 @@ export function turnPlan(config: Config, addresses: TurnAddresses, threads: numb
     ports,
     portClaims: new Map(hosts(addresses.relay).map((host) => [host, claimMemory(ports)])),
     sourceCounts: sourceMemory(threads, randomBytes),
+    handshakes: handshakePlan(config, threads),
     externalIp: config['external-ip'].map(({ publicIp, privateIp }) => ({ public: publicIp, private: privateIp })),
     // Until the ports of all servers are known nobody has got a relay.
     peers: peerPlan(config, addresses, []),
+  }
+}
+
+function handshakePlan(config: Config, threads: number): HandshakePlan {
+  const limits = (atOnce: number): HandshakeLimits => ({
+    atOnce: atOnce === 0 ? Number.MAX_SAFE_INTEGER : Math.ceil(atOnce / threads),
+    perSource: config['max-handshakes-per-address'] || Number.MAX_SAFE_INTEGER,
+    perSecond: config['handshake-ratelimit-rps'],
+  })
+  return {
+    limits: { tls: limits(config['max-tls-handshakes']), dtls: limits(config['max-dtls-handshakes']) },
+    memory: handshakeMemory(threads, randomBytes),
+    dtlsSources: sourceMemory(threads, randomBytes),
   }
 }
 

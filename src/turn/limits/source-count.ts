@@ -14,18 +14,18 @@ export class SourceCount {
   }
 
   of(source: Address): number {
-    return (this.#counts.get(keyOf(source)) ?? 0) + (this.#table?.elsewhere(source) ?? 0)
+    return (this.#counts.get(sourceKey(source)) ?? 0) + (this.#table?.elsewhere(source) ?? 0)
   }
 
   add(source: Address): void {
-    const key = keyOf(source)
+    const key = sourceKey(source)
     const count = (this.#counts.get(key) ?? 0) + 1
     this.#counts.set(key, count)
     this.#table?.publish(source, count)
   }
 
   remove(source: Address): void {
-    const key = keyOf(source)
+    const key = sourceKey(source)
     const left = (this.#counts.get(key) ?? 0) - 1
     if (left > 0) this.#counts.set(key, left)
     else this.#counts.delete(key)
@@ -38,6 +38,7 @@ export class SourceCount {
   }
 }
 
-function keyOf(source: Address): number {
+/** A Map key for the source of an address. */
+export function sourceKey(source: Address): number {
   return source.family === 4 ? source.ipKey : Address.ipv6(source.w0, source.w1, 0, 0, 0).ipKey
 }

@@ -136,16 +136,84 @@ describe('handshakes', () => {
     expect(at.answers(record(22, 0, 2, Buffer.alloc(30, 16)), client)).toEqual([])
   })
 
-  test('SEC-14 holds at most 1024 handshakes, ignores more, and has room again when they are gone', () => {
-    const at = host({ limits: { maxSessionsPerSource: 10_000 } })
-    for (let port = 1; port <= 1_024; port++) greet(at, client.withPort(port))
-    expect(at.server.counters.handshakes).toBe(1_024)
-    expect(at.answers(clientHello(), other)).toEqual([])
+  test('SEC-14 holds at most 1024 handshakes: the source with the most loses its oldest, and nobody else any', () => {
+    const at = host({}, { perSource: 10_000, perSecond: 0 })
+    greet(at, other)
+    for (let port = 1; port <= 1_023; port++) greet(at, client.withPort(port))
+    expect(at.server.counters).toMatchObject({ handshakes: 1_024, refused: 0 })
+    expect(greet(at, client.withPort(2_000))).toEqual([])
     expect(at.server.counters).toMatchObject({ handshakes: 1_024, refused: 1 })
+    const third = Address.parse('198.51.100.9', 4711)!
+    expect(greet(at, third)).not.toEqual([])
+    expect(at.failed).toEqual(['displaced by a newer one'])
+    expect(at.server.counters).toMatchObject({ handshakes: 1_024, handshakesFailed: 1 })
+    // Its oldest: what it sends draws nothing more.
+    expect(at.answers(record(22, 0, 2, Buffer.alloc(30, 16)), client.withPort(1))).toEqual([])
     at.now = 10_000
     at.server.sweep(at.now)
     expect(at.server.counters.handshakes).toBe(0)
+  })
+
+  test('SEC-14 a source has 64 handshakes at a time, and with one more loses its oldest', () => {
+    const at = host({}, { perSecond: 0 })
+    for (let port = 1; port <= 65; port++) expect(greet(at, client.withPort(port))).not.toEqual([])
+    expect(at.server.counters).toMatchObject({ handshakes: 64, refused: 0 })
+    expect(at.failed).toEqual(['displaced by a newer one'])
+  })
+
+  test('SEC-14 a ClientHello without cookie displaces nobody', () => {
+    const at = host({}, { atOnce: 1 })
+    greet(at, client)
+    expect(at.answers(clientHello(), other)).toHaveLength(1)
+    expect(at.failed).toEqual([])
+  })
+
+  test('a handshake waits for its turn, costs nothing before, and loses nothing that its client says meanwhile', () => {
+    const at = host()
+    at.worksAtOnce = false
+    expect(greet(at, client)).toEqual([])
+    expect(at.server.isWaiting).toBe(true)
+    // Repeated by an impatient client.
+    const cookie = cookieOf(at.answers(clientHello({ random: Buffer.alloc(32, 8) }), other)[0]!)
+    at.receive(clientHello({ random: Buffer.alloc(32, 8), cookie }), other)
+    for (let i = 0; i < 20; i++) at.receive(clientHello({ random: Buffer.alloc(32, 8), cookie }), other)
+    const dropped = at.server.counters.dropped
+    expect(dropped).toBe(12)
+    at.sent.length = 0
+    at.work()
+    expect(new Set(at.sent.map(({ to }) => to))).toEqual(new Set([`${client}`, `${other}`]))
+    expect(at.server.counters).toMatchObject({ handshakes: 2, handshakesFailed: 0 })
+    expect(at.server.isWaiting).toBe(false)
+  })
+
+  test('one turn is one handshake where each takes long, and the next one is another source’s', () => {
+    const at = host()
+    at.worksAtOnce = false
+    for (let port = 1; port <= 3; port++) greet(at, client.withPort(port))
+    greet(at, other)
+    at.msPerLook = 1
+    at.sent.length = 0
+    const turn = () => {
+      const hasMore = at.server.work(at.now)
+      return [hasMore, ...at.sent.splice(0).map(({ to }) => to)]
+    }
+    expect(turn()).toEqual([true, `${client.withPort(1)}`])
+    expect(turn()).toEqual([true, `${other}`])
+    expect(turn()).toEqual([true, `${client.withPort(2)}`])
+    expect(turn()).toEqual([false, `${client.withPort(3)}`])
+    expect(turn()).toEqual([false])
+  })
+
+  test('a source that begins too many has to wait, and its handshakes end in their time', () => {
+    const at = host({}, { perSecond: 1 })
+    for (let port = 1; port <= 10; port++) expect(greet(at, client.withPort(port))).not.toEqual([])
+    expect(greet(at, client.withPort(11))).toEqual([])
     expect(greet(at, other)).not.toEqual([])
+    expect(at.server.isWaiting).toBe(true)
+    at.now = 10_000
+    at.server.sweep(at.now)
+    expect(at.server.counters).toMatchObject({ handshakes: 0, handshakesFailed: 12 })
+    expect(at.server.isWaiting).toBe(false)
   })
 
   test('SEC-14 counts the sessions of an IPv4 address, and of an IPv6 /64, together', () => {

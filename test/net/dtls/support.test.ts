@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach, expect, test, vi } from 'vitest'
+import { DtlsCounters } from '../../../src/net/counters.ts'
+import { SourceCount } from '../../../src/turn/limits/source-count.ts'
 import { leaf } from '../../support/dtls-host.ts'
+import { handshakesAlone } from '../../support/handshakes.ts'
 
 let koffi: () => unknown = () => ({})
 vi.mock('node:module', () => ({ createRequire: () => () => koffi() }))
@@ -43,8 +46,14 @@ test.each([
     hasAllocation: nothing,
     nextConnection: nothing,
     clock: nothing,
+    waiting: nothing,
+    counters: new DtlsCounters(),
   }
-  expect(() => new DtlsServer({ identity: leaf, random: randomBytes }, world)).toThrow(
-    `DTLS is not available: ${reason}`,
-  )
+  expect(
+    () =>
+      new DtlsServer(
+        { identity: leaf, random: randomBytes, handshakes: handshakesAlone(), sources: new SourceCount() },
+        world,
+      ),
+  ).toThrow(`DTLS is not available: ${reason}`)
 })

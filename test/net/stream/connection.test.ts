@@ -34,6 +34,8 @@ async function stuck() {
     opened: () => {},
     receive: () => {},
     hasAllocation: () => true,
+    handshakeWaits: () => true,
+    handshakeOver: () => {},
     pushed: () => connection.flush(),
     closed: () => {},
     nextConnection: () => 1,

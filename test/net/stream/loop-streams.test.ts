@@ -27,6 +27,7 @@ function listening() {
     listeners: listeners.of(0),
     limits: defaultNet.limits,
     places: new StreamPlaces(defaultNet.limits, sharedPlaces(1, randomBytes), 0),
+    handshakes: defaultNet.handshakes,
     http: { respondUnsupported: false, acmeRedirect: null },
     tls: null,
     counters,

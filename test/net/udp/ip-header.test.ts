@@ -6,8 +6,10 @@ import { linuxSupport } from '../../../src/net/linux/system-calls.ts'
 import { EXPIRED, OWN_HEADER, relayedHeader } from '../../../src/net/udp/relayed-header.ts'
 import type { Address } from '../../../src/stun/address.ts'
 import { Attribute, Method } from '../../../src/stun/constants.ts'
+import { SourceCount } from '../../../src/turn/limits/source-count.ts'
 import { connectDtls } from '../../support/dtls-client.ts'
 import { leaf } from '../../support/dtls-host.ts'
+import { handshakesAlone } from '../../support/handshakes.ts'
 import { IpEndpoint, type IpFields } from '../../support/ip-endpoint.ts'
 import { ALICE, LoopbackClient, startTurn } from '../../support/loopback-turn.ts'
 import { describeWith } from '../../support/peers.ts'
@@ -186,7 +188,11 @@ describe.runIf(linuxSupport().available)('IP header fields of what is relayed', 
     describeWith(['openssl'], 'from a client over DTLS', () => {
       test('TURN-IP-02 it is the header of the datagram that the record came in', async () => {
         const { address } = startRelayLoop('127.0.0.1', {
-          dtls: (world) => new DtlsServer({ identity: leaf, random: randomBytes }, world),
+          dtls: (world) =>
+            new DtlsServer(
+              { identity: leaf, random: randomBytes, handshakes: handshakesAlone(), sources: new SourceCount() },
+              world,
+            ),
         })
         const session = await connectDtls(address.port)
         const inbox = new Inbox<Buffer>()
