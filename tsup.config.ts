@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 import { defineConfig } from 'tsup'
 
@@ -27,23 +28,58 @@ export function bundlePage(minify: boolean) {
   })
 }
 
-/** The source of a module that exports the text of each file of the page. */
-export async function pageAssets(minify: boolean): Promise<string> {
-  const { outputFiles } = await bundlePage(minify)
-  const text = (ending: string) => JSON.stringify(outputFiles.find((file) => file.path.endsWith(ending))?.text ?? '')
-  return `export const callScript = ${text('.js')}\nexport const callStyle = ${text('.css')}\n`
+/** The thread that relays, as a script of its own: see spawnRelayWorker. */
+async function bundleThread(): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: ['src/start/relay-thread.ts'],
+    bundle: true,
+    write: false,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    external: ['koffi'],
+    define: { ...defines, 'import.meta.url': 'programUrl' },
+  })
+  return outputFiles[0]!.text
 }
 
-const embedPage: Plugin = {
-  name: 'embed-page',
+/** Modules that exist only in a bundle, by name: makes the source of each. */
+export const virtualModules: Readonly<Record<string, (minify: boolean) => Promise<string>>> = {
+  /** The text of each file of the page. */
+  'virtual:page-assets': async (minify) => {
+    const { outputFiles } = await bundlePage(minify)
+    const text = (ending: string) => JSON.stringify(outputFiles.find((file) => file.path.endsWith(ending))?.text ?? '')
+    return `export const callScript = ${text('.js')}\nexport const callStyle = ${text('.css')}\n`
+  },
+  'virtual:relay-thread': async () => `export const relayThread = ${JSON.stringify(await bundleThread())}\n`,
+}
+
+const embed: Plugin = {
+  name: 'embed',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^virtual:page-assets$/ }, () => ({ path: 'page-assets', namespace: 'page-assets' }))
-    onLoad({ filter: /.*/, namespace: 'page-assets' }, async () => ({ contents: await pageAssets(true), loader: 'js' }))
+    onResolve({ filter: /^virtual:/ }, ({ path }) => ({ path, namespace: 'virtual' }))
+    onLoad({ filter: /.*/, namespace: 'virtual' }, async ({ path }) => ({
+      contents: await virtualModules[path]!(true),
+      loader: 'js',
+    }))
   },
 }
 
+/** Where a build is made, so that `dist` is never without one. */
+const WORKSHOP = `.tmp/build-${process.pid}`
+
+/** Files have their content's hash in their names, but for cli.js, which names them: it comes last. */
+function publish(): void {
+  mkdirSync('dist', { recursive: true })
+  const files = readdirSync(WORKSHOP).sort((a, b) => Number(a.startsWith('cli.js')) - Number(b.startsWith('cli.js')))
+  for (const file of files) renameSync(join(WORKSHOP, file), join('dist', file))
+  rmSync(WORKSHOP, { recursive: true })
+  for (const file of readdirSync('dist')) if (!files.includes(file)) rmSync(join('dist', file), { recursive: true })
+}
+
 export default defineConfig({
-  entry: { cli: 'src/cli.ts', 'start/relay-thread': 'src/start/relay-thread.ts' },
+  entry: { cli: 'src/cli.ts' },
+  outDir: WORKSHOP,
   format: 'esm',
   target: 'node20',
   platform: 'node',
@@ -52,5 +88,6 @@ export default defineConfig({
   dts: false,
   splitting: true,
   define: defines,
-  esbuildPlugins: [embedPage],
+  esbuildPlugins: [embed],
+  onSuccess: async () => publish(),
 })

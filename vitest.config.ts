@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 import { linuxSupport } from './src/net/linux/system-calls.ts'
-import { defines, pageAssets } from './tsup.config.ts'
+import { defines, virtualModules } from './tsup.config.ts'
 
 /**
  * Suites that judge a running server. They run once for each way in which it can move packets (`udp-io`), and
@@ -20,9 +20,9 @@ const source = () => ({
   define: { ...defines },
   plugins: [
     {
-      name: 'embed-page',
-      resolveId: (id: string) => (id === 'virtual:page-assets' ? '\0page-assets' : null),
-      load: (id: string) => (id === '\0page-assets' ? pageAssets(false) : null),
+      name: 'embed',
+      resolveId: (id: string) => (id in virtualModules ? `\0${id}` : null),
+      load: (id: string) => virtualModules[id.slice(1)]?.(false) ?? null,
     },
   ],
 })

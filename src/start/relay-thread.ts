@@ -24,7 +24,7 @@ import { handshakesOf } from './handshakes.ts'
 import type { PeerPlan, TurnPlan } from './plan/turn-plan.ts'
 import { peerPolicy, turnOptions } from './turn-options.ts'
 
-// The entry of a thread that relays (`start/relay-thread` in dist). It never returns to its event loop for long.
+// The entry of a thread that relays (`virtual:relay-thread`). It never returns to its event loop for long.
 
 /** How old what the main thread reads may be. */
 const SHOW_MS = 250

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import type { Config } from '../config/options.ts'
 import type { Log } from '../log.ts'
 import type { BoundAddress } from '../net/driver.ts'
-import { relayWorkersSupport } from '../threads/relay-threads.ts'
+import { linuxSupport } from '../net/linux/system-calls.ts'
 import type { TurnAddresses } from './addresses.ts'
 import { type CertificateFiles, ticketKeys, turnTls } from './certificate.ts'
 import { dtlsIdentity, dtlsPlan } from './dtls.ts'
@@ -91,7 +91,7 @@ function relayThreads(config: Config, { udp, streams }: NetPlan, log: Log): numb
   if (udp.length + streams.length === 0) return 0
   if (config['udp-io'] === 'dgram') return alone('udp-io=dgram')
   if (wanted === 0) return alone('relay-threads=0')
-  const support = relayWorkersSupport()
+  const support = linuxSupport()
   if (!support.available) return alone(support.reason)
   log.info({ threads: wanted }, 'UDP packets are moved in batches (recvmmsg, sendmmsg)')
   return wanted

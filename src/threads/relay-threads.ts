@@ -1,11 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker, type WorkerOptions } from 'node:worker_threads'
+import { relayThread } from 'virtual:relay-thread'
 import type { Log } from '../log.ts'
 import type { BoundAddress } from '../net/driver.ts'
 import { closeDescriptor } from '../net/linux/descriptors.ts'
-import { linuxSupport } from '../net/linux/system-calls.ts'
 import { openWakeUp, wake } from '../net/linux/wake-up.ts'
 import { ReuseListeners } from '../net/reuse-listeners.ts'
 import type { Session } from '../net/session.ts'
@@ -40,25 +38,16 @@ export interface RelayWorkersOptions {
   readonly spawn: (options: WorkerOptions) => Worker
 }
 
-/** Whether relay workers can run here, and if not, the reason in an operator's words. */
-export function relayWorkersSupport(): { available: true } | { available: false; reason: string } {
-  const support = linuxSupport()
-  if (!support.available) return support
-  return existsSync(fileURLToPath(workerFile))
-    ? { available: true }
-    : { available: false, reason: 'the worker of this build is missing' }
-}
-
-/** The usual worker. */
+/**
+ * The usual worker. From text that is part of the program, not from a file: one that takes another's place is of the same
+ * build as the rest, even if somebody has built or installed another one meanwhile.
+ */
 export function spawnRelayWorker(options: WorkerOptions): Worker {
-  return new Worker(workerFile, options)
+  return new Worker(`'use strict'; const programUrl = ${JSON.stringify(import.meta.url)}; ${relayThread}`, {
+    ...options,
+    eval: true,
+  })
 }
-
-// Sources can't be a thread's entry in Node 20: whoever runs them (tests) uses the built worker.
-const workerFile = new URL(
-  import.meta.url.endsWith('.ts') ? '../../dist/start/relay-thread.js' : './start/relay-thread.js',
-  import.meta.url,
-)
 
 /** A worker that ends sooner than that is not started again at once. */
 const SHORT_LIFE_MS = 5000

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { NetworkClient } from '../support/network-client.ts'
-import { program } from '../support/program.ts'
+import { failing, program } from '../support/program.ts'
 import { commandLine, testCertificate, testUser } from '../support/server.ts'
 import { connectTcp } from '../support/sockets.ts'
 
@@ -19,8 +19,8 @@ function folder(): string {
 
 /** Says on standard error that a socket is opened. */
 const TELLS_OF_SOCKETS = `
-  import { Socket } from 'node:dgram'
-  import { Server } from 'node:net'
+  const { Socket } = require('node:dgram')
+  const { Server } = require('node:net')
   const { listen } = Server.prototype
   const { bind } = Socket.prototype
   Server.prototype.listen = function (...words) { process.stderr.write('A SOCKET OPENS\\n'); return listen.apply(this, words) }
@@ -64,15 +64,6 @@ pkey=${testCertificate.key.replace('localhost-rsa', 'localhost-ec')}`,
     expect(running.err).toContain('A SOCKET OPENS')
   })
 })
-
-/** Fails when the test says so: on the main thread, or on one of the workers. */
-const failing = (how: string, where: 'isMainThread' | '!isMainThread' = 'isMainThread') => `
-  import { isMainThread } from 'node:worker_threads'
-  const channel = new BroadcastChannel('failure')
-  channel.unref()
-  if (isMainThread) process.on('SIGWINCH', () => channel.postMessage(null))
-  const fail = () => setTimeout(() => { ${how} }, 1)
-  if (${where}) { channel.onmessage = fail; if (isMainThread) process.on('SIGWINCH', fail) }`
 
 describe('SEC-58 a bug', () => {
   test.each([

@@ -158,9 +158,9 @@ test.each(['ENOBUFS', 'EMFILE', 'EPERM'])(
   async (code) => {
     // Tells each listening socket of each thread what the system would tell it.
     const preload = `
-    import { Server } from 'node:net'
-    import { constants } from 'node:os'
-    import { BroadcastChannel, isMainThread } from 'node:worker_threads'
+    const { Server } = require('node:net')
+    const { constants } = require('node:os')
+    const { BroadcastChannel, isMainThread } = require('node:worker_threads')
     const servers = []
     const { listen } = Server.prototype
     Server.prototype.listen = function (...words) {

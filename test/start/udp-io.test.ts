@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
-import { relayWorkersSupport } from '../../src/threads/relay-threads.ts'
 import { NetworkClient } from '../support/network-client.ts'
 import { startTestServer, type TestServer, testUser } from '../support/server.ts'
 
@@ -16,17 +15,14 @@ const threadsInMetrics = async () =>
   /webrtc_stack_relay_threads\{io="(\w+)"\} (\d+)/.exec(await (await fetch(`${server!.url}/metrics`)).text())?.slice(1)
 
 describe('how UDP packets are moved', () => {
-  test.runIf(relayWorkersSupport().available)(
-    'in batches where that works, by as many threads as asked for',
-    async () => {
-      server = await startTestServer({ 'udp-io': 'auto', 'relay-threads': '3' })
-      expect(server.turn.workers?.size).toBe(3)
-      expect(await choices()).toMatchObject([{ level: 'info', threads: 3 }])
-      expect(await threadsInMetrics()).toEqual(['batch', '3'])
-    },
-  )
+  test.runIf(linuxSupport().available)('in batches where that works, by as many threads as asked for', async () => {
+    server = await startTestServer({ 'udp-io': 'auto', 'relay-threads': '3' })
+    expect(server.turn.workers?.size).toBe(3)
+    expect(await choices()).toMatchObject([{ level: 'info', threads: 3 }])
+    expect(await threadsInMetrics()).toEqual(['batch', '3'])
+  })
 
-  test.runIf(relayWorkersSupport().available)('in batches too where there are fewer ports than threads', async () => {
+  test.runIf(linuxSupport().available)('in batches too where there are fewer ports than threads', async () => {
     // An address of its own: other tests have ports too.
     const relay = `127.${process.pid & 127}.${(process.pid >> 7) & 255}.8`
     const range = { 'min-port': '50000', 'max-port': '50001' }
@@ -51,7 +47,7 @@ describe('how UDP packets are moved', () => {
     expect(await threadsInMetrics()).toEqual(['dgram', '1'])
   })
 
-  test.runIf(relayWorkersSupport().available)('by as many threads with mobility as without', async () => {
+  test.runIf(linuxSupport().available)('by as many threads with mobility as without', async () => {
     server = await startTestServer({ 'udp-io': 'auto', mobility: true, 'relay-threads': '3' })
     expect(server.turn.workers?.size).toBe(3)
     expect(await choices()).toMatchObject([{ level: 'info', threads: 3 }])
@@ -70,11 +66,5 @@ describe('how UDP packets are moved', () => {
     expect((await allocate('tcp')).code).toBe(486)
     await first.client.refresh(0)
     expect((await allocate('udp')).code).toBe(200)
-  })
-
-  test('a thread needs the functions of Linux and its own file', () => {
-    const support = relayWorkersSupport()
-    if (support.available) expect(linuxSupport().available).toBe(true)
-    else expect(support.reason).not.toBe('')
   })
 })

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, vi } from 'vitest'
@@ -12,10 +14,9 @@ const binary = join(root, 'bin/webrtc-stack.js')
 export const program = {
   /** Starts it; whatever is left of it is killed when the test ends. */
   start(words: readonly string[], options: ProgramOptions = {}): RunningProgram {
-    const preload =
-      options.preload === undefined ? [] : ['--import', `data:text/javascript,${encodeURIComponent(options.preload)}`]
+    const preload = options.preload === undefined ? [] : ['--require', preloaded(options.preload)]
     const inNetwork = options.network === undefined ? [] : ['nsenter', '-t', String(options.network), '-n']
-    const command = [...inNetwork, process.execPath, ...preload, binary, ...words]
+    const command = [...inNetwork, process.execPath, ...preload, options.binary ?? binary, ...words]
     const limits = options.descriptors === undefined ? '' : `ulimit -n ${options.descriptors}; `
     const child = spawn(
       '/bin/sh',
@@ -38,9 +39,28 @@ export const program = {
   },
 }
 
+/** For `preload`: fails when SIGWINCH comes, on the main thread or on one of the others. */
+export const failing = (how: string, where: 'isMainThread' | '!isMainThread' = 'isMainThread') => `
+  const { isMainThread } = require('node:worker_threads')
+  const channel = new BroadcastChannel('failure')
+  channel.unref()
+  if (isMainThread) process.on('SIGWINCH', () => channel.postMessage(null))
+  const fail = () => setTimeout(() => { ${how} }, 1)
+  if (${where}) { channel.onmessage = fail; if (isMainThread) process.on('SIGWINCH', fail) }`
+
+function preloaded(text: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'webrtc-stack-preload-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'preload.cjs')
+  writeFileSync(path, text)
+  return path
+}
+
 export interface ProgramOptions {
-  /** A module that is loaded before the program. */
+  /** A CommonJS module that is loaded before the program, on each of its threads. */
   readonly preload?: string
+  /** Another installation's. */
+  readonly binary?: string
   /** How many descriptors it may have open. */
   readonly descriptors?: number
   readonly umask?: string
