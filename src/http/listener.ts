@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import {
   createServer as createTlsServer,
   Server as TlsServer,
@@ -10,6 +10,7 @@ import type { SecureContextOptions } from 'node:tls'
 import { getRequestListener } from '@hono/node-server'
 import { addressList, blockOf, type Caller, callerOf, holds } from './caller.ts'
 import type { Environment } from './environment.ts'
+import { isAnswering, linger, outliveAnswer } from './lingering-close.ts'
 import type { ListenerOptions } from './options.ts'
 
 export interface ListenerWorld {
@@ -57,6 +58,7 @@ export class HttpListener {
     if (options.maxConnections > 0) server.maxConnections = options.maxConnections
     const listener = new HttpListener(server)
     listener.#serve(world)
+    if (at.tls && options.handshakeTimeoutSeconds > 0) listener.#boundHandshakes(options.handshakeTimeoutSeconds * 1000)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen({ host: at.host, port: at.port }, () => {
@@ -92,6 +94,24 @@ export class HttpListener {
     clearTimeout(impatient)
   }
 
+  /** Ends handshakes that take too long, counted from the connect: bytes that come now and then gain nothing. */
+  #boundHandshakes(patienceMs: number): void {
+    const patience = new Map<string, NodeJS.Timeout>()
+    const over = (name: string) => {
+      clearTimeout(patience.get(name))
+      patience.delete(name)
+    }
+    this.server.on('connection', (socket: Socket) => {
+      const name = endsOf(socket)
+      patience.set(
+        name,
+        setTimeout(() => socket.destroy(), patienceMs),
+      )
+      socket.once('close', () => over(name))
+    })
+    this.server.on('secureConnection', (socket: Socket) => over(endsOf(socket)))
+  }
+
   #serve(world: ListenerWorld): void {
     const trusted = addressList(world.trustedProxies)
     this.server.on('connection', (socket: Socket) => {
@@ -99,10 +119,13 @@ export class HttpListener {
         socket.destroy()
     })
     const answer = getRequestListener(
-      (request, { incoming }) => {
+      async (request, { incoming, outgoing }) => {
         const caller = callerOf(incoming as IncomingMessage, trusted)
         if (!caller) return new Response('Bad Host header\n', { status: 400 })
-        return world.fetch(request, { caller })
+        const response = await world.fetch(request, { caller })
+        // The rest of a body that is too large is nothing another request could follow.
+        if (response.status === 413) (outgoing as ServerResponse).shouldKeepAlive = false
+        return response
       },
       // Only so that a request without a Host gets a URL: links come from the caller's.
       { hostname: 'localhost' },
@@ -110,8 +133,10 @@ export class HttpListener {
     this.server.on('request', (incoming, outgoing) => {
       // About the server as a whole (RFC 9110 §9.3.7); routes begin with a slash.
       if (incoming.method === 'OPTIONS' && incoming.url === '*') incoming.url = '/'
+      outliveAnswer(incoming, outgoing)
       void answer(incoming, outgoing)
     })
+    this.server.on('clientError', refuseRequest)
     this.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       // A peer that resets during the handshake must not take us with it.
       socket.on('error', () => socket.destroy())
@@ -137,3 +162,35 @@ export class HttpListener {
     return true
   }
 }
+
+/** What a connection and the TLS in it have in common. */
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
+}
+
+/** Answers what Node's parser or its timeouts refuse, with the status Node has for it. */
+function refuseRequest(error: NodeJS.ErrnoException, stream: Duplex): void {
+  // A server of TCP and TLS has sockets only; the type allows for others.
+  const socket = stream as Socket
+  // Comes again with all that follows from somebody who has been refused.
+  if (socket.writableEnded) return
+  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering(socket)) {
+    socket.destroy()
+    return
+  }
+  const status = REFUSALS.get(error.code ?? '') ?? 400
+  const answer = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`
+  if (status !== 408) {
+    linger(socket, answer)
+    return
+  }
+  // Has had its time.
+  socket.write(answer)
+  socket.destroySoon()
+}
+
+const REFUSALS: ReadonlyMap<string, number> = new Map([
+  ['HPE_HEADER_OVERFLOW', 431],
+  ['HPE_CHUNK_EXTENSIONS_OVERFLOW', 413],
+  ['ERR_HTTP_REQUEST_TIMEOUT', 408],
+])

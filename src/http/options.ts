@@ -71,6 +71,8 @@ export interface ListenerOptions {
   readonly maxConnections: number
   /** `max-connections-per-address`: of one IPv4 address or one IPv6 /64; trusted proxies are exempt. */
   readonly maxConnectionsPerAddress: number
+  /** `handshake-timeout-seconds`: of TLS, from the connect on. */
+  readonly handshakeTimeoutSeconds: number
   /** `http-headers-timeout-seconds` */
   readonly headersTimeoutSeconds: number
   /** `http-request-timeout-seconds` */

@@ -84,6 +84,7 @@ export function listenerOptions(config: Config): ListenerOptions {
   return {
     maxConnections: config['max-connections'],
     maxConnectionsPerAddress: config['max-connections-per-address'],
+    handshakeTimeoutSeconds: config['handshake-timeout-seconds'],
     headersTimeoutSeconds: config['http-headers-timeout-seconds'],
     requestTimeoutSeconds: config['http-request-timeout-seconds'],
     maxHeaderBytes: config['max-header-bytes'],
