@@ -6,7 +6,7 @@ import { type App, type Environment, routePath } from './environment.ts'
 import { healthRoutes } from './health.ts'
 import { isOwnHost } from './host.ts'
 import { type IceConfigWorld, iceConfigRoutes } from './ice-config.ts'
-import { type RoomsWorld, roomRoutes } from './rooms.ts'
+import { page, type RoomsWorld, roomRoutes } from './rooms.ts'
 
 /** What the rooms port needs from the rest of the program. */
 export interface AppWorld extends RoomsWorld, IceConfigWorld {
@@ -79,7 +79,10 @@ export function createApp(world: AppWorld): App {
   app.notFound((c) => {
     const methods = app.routes.filter((route) => matches(route.path, c.req.path)).map((route) => route.method)
     const known = methods.length > 0 && !methods.includes(c.req.method)
-    return known ? c.html(errorPage('Method not allowed'), 405) : c.html(errorPage('Not found'), 404)
+    if (known) return c.html(errorPage('Method not allowed'), 405)
+    // A person with a mistyped link: the landing page has its name in the field, and says what is wrong with it.
+    const person = c.req.method === 'GET' && (c.req.header('Accept') ?? '').includes('text/html')
+    return person ? page(c, 'home', null, world, 404) : c.html(errorPage('Not found'), 404)
   })
   app.onError((err, c) => {
     // A caller that goes away in the middle of its body is no error of ours, and must not fill the log.

@@ -104,7 +104,14 @@ async function join(c: Context<Environment>, room: string, world: RoomsWorld): P
   return c.json({ result: 'SUCCESS', params })
 }
 
-function page(c: Context<Environment>, view: PageView, room: string | null, world: RoomsWorld): Response {
+/** One of the pages; everything a visitor may load and connect to is in its Content-Security-Policy. */
+export function page(
+  c: Context<Environment>,
+  view: PageView,
+  room: string | null,
+  world: RoomsWorld,
+  status: 200 | 404 = 200,
+): Response {
   const { options, pages } = world
   const visitor = visitorOf(c.env.caller, options)
   if (!visitor) return withoutHost(c)
@@ -117,7 +124,7 @@ function page(c: Context<Environment>, view: PageView, room: string | null, worl
     'Content-Security-Policy',
     pages.contentSecurityPolicy({ connectSources, frameAncestors: options.frameAncestors }),
   )
-  return c.html(pages.renderPage(view, pageParameters(described, link)))
+  return c.html(pages.renderPage(view, pageParameters(described, link)), status)
 }
 
 /** The answer has links in it, and nothing says what is to stand in them. */

@@ -14,6 +14,8 @@ export interface Call {
   readonly session: Session
   readonly media: LocalMedia
   readonly commands: Commands
+  /** Joins here, and ends the call of another tab. */
+  takeOver(): Promise<void>
 }
 
 export function App({ page, call }: { page: PageData; call: Call | null }) {
@@ -37,7 +39,8 @@ function Room({ page, call }: { page: PageData; call: Call }) {
   )
 }
 
-function Screen({ page, session, media, commands }: { page: PageData } & Call) {
+function Screen({ page, ...call }: { page: PageData } & Call) {
+  const { session } = call
   const phase = session.phase.value
   const screen = screens[phase]
   const shown = useRef(screen)
@@ -46,12 +49,8 @@ function Screen({ page, session, media, commands }: { page: PageData } & Call) {
     if (shown.current !== screen) document.querySelector('h1')?.focus()
     shown.current = screen
   }, [screen])
-  if (screen === 'before') return <Prejoin page={page} session={session} media={media} commands={commands} />
-  return screen === 'call' ? (
-    <InCall session={session} media={media} commands={commands} />
-  ) : (
-    <Outcome session={session} />
-  )
+  if (screen === 'before') return <Prejoin page={page} {...call} />
+  return screen === 'call' ? <InCall {...call} /> : <Outcome {...call} />
 }
 
 const screens: Readonly<Record<Phase, 'before' | 'call' | 'outcome'>> = {
@@ -62,6 +61,7 @@ const screens: Readonly<Record<Phase, 'before' | 'call' | 'outcome'>> = {
   connected: 'call',
   reconnecting: 'call',
   full: 'outcome',
+  elsewhere: 'outcome',
   unreachable: 'outcome',
   refused: 'outcome',
   ended: 'outcome',

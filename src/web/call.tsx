@@ -7,6 +7,8 @@ import { commandsOf } from './commands.ts'
 import { wantedMedia } from './media/constraints.ts'
 import { LocalMedia } from './media/media.ts'
 import { type PageData, pageDataIn } from './page-data.ts'
+import { interruptedCall, noteCall, wasReloaded } from './room/interrupted-call.ts'
+import { OtherTabs } from './room/other-tabs.ts'
 import { Session } from './session.ts'
 import { settings } from './settings.ts'
 import { language, languageTag, preferredLanguage } from './text/i18n.ts'
@@ -22,26 +24,37 @@ render(<App page={page} call={call} />, document.getElementById('app')!)
 function start(room: string, page: PageData): Call {
   const media = new LocalMedia(wantedMedia(page.mediaConstraints))
   const session = new Session(room, media)
-  if (page.view === 'full' && !wasReloaded()) session.showFull()
+  const tabs = new OtherTabs(room, () => session.hangUp())
+  const interrupted = interruptedCall(room)
+  if (interrupted !== null) {
+    media.restore(interrupted)
+    void session.join()
+  } else if (page.view === 'full' && !wasReloaded()) session.showFull()
   else if (page.bypassJoinConfirmation) void session.join()
+  tabs.look()
+  effect(() => session.showElsewhere(tabs.inCall.value))
+  effect(() => {
+    tabs.here = session.inside.value
+    noteCall(session.inside.value ? { room, camera: media.cameraOn.value, muted: media.muted.value } : null)
+  })
   // Also when a full room has become free again.
   effect(() => {
     if (session.phase.value === 'idle') untracked(() => void media.reopen())
+    else if (session.phase.value === 'elsewhere') untracked(() => media.close())
   })
   addEventListener('online', () => session.networkChanged())
-  addEventListener('pagehide', () => session.leaveAtOnce())
+  addEventListener('pagehide', () => {
+    tabs.here = false
+    session.leaveAtOnce()
+  })
   // The browser kept the page for its back button, but our place in the room is gone.
   addEventListener('pageshow', (event) => {
     if (event.persisted) location.reload()
   })
-  return { session, media, commands: commandsOf(session, media) }
+  return { session, media, commands: commandsOf(session, media), takeOver: () => takeOver(session, tabs) }
 }
 
-/**
- * A reload asks for the new page before the old one says goodbye, so the server counts ourselves when it finds the room full;
- * joining will tell.
- */
-function wasReloaded(): boolean {
-  const [navigation] = performance.getEntriesByType('navigation') as PerformanceNavigationTiming[]
-  return navigation?.type === 'reload'
+async function takeOver(session: Session, tabs: OtherTabs): Promise<void> {
+  await tabs.take()
+  await session.join()
 }

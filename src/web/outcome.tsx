@@ -1,4 +1,5 @@
 import { useEffect } from 'preact/hooks'
+import type { Call } from './app.tsx'
 import { roomIsFull } from './page-data.ts'
 import type { Session } from './session.ts'
 import { t } from './text/i18n.ts'
@@ -7,9 +8,8 @@ import { Header } from './widgets/header.tsx'
 const lookAgainMs = 5000
 
 /** Why there is no call: it ended, the room is full, or the server does not answer. Always with the way on. */
-export function Outcome({ session }: { session: Session }) {
+export function Outcome({ session, takeOver }: Call) {
   const phase = session.phase.value
-  const detail = session.detail.value
   useEffect(() => {
     if (phase !== 'full') return
     const timer = setInterval(async () => {
@@ -20,14 +20,7 @@ export function Outcome({ session }: { session: Session }) {
     }, lookAgainMs)
     return () => clearInterval(timer)
   }, [phase])
-  const [title, text] =
-    phase === 'full'
-      ? [t('full'), t('fullHint', { room: session.room })]
-      : phase === 'unreachable'
-        ? [t('unreachable'), t('unreachableHint', { address: detail })]
-        : phase === 'refused'
-          ? [t('refusedByServer'), t('refusedByServerHint', { reason: detail })]
-          : [t('ended'), t('endedHint')]
+  const { title, text, act, away } = words(session)
   return (
     <>
       <Header />
@@ -38,14 +31,44 @@ export function Outcome({ session }: { session: Session }) {
         <h1 tabIndex={-1}>{title}</h1>
         <p class="lead">{text}</p>
         <div class="outcome-buttons">
-          <button type="button" class="button button-primary" onClick={() => void session.join()}>
-            {t(phase === 'ended' ? 'rejoin' : 'tryAgain')}
+          <button
+            type="button"
+            class="button button-primary"
+            onClick={() => void (phase === 'elsewhere' ? takeOver() : session.join())}
+          >
+            {act}
           </button>
           <a class="button" href={`/${location.search}`}>
-            {t(phase === 'full' ? 'otherRoom' : 'home')}
+            {away}
           </a>
         </div>
       </main>
     </>
   )
+}
+
+function words({ phase, detail, room }: Session) {
+  const reason = detail.value
+  switch (phase.value) {
+    case 'full':
+      return { title: t('full'), text: t('fullHint', { room }), act: t('tryAgain'), away: t('otherRoom') }
+    case 'elsewhere':
+      return { title: t('elsewhere'), text: t('elsewhereHint'), act: t('takeOver'), away: t('otherRoom') }
+    case 'unreachable':
+      return {
+        title: t('unreachable'),
+        text: t('unreachableHint', { address: reason }),
+        act: t('tryAgain'),
+        away: t('home'),
+      }
+    case 'refused':
+      return {
+        title: t('refusedByServer'),
+        text: t('refusedByServerHint', { reason }),
+        act: t('tryAgain'),
+        away: t('home'),
+      }
+    default:
+      return { title: t('ended'), text: t('endedHint'), act: t('rejoin'), away: t('home') }
+  }
 }

@@ -2,12 +2,13 @@ import { computed, effect, type ReadonlySignal, type Signal, signal } from '@pre
 import type { Tracks } from './link/connection.ts'
 import { IceConfiguration } from './link/ice-configuration.ts'
 import { Link } from './link/link.ts'
+import type { Presence } from './link/talk.ts'
 import { type JoinOutcome, Membership } from './room/membership.ts'
 import { type Message, parseMessage } from './room/message.ts'
 import { rememberRoom } from './room/room-name.ts'
 
 /** Where the visitor stands with the room; `inside` is a call or the wait for one. */
-type Stage = 'idle' | 'joining' | 'inside' | 'full' | 'unreachable' | 'refused' | 'ended'
+type Stage = 'idle' | 'joining' | 'inside' | 'full' | 'elsewhere' | 'unreachable' | 'refused' | 'ended'
 
 export type Phase = Exclude<Stage, 'inside'> | 'waiting' | 'connecting' | 'connected' | 'reconnecting'
 
@@ -15,6 +16,8 @@ export type Phase = Exclude<Stage, 'inside'> | 'waiting' | 'connecting' | 'conne
 export interface Sources {
   readonly microphone: ReadonlySignal<MediaStreamTrack | null>
   readonly picture: ReadonlySignal<MediaStreamTrack | null>
+  /** What the other side is told about them. */
+  readonly presence: ReadonlySignal<Presence>
   /** Opens again what was open before. */
   reopen(): Promise<void>
   close(): void
@@ -35,9 +38,12 @@ export class Session {
   readonly noRelay = signal(false)
   readonly link: Signal<Link | null> = signal(null)
   readonly phase: ReadonlySignal<Phase> = computed(() => this.#phase())
+  /** Whether there is a place in the room, or was until a moment ago. */
+  readonly inside: ReadonlySignal<boolean> = computed(() => this.#stage.value === 'inside')
   readonly room: string
   readonly #sources: Sources
   readonly #stage: Signal<Stage> = signal('idle')
+  #afterElsewhere: 'idle' | 'ended' = 'idle'
   /** Nobody else is in the room. */
   readonly #alone = signal(true)
   /** A connection to this other side has worked before. */
@@ -59,6 +65,10 @@ export class Session {
       this.link.peek()?.setTracks(tracks)
     })
     effect(() => {
+      const presence = sources.presence.value
+      if (this.link.value?.talking.value) this.link.value.say({ type: 'presence', ...presence })
+    })
+    effect(() => {
       const link = this.link.value
       if (link?.condition.value === 'connected') {
         this.peerLeft.value = false
@@ -68,6 +78,7 @@ export class Session {
     })
   }
 
+  /** Takes a place in the room, and calls whoever has the other. */
   async join(): Promise<void> {
     this.#stage.value = 'joining'
     this.peerLeft.value = false
@@ -99,6 +110,15 @@ export class Session {
   /** There may be a place now. */
   offerToJoin(): void {
     if (this.#stage.value === 'full') this.#stage.value = 'idle'
+  }
+
+  /** Another tab of this browser is in the room, or no longer. A call of this tab goes on. */
+  showElsewhere(elsewhere: boolean): void {
+    const stage = this.#stage.peek()
+    if (elsewhere && (stage === 'idle' || stage === 'full' || stage === 'ended')) {
+      this.#stage.value = 'elsewhere'
+      this.#afterElsewhere = stage === 'ended' ? 'ended' : 'idle'
+    } else if (!elsewhere && stage === 'elsewhere') this.#stage.value = this.#afterElsewhere
   }
 
   /** The network may have changed under us: another address, a computer that was asleep. */

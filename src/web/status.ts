@@ -20,6 +20,8 @@ export function phaseText(session: Session): string {
       return t('reconnecting')
     case 'full':
       return t('full')
+    case 'elsewhere':
+      return t('elsewhere')
     case 'unreachable':
       return t('unreachable')
     case 'refused':

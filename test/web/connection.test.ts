@@ -23,6 +23,8 @@ function makePeer(said: Message[]): Connection {
     send: (message) => said.push(message),
     state: () => {},
     answered: () => {},
+    talking: () => {},
+    heard: () => {},
   })
   peers.push(peer)
   return peer

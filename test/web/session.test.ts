@@ -41,6 +41,7 @@ function visitor(): Session {
   const session = new Session('room-1', {
     microphone: signal(null),
     picture: signal(null),
+    presence: signal({ microphone: true, camera: false, screen: false }),
     reopen: async () => {},
     close: () => {},
   })
@@ -65,6 +66,10 @@ test('two meet, one leaves and comes back, a third finds the room full', async (
   const [a, b] = await meet()
   expect([a.link.value!.offers, b.link.value!.offers]).toEqual([true, false])
   expect([a.link.value!.kindred, b.link.value!.kindred]).toEqual([true, true])
+  const presence = { microphone: true, camera: false, screen: false }
+  await vi.waitFor(() => {
+    expect([a, b].map((session) => session.link.value!.presence.value)).toEqual([presence, presence])
+  })
   const c = visitor()
   await c.join()
   expect(c.phase.value).toBe('full')

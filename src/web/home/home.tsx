@@ -8,8 +8,9 @@ import { Icon } from '../widgets/icons.tsx'
 
 /** The landing page: choose a room. */
 export function Home() {
-  const name = useSignal(randomRoomName())
-  const complain = useSignal(false)
+  const typed = typedRoom(location.pathname)
+  const name = useSignal(typed ?? randomRoomName())
+  const complain = useSignal(typed !== null)
   const recent = useSignal(recentRooms())
   const input = useRef<HTMLInputElement>(null)
   const valid = isRoomName(name.value)
@@ -34,6 +35,9 @@ export function Home() {
       <main class="home">
         <h1>{t('title')}</h1>
         <p class="lead">{t('lead')}</p>
+        {typed !== null && (
+          <p class="mistyped">{isRoomName(typed) ? t('roomUnknown') : t('roomMistyped', { name: typed })}</p>
+        )}
         <form class="card" onSubmit={open} noValidate>
           <label for="room">{t('roomName')}</label>
           <div class="field">
@@ -102,4 +106,15 @@ export function Home() {
 /** The rest of the link (such as `?it=relay`) goes along. */
 function roomUrl(room: string): string {
   return `/r/${room}${location.search}`
+}
+
+/** What stands in the address of a page that is not there, as a person would read it; null on the home page. */
+function typedRoom(path: string): string | null {
+  const rest = path.replace(/^\/(?:r(?:oom)?\/)?/, '').replace(/\/+$/, '')
+  if (rest === '') return null
+  try {
+    return decodeURIComponent(rest).trim()
+  } catch {
+    return rest
+  }
 }

@@ -5,6 +5,7 @@ import type { Commands } from '../commands.ts'
 import type { LocalMedia } from '../media/media.ts'
 import type { Session } from '../session.ts'
 import { phaseText } from '../status.ts'
+import type { TextKey } from '../text/en.ts'
 import { t } from '../text/i18n.ts'
 import { CommandButton } from '../widgets/command-button.tsx'
 import { Header } from '../widgets/header.tsx'
@@ -19,7 +20,7 @@ export function InCall({ session, media, commands }: Call) {
   const play = useSignal<(() => void) | null>(null)
   const phase = session.phase.value
   const link = session.link.value
-  const picture = phase === 'reconnecting' || (phase === 'connected' && link?.picture.value !== false)
+  const missing = missingPicture(session)
   return (
     <div class="call">
       <Header>
@@ -33,7 +34,9 @@ export function InCall({ session, media, commands }: Call) {
           <Video
             stream={link?.remote ?? null}
             label={t('remoteVideo')}
-            class={picture ? 'remote' : 'remote remote-idle'}
+            class={
+              (phase === 'connected' && missing === null) || phase === 'reconnecting' ? 'remote' : 'remote remote-idle'
+            }
             onBlocked={(start) => {
               play.value = start
             }}
@@ -45,12 +48,12 @@ export function InCall({ session, media, commands }: Call) {
               {t('connecting')}
             </div>
           )}
-          {phase === 'connected' && !picture && (
+          {phase === 'connected' && missing !== null && (
             <div class="stage-message">
               <span class="avatar">
                 <Icon name="person" />
               </span>
-              {t('remoteCameraOff')}
+              {t(missing)}
             </div>
           )}
           {play.value !== null && (
@@ -76,6 +79,13 @@ export function InCall({ session, media, commands }: Call) {
   )
 }
 
+/** Why there is no picture of the other side; a frozen one of a weak connection is still a picture. */
+function missingPicture({ link: { value: link } }: Session): TextKey | null {
+  const presence = link?.presence.value ?? null
+  if (presence !== null) return presence.camera || presence.screen ? null : 'remoteCameraOff'
+  return link?.picture.value === false && link.alive ? 'remoteNoPicture' : null
+}
+
 function Waiting({ session }: { session: Session }) {
   return (
     <section class="card waiting">
@@ -92,7 +102,7 @@ function PathChip({ session }: { session: Session }) {
   const sample = session.link.value?.sample.value
   const path = sample?.path ?? null
   const roundTrip = sample?.roundTripMs ?? null
-  const connected = session.phase.value === 'connected'
+  const connected = session.phase.value === 'connected' && session.link.value?.alive === true
   const title = !connected || path === null ? '' : t(path.kind === 'direct' ? 'directHint' : 'relayHint')
   return (
     <span class={`chip chip-${session.phase.value}`} title={title}>
@@ -122,7 +132,7 @@ function Controls({ session, commands }: { session: Session; commands: Commands 
       <CommandButton command={commands.screen} />
       <CommandButton command={commands.pictureInPicture} />
       <CommandButton command={commands.fullScreen} />
-      {session.phase.value !== 'waiting' && <CopyButton round />}
+      <CopyButton round hidden={session.phase.value === 'waiting'} />
       <CommandButton command={commands.hangUp} />
     </div>
   )

@@ -29,8 +29,8 @@ export function ShareLink() {
   )
 }
 
-/** Copies the link and says so for a moment. */
-export function CopyButton({ round = false }: { round?: boolean }) {
+/** Copies the link and says so for a moment. Hidden, it keeps its room, so that the buttons beside it stay where they are. */
+export function CopyButton({ round = false, hidden = false }: { round?: boolean; hidden?: boolean }) {
   const copied = useSignal(false)
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
   useEffect(() => () => clearTimeout(timer.current), [])
@@ -46,7 +46,7 @@ export function CopyButton({ round = false }: { round?: boolean }) {
   return (
     <button
       type="button"
-      class={round ? 'round' : 'button'}
+      class={`${round ? 'round' : 'button'}${hidden ? ' hidden' : ''}`}
       title={label}
       aria-label={label}
       onClick={() => void copy()}

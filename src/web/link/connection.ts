@@ -1,6 +1,7 @@
 import type { Message } from '../room/message.ts'
 import { announce, announced } from './announcement.ts'
 import { type Reading, readStats } from './stats.ts'
+import { parseSaying, type Saying } from './talk.ts'
 
 export interface ConnectionEvents {
   send(message: Message): void
@@ -8,6 +9,9 @@ export interface ConnectionEvents {
   state(state: RTCPeerConnectionState): void
   /** Our offer has been answered. */
   answered(): void
+  /** The other side can be talked to on the data channel. */
+  talking(): void
+  heard(saying: Saying): void
 }
 
 /** What we send; null where a device is off or missing. */
@@ -29,6 +33,7 @@ export class Connection {
   readonly #events: ConnectionEvents
   readonly #local = new MediaStream()
   #tracks: Tracks
+  #channel: RTCDataChannel | null = null
   #early: RTCIceCandidateInit[] = []
   /** The number of the newest offer, ours or the other side's. */
   #offers = 0
@@ -80,10 +85,27 @@ export class Connection {
     })
   }
 
+  /**
+   * Opens the data channel to another such page, by a second offer: phone apps never see one with it. A second call changes
+   * nothing.
+   */
+  openChannel(): Promise<void> {
+    return this.#step(async () => {
+      if (this.#channel !== null || this.#connection.signalingState !== 'stable') return
+      this.#listen()
+      await this.#offer({})
+    })
+  }
+
+  /** Says something on the data channel; lost while there is none. */
+  say(saying: Saying): void {
+    if (this.#channel?.readyState === 'open') this.#channel.send(JSON.stringify(saying))
+  }
+
   /** Says the offer again that has not been answered, with every candidate found since. */
   repeat(): Promise<void> {
     return this.#step(async () => {
-      if (this.#connection.signalingState === 'have-local-offer') this.#say('offer')
+      if (this.#connection.signalingState === 'have-local-offer') this.#describe('offer')
     })
   }
 
@@ -137,15 +159,16 @@ export class Connection {
     const offer = await this.#connection.createOffer(options)
     await this.#connection.setLocalDescription(offer)
     this.#offers++
-    this.#say('offer')
+    this.#describe('offer')
   }
 
   async #answer(sdp: string): Promise<void> {
     const number = announced(sdp)
     const again = number !== null && number === this.#offers && this.#connection.signalingState === 'stable'
     // Our answer got lost. Only what it says is wanted again: a second negotiation of the same offer changes nothing.
-    if (again) return this.#say('answer')
+    if (again) return this.#describe('answer')
     if (number !== null && number < this.#offers) return
+    if (number !== null && /^m=application /m.test(sdp)) this.#listen()
     await this.#connection.setRemoteDescription({ type: 'offer', sdp })
     this.#offers = number ?? this.#offers + 1
     await this.#addEarlyCandidates()
@@ -161,10 +184,22 @@ export class Connection {
     }
     const answer = await this.#connection.createAnswer()
     await this.#connection.setLocalDescription(answer)
-    this.#say('answer')
+    this.#describe('answer')
   }
 
-  #say(type: 'offer' | 'answer'): void {
+  /** Both sides make the channel with the same number, so neither waits for the other's. */
+  #listen(): void {
+    if (this.#channel !== null) return
+    const channel = this.#connection.createDataChannel('talk', { negotiated: true, id: 0 })
+    this.#channel = channel
+    channel.onopen = () => this.#events.talking()
+    channel.onmessage = ({ data }) => {
+      const saying = parseSaying(data)
+      if (saying !== null) this.#events.heard(saying)
+    }
+  }
+
+  #describe(type: 'offer' | 'answer'): void {
     this.#events.send({ type, sdp: announce(this.#connection.localDescription!.sdp, this.#offers) })
   }
 

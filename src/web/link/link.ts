@@ -4,6 +4,7 @@ import { Connection, type Tracks } from './connection.ts'
 import { type Condition, type Cure, Health } from './health.ts'
 import type { IceConfiguration } from './ice-configuration.ts'
 import { type Sample, Sampler } from './sampler.ts'
+import type { Presence, Saying } from './talk.ts'
 
 export interface LinkEvents {
   send(message: Message): void
@@ -36,6 +37,10 @@ export class Link {
   readonly sample: ReadonlySignal<Sample | null> = computed(() => this.samples.value.at(-1) ?? null)
   /** Whether new pictures of the other side arrive. */
   readonly picture = signal(true)
+  /** How the other side says it is; null as long as it is a program that doesn't say. */
+  readonly presence: Signal<Presence | null> = signal(null)
+  /** Whether the other side hears what is said to it. */
+  readonly talking = signal(false)
   readonly offers: boolean
   readonly #connection: Connection
   readonly #ice: IceConfiguration
@@ -43,6 +48,7 @@ export class Link {
   readonly #health: Health
   readonly #sampler: Sampler
   #deadline: ReturnType<typeof setTimeout> | undefined
+  #channelOffered = false
   #frames = -1
   #still = 0
 
@@ -61,6 +67,10 @@ export class Link {
       send: (message) => events.send(message),
       state: (state) => this.#state(state),
       answered: () => this.#health.answered(),
+      talking: () => {
+        this.talking.value = true
+      },
+      heard: (saying) => this.#heard(saying),
     })
     this.remote = this.#connection.remote
     this.#sampler = new Sampler(
@@ -103,6 +113,11 @@ export class Link {
     else void this.#connection.receive(message)
   }
 
+  /** Tells the other side, if it is this page, too. */
+  say(saying: Saying): void {
+    this.#connection.say(saying)
+  }
+
   setTracks(tracks: Tracks): void {
     void this.#connection.setTracks(tracks)
   }
@@ -123,6 +138,10 @@ export class Link {
     this.#do(this.#health.state(state, performance.now()))
   }
 
+  #heard({ microphone, camera, screen }: Saying): void {
+    this.presence.value = { microphone, camera, screen }
+  }
+
   #seen(sample: Sample): void {
     this.#still = sample.framesDecoded > this.#frames ? 0 : this.#still + 1
     this.#frames = sample.framesDecoded
@@ -139,6 +158,7 @@ export class Link {
       this.noPath.value = false
       clearTimeout(this.#deadline)
       this.#deadline = undefined
+      if (this.offers && this.kindred) this.#openChannel()
     }
     if (this.condition.value === 'lost' && before !== 'lost' && !this.kindred)
       this.#deadline ??= setTimeout(() => this.#giveUp(), strangerMs)
@@ -149,6 +169,13 @@ export class Link {
       if (this.kindred) this.#events.send({ type: 'restart' })
     } else if (cure === 'restart') void this.#restart()
     else if (this.kindred || !this.described) void this.#connection.repeat()
+  }
+
+  #openChannel(): void {
+    if (this.#channelOffered) return
+    this.#channelOffered = true
+    this.#health.offered(performance.now())
+    void this.#connection.openChannel()
   }
 
   async #restart(): Promise<void> {

@@ -35,6 +35,12 @@ export class LocalMedia {
   readonly cameras = signal<readonly MediaDeviceInfo[]>([])
   /** What the other side gets to see. */
   readonly picture = computed(() => this.screen.value ?? this.camera.value)
+  /** What the other side is told about our devices. */
+  readonly presence = computed(() => ({
+    microphone: !this.silent.value,
+    camera: this.cameraOn.value,
+    screen: this.screen.value !== null,
+  }))
   /** Why the last change of camera or screen did not work. */
   readonly problem = signal<{ readonly what: 'cameraFailed' | 'screenFailed'; readonly reason: string } | null>(null)
   readonly #wanted: Wanted
@@ -63,6 +69,12 @@ export class LocalMedia {
     if (opening !== this.#opening) return
     this.status.value = status
     await this.#listDevices()
+  }
+
+  /** Before the first open(): as it was in the call that a reload has interrupted. */
+  restore({ camera, muted }: { readonly camera: boolean; readonly muted: boolean }): void {
+    this.#cameraWanted = camera
+    this.muted.value = muted
   }
 
   /** After close(): what was open before. */

@@ -60,18 +60,6 @@ export function Prejoin({ page, session, media, commands }: { page: PageData } &
           {[page.headerMessage ?? '', ...page.errorMessages, ...page.warningMessages].filter(Boolean).map((text) => (
             <Notice key={text} title={text} />
           ))}
-          {hint !== undefined && (
-            <Notice title={t(status as TextKey)} text={t(hint, { reason: media.reason.value })}>
-              {status !== 'insecure' && (
-                <button type="button" class="button" onClick={() => void media.open()}>
-                  {t('askAgain')}
-                </button>
-              )}
-            </Notice>
-          )}
-          {media.problem.value !== null && (
-            <Notice title={t(media.problem.value.what, { reason: media.problem.value.reason })} />
-          )}
           <div class="join-buttons">
             <button
               type="button"
@@ -85,12 +73,25 @@ export function Prejoin({ page, session, media, commands }: { page: PageData } &
               {t('joinWithoutCamera')}
             </button>
           </div>
-          {(media.microphone.value !== null || media.camera.value !== null) && (
+          {/* What appears later stands below what can be pressed: nothing moves under a finger. */}
+          {hint !== undefined && (
+            <Notice title={t(status as TextKey)} text={t(hint, { reason: media.reason.value })}>
+              {status !== 'insecure' && (
+                <button type="button" class="button" onClick={() => void media.open()}>
+                  {t('askAgain')}
+                </button>
+              )}
+            </Notice>
+          )}
+          {(media.microphones.value.length > 0 || media.cameras.value.length > 0) && (
             <div class="devices">
               <Picker kind="audio" media={media} />
-              {media.microphone.value !== null && <LevelMeter track={media.microphone.value} />}
+              <LevelMeter track={media.microphone.value} />
               <Picker kind="video" media={media} />
             </div>
+          )}
+          {media.problem.value !== null && (
+            <Notice title={t(media.problem.value.what, { reason: media.problem.value.reason })} />
           )}
         </div>
       </main>
