@@ -177,7 +177,7 @@ function verdict(began: Settled, ended: Settled, clients: PassingClients): boole
 
   // A soak in which nothing happened proves nothing.
   const relayed = counted('webrtc_stack_relayed_packets_total')
-  const expired = counted('webrtc_stack_allocations_expired_total')
+  const expired = (sample: Sample) => sample.metrics.get('webrtc_stack_allocations_ended_total{reason="expired"}') ?? 0
   const lapsed = (sample: Sample) =>
     ['unbound-channel', 'no-permission'].reduce(
       (sum, reason) => sum + (sample.metrics.get(`webrtc_stack_dropped_packets_total{reason="${reason}"}`) ?? 0),

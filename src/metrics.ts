@@ -122,15 +122,8 @@ export class Metrics {
       'Allocations made',
       core((c) => c.allocationsCreated),
     )
-    this.#counter(
-      'webrtc_stack_allocations_ended_total',
-      'Allocations ended',
-      core((c) => c.allocationsEnded),
-    )
-    this.#counter(
-      'webrtc_stack_allocations_expired_total',
-      'Of these, for want of a Refresh',
-      core((c) => c.allocationsExpired),
+    this.#counter('webrtc_stack_allocations_ended_total', 'Allocations ended, by reason', () =>
+      labelled('reason', this.#turnReadings?.turn.endedBy ?? {}),
     )
     this.#counter('webrtc_stack_allocations_refused_total', 'Allocates that met a limit, by what it is for', () =>
       labelled('limit', this.#turnReadings?.turn.refusedAllocations ?? {}),

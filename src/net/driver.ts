@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Log } from '../log.ts'
 import type { Address } from '../stun/address.ts'
 import type { Effects, Refusal } from '../turn/effects.ts'
+import type { TurnEvents } from '../turn/events.ts'
 import type { FiveTuple } from '../turn/five-tuple.ts'
 import type { Relay } from '../turn/relay-address.ts'
 import type { TurnServer } from '../turn/turn-server.ts'
@@ -78,17 +79,18 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
   #closing: Promise<void> | null = null
 
   /** `makeTurn` is called at once: core and driver need each other. Throws when `tls` or `dtls` cannot be used. */
-  constructor(options: NetOptions, makeTurn: (effects: Effects) => T, log: Log) {
+  constructor(options: NetOptions, makeTurn: (effects: Effects, events: TurnEvents) => T, log: Log) {
     const { clock, openUdp, socketBufferBytes: bufferSize } = options
     const counters = this.counters
     const errors = new SocketErrors(log, clock)
-    const turn = makeTurn(this)
+    const turnLog = new TurnLog(log, clock)
+    const turn = makeTurn(this, turnLog)
     const nextConnection = () => ++this.#connections
     this.turn = turn
     this.errors = errors
     this.#options = options
     this.#log = log
-    this.#turnLog = new TurnLog(log, clock)
+    this.#turnLog = turnLog
     this.#clock = clock
     this.#rescannedAt = clock()
     this.#udp = new UdpListeners({
@@ -201,7 +203,6 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
   }
 
   closeRelay(relay: Relay): void {
-    if (relay.handle >= 0) this.#turnLog.closed(relay)
     this.#relays.close(relay)
   }
 
@@ -227,7 +228,6 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
   }
 
   #relayOpened(relay: Relay): void {
-    this.#turnLog.opened(relay)
     this.turn.relayOpened(relay, this.#clock())
   }
 

@@ -1,6 +1,7 @@
 import type { Log } from '../log.ts'
 import type { Address } from '../stun/address.ts'
 import type { Effects, Refusal } from '../turn/effects.ts'
+import type { TurnEvents } from '../turn/events.ts'
 import { FiveTuple } from '../turn/five-tuple.ts'
 import type { Relay } from '../turn/relay-address.ts'
 import type { TurnServer } from '../turn/turn-server.ts'
@@ -76,13 +77,13 @@ export class RelayLoop implements Effects {
   /** There is handshake work that need not wait for packets. */
   #hasHandshakes = false
 
-  constructor(options: RelayLoopOptions, makeTurn: (effects: Effects) => TurnServer) {
+  constructor(options: RelayLoopOptions, makeTurn: (effects: Effects, events: TurnEvents) => TurnServer) {
     const { clock, log } = options
-    const turn = makeTurn(this)
+    this.#log = new TurnLog(log, clock)
+    const turn = makeTurn(this, this.#log)
     this.turn = turn
     this.errors = new SocketErrors(log, clock)
     this.#options = options
-    this.#log = new TurnLog(log, clock)
     this.#clock = clock
     this.#sweptAt = clock()
     this.#batch = new UdpBatch({
@@ -212,7 +213,6 @@ export class RelayLoop implements Effects {
   closeRelay(relay: Relay): void {
     const socket = this.#batch.at(relay.handle)
     if (socket === null) return
-    this.#log.closed(relay)
     this.#options.onDescriptor(relay.handle, null)
     this.#batch.remove(socket)
     closeDescriptor(socket.fd)
@@ -297,7 +297,6 @@ export class RelayLoop implements Effects {
       this.turn.relayFailed(relay, this.errors.relayFailure(error), this.#clock())
       return
     }
-    this.#log.opened(relay)
     this.turn.relayOpened(relay, this.#clock())
   }
 

@@ -3,6 +3,8 @@ import type { ClientTransport } from '../turn/five-tuple.ts'
 
 /** One line per allocation. */
 export interface Session {
+  /** Unique across threads and restarts. */
+  readonly id: string
   readonly transport: ClientTransport
   readonly client: string
   readonly username: string
@@ -21,6 +23,7 @@ export function sessionOf(allocation: Allocation, now: number): Session {
   const { client, username, createdAt, expiresAt, permissionCount, channels } = allocation
   const { toPeerPackets, toPeerBytes, toClientPackets, toClientBytes } = allocation
   return {
+    id: allocation.id,
     transport: client.transport,
     client: client.client.toString(),
     username,

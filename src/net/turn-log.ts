@@ -1,11 +1,12 @@
 import type { Log } from '../log.ts'
 import { OncePerMinute } from '../once-per-minute.ts'
+import type { Allocation } from '../turn/allocation.ts'
 import type { Refusal } from '../turn/effects.ts'
+import type { EndReason, TurnEvents } from '../turn/events.ts'
 import type { FiveTuple } from '../turn/five-tuple.ts'
-import type { Relay } from '../turn/relay-address.ts'
 
 /** What a driver says about clients and relays: never more often than a disk can bear. */
-export class TurnLog {
+export class TurnLog implements TurnEvents {
   readonly #log: Log
   readonly #clock: () => number
   readonly #refusals = new OncePerMinute()
@@ -33,19 +34,38 @@ export class TurnLog {
     if (held !== null) this.#log.warn({ reason, client: host, held }, 'connection refused')
   }
 
-  opened(relay: Relay): void {
-    this.#relay(relay, 'relay opened')
+  allocationOpened(allocation: Allocation): void {
+    if (this.#log.isLevelEnabled('info')) this.#log.info(identity(allocation), 'allocation opened')
   }
 
-  closed(relay: Relay): void {
-    this.#relay(relay, 'relay closed')
-  }
-
-  #relay(relay: Relay, message: string): void {
+  allocationMoved(allocation: Allocation, from: FiveTuple | null): void {
     if (!this.#log.isLevelEnabled('info')) return
-    const { client, username } = relay.allocation
-    const { transport } = client
-    const address = relay.local.toString()
-    this.#log.info({ client: client.client.toString(), transport, relay: address, username }, message)
+    this.#log.info({ ...identity(allocation), from: from?.client.toString() }, 'allocation moved')
   }
+
+  /** One line says all that is worth keeping of a session. */
+  allocationEnded(allocation: Allocation, reason: EndReason, detail: string | null): void {
+    // Whoever it has gone to says so.
+    if (reason === 'moved' || !this.#log.isLevelEnabled('info')) return
+    const { createdAt, toPeerPackets, toPeerBytes, toClientPackets, toClientBytes } = allocation
+    const seconds = Math.round((this.#clock() - createdAt) / 1000)
+    const traffic = { toPeerPackets, toPeerBytes, toClientPackets, toClientBytes }
+    const overLimit = allocation.toPeerOverLimit + allocation.toClientOverLimit
+    const why = { reason, ...(detail === null ? {} : { detail }) }
+    const lost = overLimit === 0 ? {} : { overLimit }
+    this.#log.info({ ...identity(allocation), ...why, seconds, ...traffic, ...lost }, 'allocation ended')
+  }
+
+  channelOpened(): void {}
+
+  channelRenewed(): void {}
+
+  channelClosed(): void {}
+}
+
+/** Whose it is, in the words that operators search for. */
+function identity({ id, client, username, relays }: Allocation) {
+  const addresses = relays.map(({ local }) => local.toString())
+  const { transport } = client
+  return { id, client: client.client.toString(), transport, relay: addresses.join(' '), username }
 }

@@ -23,7 +23,7 @@ export function relayHere(plan: TurnPlan, options: NetPlan, secure: DtlsPlan | n
   const dtls = secure === null ? null : dtlsOf(secure, plan.handshakes, 0, log)
   const driver = new TurnDriver(
     { ...options, dtls: dtls?.open ?? null, handshakes: handshakesOf(plan.handshakes, 'tls', 0) },
-    (effects) => new TurnServer(turnOptions(plan, shares), effects, { random: randomBytes }),
+    (effects, events) => new TurnServer(turnOptions(plan, shares), effects, { random: randomBytes, events }),
     log,
   )
   const own = new TurnReadings(driver.turn.counters, driver.counters)

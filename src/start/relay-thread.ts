@@ -83,9 +83,10 @@ const loop = new RelayLoop(
       if (place < descriptors.length) descriptors[place] = fd === null ? 0 : fd + 1
     },
   },
-  (effects) =>
+  (effects, events) =>
     new TurnServer(turnOptions(plan, { quota, relayPorts, sources }), effects, {
       random,
+      events,
       elsewhere: data.hasOthers ? elsewhere : NOWHERE_ELSE,
     }),
 )

@@ -75,8 +75,10 @@ export class SharedCounters {
       place(turn.handovers, 'in'),
       place(turn.handovers, 'out'),
     ]
-    this.#numbers[place(turn, 'allocationsEnded')] =
-      this.#numbers[created]! + this.#numbers[came]! - this.#numbers[left]!
+    const ended = this.#numbers[created]! + this.#numbers[came]! - this.#numbers[left]!
+    const toldOf = this.#numbers[place(turn, 'allocationsEnded')]!
+    this.#numbers[place(turn, 'allocationsEnded')] = ended
+    this.#numbers[place(turn.endedBy, 'thread-died')]! += ended - toldOf
   }
 }
 

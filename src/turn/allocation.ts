@@ -238,6 +238,12 @@ export class Allocation {
       if (peer.family === relay.local.family) this.#permissions.delete(key)
   }
 
+  /** Forgets all permissions and channels: it ends, or goes to another server. */
+  clear(): void {
+    for (const channel of this.channels.values()) this.unbind(channel)
+    this.#permissions.clear()
+  }
+
   /** Gives back the memory of what has expired. */
   sweep(now: number): void {
     if (this.#firstEnd > now) return

@@ -103,13 +103,10 @@ export class Allocations implements Iterable<Allocation> {
     this.#events.allocationOpened(allocation)
   }
 
-  /** Closes one relayed address of an allocation and forgets what depends on it. */
+  /** Closes one relayed address of an allocation, which goes on with its other one, and forgets what depends on it. */
   closeRelay(relay: Relay, now: number): void {
-    relay.state = 'closed'
     relay.allocation.forget(relay)
-    this.#effects.closeRelay(relay)
-    // Not before: where ports are short another thread takes it at once.
-    this.options.relayPorts.free(relay.local, now)
+    this.#closeSocket(relay, now)
   }
 
   /** Ends an allocation now: sockets, ports, quota, table entry. `detail` is an operator's own word for the reason. */
@@ -119,13 +116,14 @@ export class Allocations implements Iterable<Allocation> {
     if (wasOpen) {
       this.counters.allocationsEnded++
       this.#table.open[allocation.client.transport]--
-      if (reason === 'expired') this.counters.allocationsExpired++
+      this.counters.endedBy[reason]++
     } else {
       this.cancelReservation(allocation)
       if (allocation.parkedAs !== null) this.pending.drop(allocation.parkedAs)
     }
     allocation.state = 'ended'
-    for (const relay of allocation.relays) this.closeRelay(relay, now)
+    allocation.clear()
+    for (const relay of allocation.relays) this.#closeSocket(relay, now)
     this.options.quota.give(allocation.user.quotaName, allocation.quotaPlaces)
     this.options.sources.remove(allocation.source)
     this.tickets.revoke(allocation)
@@ -176,10 +174,8 @@ export class Allocations implements Iterable<Allocation> {
   leave(allocation: Allocation): void {
     this.counters.handovers.out++
     this.tickets.forget(allocation)
-    for (const relay of allocation.relays) {
-      relay.state = 'closed'
-      allocation.forget(relay)
-    }
+    for (const relay of allocation.relays) relay.state = 'closed'
+    allocation.clear()
     allocation.state = 'ended'
     this.#events.allocationEnded(allocation, 'moved', null)
   }
@@ -217,8 +213,16 @@ export class Allocations implements Iterable<Allocation> {
     if (ours.length === 0) return
     this.counters.handovers.in++
     this.counters.allocationsEnded++
+    this.counters.endedBy['no-relay']++
     for (const local of ours) relayPorts.free(local, now)
     quota.give(user.quotaName, quotaPlaces)
+  }
+
+  #closeSocket(relay: Relay, now: number): void {
+    relay.state = 'closed'
+    this.#effects.closeRelay(relay)
+    // Not before: where ports are short another thread takes it at once.
+    this.options.relayPorts.free(relay.local, now)
   }
 }
 

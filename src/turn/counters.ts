@@ -1,3 +1,5 @@
+import { END_REASONS, type EndReason } from './events.ts'
+
 /** Why bytes were dropped without an answer. Fixed, because metrics use them as label values. */
 export type DropReason =
   | 'malformed'
@@ -55,8 +57,8 @@ export class Counters {
   readonly handovers = { in: 0, out: 0 }
   allocationsCreated = 0
   allocationsEnded = 0
-  /** Of those that ended: nobody refreshed them. */
-  allocationsExpired = 0
+  /** The same by reason. Those that moved have not ended: see handovers. */
+  readonly endedBy = Object.fromEntries(END_REASONS.map((reason) => [reason, 0])) as Record<EndReason, number>
   toPeerPackets = 0
   toPeerBytes = 0
   toClientPackets = 0

@@ -21,6 +21,8 @@ export type EndReason =
   | 'draining'
   /** The server stops. */
   | 'stopped'
+  /** The thread that relayed it died: nobody was there to tell of it. */
+  | 'thread-died'
 
 export const END_REASONS = [
   'refreshed-to-0',
@@ -32,6 +34,7 @@ export const END_REASONS = [
   'moved',
   'draining',
   'stopped',
+  'thread-died',
 ] as const satisfies readonly EndReason[]
 
 /**

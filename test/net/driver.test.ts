@@ -43,7 +43,7 @@ test.each([
   ['a name', 'localhost', 'EINVAL', 'numeric'],
 ])('%s cannot be listened on', async (_name, host, code, fix) => {
   for (const where of [{ udp: [{ host, port: 0 }] }, { streams: [{ ...localStream, host }] }]) {
-    const driver = new TurnDriver({ ...defaultNet, ...where }, loopbackTurn, silentLog)
+    const driver = new TurnDriver({ ...defaultNet, ...where }, (effects) => loopbackTurn(effects), silentLog)
     onTestFinished(() => driver.close())
     const error = await driver.start().catch((reason: unknown) => reason)
     expect(error).toMatchObject({ name: 'ListenError', code })
@@ -53,7 +53,7 @@ test.each([
 
 test('closing in the middle of the start leaves nothing open', async () => {
   const options = { ...defaultNet, udp: [localUdp, localUdp], streams: [localStream, localStream] }
-  const driver = new TurnDriver(options, loopbackTurn, silentLog)
+  const driver = new TurnDriver(options, (effects) => loopbackTurn(effects), silentLog)
   const started = driver.start()
   await driver.close()
   await started

@@ -67,12 +67,14 @@ describe.runIf(linuxSupport().available)('the descriptors of threads', () => {
 
 test('a thread that relays by itself listens on IPv4 where IPv6 is switched off', async () => {
   const streams = [localStream, { ...localStream, host: '::' }]
-  const driver = new TurnDriver({ ...defaultNet, streams }, loopbackTurn, silentLog)
+  const driver = new TurnDriver({ ...defaultNet, streams }, (effects) => loopbackTurn(effects), silentLog)
   onTestFinished(() => driver.close())
   await driver.start()
   expect(driver.addresses).toHaveLength(1)
   const chosen = { ...defaultNet, streams: [{ ...localStream, host: '::1' }] }
-  await expect(new TurnDriver(chosen, loopbackTurn, silentLog).start()).rejects.toThrow(ListenError)
+  await expect(new TurnDriver(chosen, (effects) => loopbackTurn(effects), silentLog).start()).rejects.toThrow(
+    ListenError,
+  )
 })
 
 test('the port for metrics is one of IPv4 where IPv6 is switched off', async () => {

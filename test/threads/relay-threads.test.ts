@@ -145,7 +145,7 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
     await closed
     const count = (message: string) => lines.filter(({ msg }) => msg === message).length
-    expect([count('relay opened'), count('relay closed')]).toEqual([32, 32])
+    expect([count('allocation opened'), count('allocation ended')]).toEqual([32, 32])
   })
 
   test('each relay is in the log, when its thread has died, too', async () => {
@@ -154,15 +154,15 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     const [one] = await onEach()
     const relays = (await workers.sessions()).flatMap((session) => session.relays)
     const relaysIn = (msg: string) => lines.filter((line) => line.msg === msg).map(({ relay }) => relay)
-    expect(relaysIn('relay opened').toSorted()).toEqual(relays.toSorted())
+    expect(relaysIn('allocation opened').toSorted()).toEqual(relays.toSorted())
     await release(one!.client)
     const last = relayedOf(await one!.client.allocate())
     await spawned[0]!.terminate()
     await vi.waitFor(() => expect(workers.deaths.total).toBe(1))
-    expect(relaysIn('relay opened').at(-1)).toBe(last.toString())
+    expect(relaysIn('allocation opened').at(-1)).toBe(last.toString())
     const left = (await workers.sessions()).flatMap((session) => session.relays)
     await workers.close()
-    expect(relaysIn('relay closed').toSorted()).toEqual([one!.relayed.toString(), ...left].toSorted())
+    expect(relaysIn('allocation ended').toSorted()).toEqual([one!.relayed.toString(), ...left].toSorted())
   })
 
   test('SEC-28 every port serves whoever comes, whichever thread has had it, also one that died', async () => {

@@ -141,7 +141,7 @@ test('TURN-REFRESH-07 without it the allocation expires: traffic is dropped and 
   expect(world.dropped).toEqual({ 'no-allocation': 2 })
   expect(alice.refresh().code).toBe(437)
   expect(alice.permit(PEER).code).toBe(437)
-  expect(world.server.counters.allocationsExpired).toBe(1)
+  expect(world.server.counters.endedBy.expired).toBe(1)
 })
 
 test('TURN-REFRESH-08 at the very moment of expiry nothing is resurrected, swept or not', () => {
