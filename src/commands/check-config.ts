@@ -1,28 +1,56 @@
 import type { Flags } from '../config/flags.ts'
+import type { Listener } from '../config/listeners.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import type { Applies } from '../config/option.ts'
 import { type OptionName, optionNames, optionOf } from '../config/options.ts'
 import { describeOrigin } from '../config/setting.ts'
+import { createLog } from '../log.ts'
+import { bracketed, turnAddresses } from '../start/addresses.ts'
+import { listenAdvice } from '../start/listen-advice.ts'
+import { relayAdvice } from '../start/relay-advice.ts'
 import { ExitCode } from './exit-code.ts'
+import { checkLogFile } from './serve.ts'
 import type { Terminal } from './terminal.ts'
 
-/** Loads the configuration as `serve` would and tells about it; a wrong one throws ConfigError. */
+/**
+ * Loads the configuration as `serve` would, tries on this machine what it would open, and tells about both; what `serve` would
+ * refuse throws ConfigError, what it could not open is printed as it would print it.
+ */
 export async function checkConfig(
   flags: Flags,
   asked: { readonly show?: true; readonly json?: true },
   terminal: Terminal,
 ): Promise<number> {
   const loaded = await loadConfig(flags)
+  const { config } = loaded
+  checkLogFile(config)
+  // Loaded late, so that complaints about the configuration come at once.
+  const { rehearse } = await import('../start/rehearsal.ts')
+  const { stops, busy } = await rehearse(config, createLog({ level: 'silent', pretty: false }))
+  const refusals = stops.map((error) => listenAdvice(error, config))
+  const exitCode = stops.length === 0 ? ExitCode.OK : ExitCode.FAILED
   if (asked.json) {
-    terminal.out(JSON.stringify({ file: loaded.file, warnings: loaded.warnings, values: values(loaded) }, null, 2))
-    return ExitCode.OK
+    const { file, warnings } = loaded
+    const inUse = busy.map(({ transport, host, port, server }) => ({ transport, host, port, server }))
+    terminal.out(JSON.stringify({ file, warnings, refusals, inUse, values: values(loaded) }, null, 2))
+    return exitCode
   }
   if (asked.show) terminal.out(table(values(loaded)))
   for (const { where, message } of loaded.warnings)
     terminal.err(`warning: ${where === null ? '' : `${where}: `}${message}`)
+  for (const { trouble, fix } of config.turn ? relayAdvice(config, turnAddresses(config)) : [])
+    terminal.err(`warning: ${trouble} ${fix}`)
+  if (busy.length > 0)
+    terminal.err(`note: in use now, unless by this server itself a start would fail: ${busy.map(place).join(', ')}`)
+  for (const refusal of refusals) terminal.err(`webrtc-stack: ${refusal}`)
   const checked = loaded.file ?? 'no configuration file; the defaults'
-  terminal.err(`${checked}: ${loaded.warnings.length === 0 ? 'all right' : 'usable, see the warnings'}`)
-  return ExitCode.OK
+  if (stops.length > 0) terminal.err(`${checked}: cannot be started with on this machine`)
+  else terminal.err(`${checked}: ${loaded.warnings.length === 0 ? 'all right' : 'usable, see the warnings'}`)
+  return exitCode
+}
+
+function place({ transport, host, port, server }: Listener): string {
+  return `${transport} ${bracketed(host)}:${port} (${server})`
 }
 
 interface Shown {

@@ -35,6 +35,7 @@ export function shortHelp(): string {
     '',
     'Commands',
     entry('  serve', 'Start the servers; the default command'),
+    entry('  turnserver', "Start TURN alone, with coturn's command line and file"),
     entry('  check-config [--show] [--json]', 'Check the configuration, show what is in force'),
     entry('  init', 'Write a turnserver.conf with a fresh secret'),
     entry('  credentials [USER]', 'Make TURN credentials for a limited time'),

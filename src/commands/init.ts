@@ -28,6 +28,11 @@ function content(secret: string): string {
 # The secret that TURN credentials are made of. Whoever has it can relay: keep it to yourself.
 static-auth-secret=${secret}
 
+# The servers to run: the call page with its rooms, signaling for it, STUN and TURN.
+rooms=on
+signaling=on
+turn=on
+
 # Your domain.
 #realm=example.org
 

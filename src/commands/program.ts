@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { ConfigError, UsageError } from '../config/config-error.ts'
 import { type Flags, readFlags } from '../config/flags.ts'
 import { nearest } from '../config/nearest.ts'
+import type { Setting } from '../config/setting.ts'
 import { BENCH_FLAGS, type BenchWords, bench } from './bench.ts'
 import { checkConfig } from './check-config.ts'
 import { credentials } from './credentials.ts'
@@ -16,6 +17,21 @@ import { filesComplaint } from './too-many-files.ts'
 /** Long flags that belong to commands, not to the configuration. */
 const OWN_FLAGS: ReadonlySet<string> = new Set(['help', 'help-all', 'version', 'show', 'json', 'lifetime'])
 const COMMAND_FLAGS = new Map([['bench', BENCH_FLAGS]])
+
+const STARTS = ['serve', 'turnserver']
+
+interface Help {
+  readonly help?: true
+  readonly helpAll?: true
+}
+
+/** What whoever starts a `turnserver` means, whatever the file says. */
+const TURN_ALONE: readonly Setting[] = [
+  ...(['rooms', 'signaling'] as const).map((name): Setting => {
+    return { name, text: 'off', origin: { source: 'flag', flag: 'turnserver' } }
+  }),
+  { name: 'turn', text: 'on', origin: { source: 'flag', flag: 'turnserver' } },
+]
 
 /** Runs one command line to its end and returns the exit code; `remarks` are for whoever starts a server. */
 export async function run(
@@ -39,21 +55,32 @@ async function dispatch(flags: Flags, remarks: readonly string[], terminal: Term
     .helpCommand(false)
     .helpOption(false)
 
+  const serveWith = (settings: readonly Setting[]) => async (words: string[], asked: Help) => {
+    if (asked.helpAll) return terminal.out(allHelp())
+    if (asked.help) return terminal.out(shortHelp())
+    const file = words.find(isFile)
+    if (file !== undefined) throw new UsageError(`"${file}" alone means nothing: a file is named with -c ${file}`)
+    const [extra] = words
+    if (extra !== undefined && !STARTS.includes(flags.rest[0] ?? '')) throw unknownCommand(extra, program)
+    const ignored = words.map((word) => ({ where: word, message: 'unknown argument, ignored' }))
+    if (terminal === processTerminal) tolerateLostOutput()
+    const all = { settings: [...flags.settings, ...settings], warnings: [...flags.warnings, ...ignored] }
+    exitCode = await serve({ ...flags, ...all }, remarks, terminal)
+  }
   program
     .command('serve [words...]', { isDefault: true })
     .description('Start the servers')
     .helpOption(false)
     .option('--help')
     .option('--help-all')
-    .action(async (words: string[], asked: { help?: true; helpAll?: true }) => {
-      if (asked.helpAll) return terminal.out(allHelp())
-      if (asked.help) return terminal.out(shortHelp())
-      const [extra] = words
-      if (extra !== undefined && flags.rest[0] !== 'serve') throw unknownCommand(extra, program)
-      const ignored = words.map((word) => ({ where: word, message: 'unknown argument, ignored' }))
-      if (terminal === processTerminal) tolerateLostOutput()
-      exitCode = await serve({ ...flags, warnings: [...flags.warnings, ...ignored] }, remarks, terminal)
-    })
+    .action(serveWith([]))
+  program
+    .command('turnserver [words...]')
+    .description("Start the TURN server alone, with coturn's command line")
+    .helpOption(false)
+    .option('--help')
+    .option('--help-all')
+    .action(serveWith(TURN_ALONE))
   program
     .command('check-config')
     .description('Say whether the configuration is right, and what is not')
@@ -114,6 +141,11 @@ async function dispatch(flags: Flags, remarks: readonly string[], terminal: Term
 
   await program.parseAsync(flags.rest, { from: 'user' })
   return exitCode
+}
+
+/** Whether a left-over word is the file that somebody means to start with. */
+function isFile(word: string): boolean {
+  return word.includes('/') || word.endsWith('.conf')
 }
 
 function unknownCommand(word: string, program: Command): UsageError {

@@ -1,10 +1,12 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { ConfigError } from '../config/config-error.ts'
 import type { Flags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/options.ts'
 import { createLog, type Log, type LogOptions, type ProcessLog } from '../log.ts'
 import { ListenError } from '../net/listen-error.ts'
+import { listenAdvice } from '../start/listen-advice.ts'
 import { ExitCode } from './exit-code.ts'
 import { type ProcessEvents, untilStopped } from './lifecycle.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
@@ -43,7 +45,7 @@ export async function serve(flags: Flags, remarks: readonly string[], terminal: 
     )
   } catch (error) {
     if (!(error instanceof ListenError)) throw error
-    terminal.err(`webrtc-stack: ${error.message}; ${error.fix}`)
+    terminal.err(`webrtc-stack: ${listenAdvice(error, config)}`)
     return ExitCode.FAILED
   } finally {
     if (config.pidfile !== null) rmSync(config.pidfile, { force: true })
@@ -99,14 +101,38 @@ function openLog(config: Config): ProcessLog {
   try {
     return createLog(logOptions(config, process.stderr.isTTY))
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new ConfigError({
-      where: null,
-      key: 'log-file',
-      message: `"log-file": ${config['log-file']} cannot be written (${code})`,
-      fix: 'name a file in a folder that this user may write to',
-    })
+    throw unwritableLog(config, error)
   }
+}
+
+/** Throws what a start would throw because of `log-file`; makes no file, whose owner might be the wrong one. */
+export function checkLogFile(config: Config): void {
+  const { destination, syslog } = logOptions(config, false)
+  if (typeof destination !== 'string' || syslog !== undefined) return
+  try {
+    const isThere = existsSync(destination)
+    accessSync(isThere ? destination : nearestFolder(dirname(resolve(destination))), constants.W_OK)
+    if (isThere && statSync(destination).isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' })
+  } catch (error) {
+    throw unwritableLog(config, error)
+  }
+}
+
+/** The log makes the folders that are missing. */
+function nearestFolder(folder: string): string {
+  if (!existsSync(folder)) return nearestFolder(dirname(folder))
+  if (!statSync(folder).isDirectory()) throw Object.assign(new Error('no folder'), { code: 'ENOTDIR' })
+  return folder
+}
+
+function unwritableLog(config: Config, error: unknown): ConfigError {
+  const { code } = error as NodeJS.ErrnoException
+  return new ConfigError({
+    where: null,
+    key: 'log-file',
+    message: `"log-file": ${config['log-file']} cannot be written (${code})`,
+    fix: 'name a file in a folder that this user may write to',
+  })
 }
 
 function writePid(path: string, log: Log): void {

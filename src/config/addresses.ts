@@ -30,6 +30,7 @@ export async function resolveAddresses(draft: Draft, surroundings: Surroundings)
       values[name].map(async (server, index) => ({ ...server, address: await resolve(name, server.address, index) })),
     )
   values.host = await resolve('host', values.host)
+  dropUselessExternalIps(draft)
   useDevice(draft, surroundings, 'listening-device', 'listening-ip')
   useDevice(draft, surroundings, 'relay-device', 'relay-ip')
   values['external-ip'] = onePerFamily(
@@ -59,6 +60,17 @@ async function resolveOne(
     draft.problem(name, `names a host that cannot be resolved: "${host}"`, 'write its address', index)
     return host
   }
+}
+
+/** What nobody outside can reach stands for nothing. */
+function dropUselessExternalIps(draft: Draft): void {
+  draft.values['external-ip'].forEach(({ publicIp }) => {
+    if (publicIp === '0.0.0.0' || publicIp === '::')
+      draft.warn('external-ip', `${publicIp} is no address that anybody could reach, and is ignored`)
+    else if (publicIp === '::1' || publicIp.startsWith('127.'))
+      draft.warn('external-ip', `${publicIp} is what clients are told, where each of them reaches only itself`)
+  })
+  draft.keep('external-ip', ({ publicIp }) => publicIp !== '0.0.0.0' && publicIp !== '::')
 }
 
 /** Node cannot bind a socket to an interface, so the interface stands for its addresses. */

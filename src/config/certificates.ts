@@ -37,8 +37,10 @@ export function findCertificates(draft: Draft, places: Places): void {
   if (values.cert !== null || values.pkey !== null || values.dev) return
   const fix = 'set cert and pkey, or --dev for a certificate made on the spot'
   if (values.tls === true) draft.problem('tls', 'needs a certificate', `${fix}, or tls=off`)
-  if (draft.isGiven('tls-listening-port') && !values['no-tls'] && values.turn)
-    draft.problem('tls-listening-port', 'needs a certificate', `${fix}, or take the line out`)
+  if (!values.turn || values['no-tls']) return
+  if (draft.isGiven('tls-listening-port'))
+    draft.warn('tls-listening-port', `nothing listens on ${values['tls-listening-port']} without a certificate; ${fix}`)
+  if (values.dtls) draft.warn('dtls', `is off without a certificate; ${fix}`)
 }
 
 export interface PairTrouble {

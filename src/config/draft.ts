@@ -1,5 +1,6 @@
 import { BadValue, ConfigError } from './config-error.ts'
-import { type Config, type OptionName, optionNames, optionOf } from './options.ts'
+import { odditiesOf } from './oddities.ts'
+import { type Config, type OptionName, optionNames, optionOf, ownOptionNames } from './options.ts'
 import { describeOrigin, type Origin, type Setting, type Warning } from './setting.ts'
 
 type Values = { -readonly [Name in OptionName]: Config[Name] }
@@ -10,6 +11,9 @@ type Entries = {
     ? Name
     : never]: Config[Name] extends readonly (infer Entry)[] ? Entry : never
 }
+
+/** What a setting comes to that sets nothing. */
+const NOTHING = Symbol('nothing')
 
 const DEFAULT: Origin = { source: 'default' }
 
@@ -43,6 +47,7 @@ export class Draft {
       const option = optionOf(name)
       try {
         const item = this.#parse(setting)
+        if (item === NOTHING) continue
         const earlier = option.list && this.isGiven(name) ? (this.values[name] as readonly unknown[]) : []
         // The table's parser made the item, so it has the type that the table gives this name.
         ;(this.values as Record<OptionName, unknown>)[name] = option.list ? [...earlier, item] : item
@@ -54,20 +59,33 @@ export class Draft {
     }
   }
 
-  #parse({ name, text, origin }: Setting): unknown {
+  #parse({ name, text: written, origin, negated }: Setting): unknown {
     const { type } = optionOf(name)
-    if (text === null || text === '') {
-      if (type.bare !== undefined) return type.bare
-      if (text === null || type.neverHolds === '#')
-        throw new BadValue('needs a value', `write ${name}=${type.placeholder}`)
+    const remark = (message: string) =>
+      void this.warnings.push({ where: describeOrigin(origin), message: `"${name}": ${message}` })
+    const isFromFile = origin.source === 'file'
+    let text = written
+    if (type.neverHolds === '#' && isFromFile && text !== null) {
+      const comment = /(?:^|[ \t]+)#.*$/.exec(text)
+      if (comment !== null) {
+        remark('the text from "#" on is ignored; comments belong on lines of their own')
+        text = text.slice(0, comment.index)
+      }
+    } else if (text !== null && !ownOptionNames.has(name)) odditiesOf(text, isFromFile).forEach(remark)
+
+    if (type.ignoresEmpty && (text ?? '').trim() === '') {
+      remark('has no value and is ignored')
+      return NOTHING
     }
-    const comment = type.neverHolds === '#' && origin.source === 'file' ? /(?:^|[ \t]+)#.*$/.exec(text) : null
-    if (comment === null) return type.parse(text)
-    this.warnings.push({
-      where: describeOrigin(origin),
-      message: `"${name}": the text from "#" on is ignored; comments belong on lines of their own`,
-    })
-    return this.#parse({ name, text: text.slice(0, comment.index), origin })
+    const needsValue = () => new BadValue('needs a value', `write ${name}=${type.placeholder}`)
+    if (!text && type.bare !== undefined) return negated ? !type.bare : type.bare
+    if (text === null) throw needsValue()
+    try {
+      const value = type.parse(text, remark)
+      return negated ? !value : value
+    } catch (error) {
+      throw text === '' && type.neverHolds === '#' ? needsValue() : error
+    }
   }
 
   /** Takes the entries of a list out that are not meant, and where they were set with them; a list left empty is as if not set. */

@@ -1,8 +1,7 @@
 import { UsageError } from './config-error.ts'
 import { nearest } from './nearest.ts'
-import { isOptionName, type OptionName, optionNames, optionOf } from './options.ts'
+import { isOptionName, isSwitch, negatedSwitch, type OptionName, optionNames, optionOf } from './options.ts'
 import type { Setting, Warning } from './setting.ts'
-import { boolean } from './values.ts'
 
 /** A command line, taken apart into what the option table knows and what is left for commander. */
 export interface Flags {
@@ -41,7 +40,7 @@ export function readFlags(
     const takesFollowing = attached === null && optionOf(name).type.bare === undefined
     const next = words[at + 1]
     // As with coturn a switch takes no following word; the one left over would otherwise be a command, or be lost.
-    if (isFlag(name) && attached === null && next !== undefined && /^(on|off|true|false|yes|no|[01])$/i.test(next))
+    if (isSwitch(name) && attached === null && next !== undefined && /^(on|off|true|false|yes|no|[01])$/i.test(next))
       throw new UsageError(`${flag} ${next}: a switch takes its value after "="; write --${name}=${next}`)
     settings.push({ name, text: takesFollowing ? following(flag) : attached, origin: { source: 'flag', flag } })
   }
@@ -57,7 +56,7 @@ export function readFlags(
       } else {
         const name = shortNames.get(letters[index]!)
         if (name === undefined) throw unknownFlag(`-${letters}`, null)
-        if (isFlag(name)) {
+        if (isSwitch(name)) {
           set(name, flag, null)
           continue
         }
@@ -71,6 +70,10 @@ export function readFlags(
 
   for (; at < words.length; at++) {
     const word = words[at]!
+    if (word.trim() === '') {
+      warnings.push({ where: null, message: 'a blank argument of the command line is ignored' })
+      continue
+    }
     if (word === '--') {
       rest.push(...words.slice(at))
       break
@@ -79,13 +82,13 @@ export function readFlags(
     const [, written = '', attached = null] = long ?? []
     const isDouble = word.startsWith('--')
     if (long !== null && isDouble && isOwn(written)) rest.push(word)
-    else if (long !== null && (isDouble || isOptionName(written) || positiveOf(written) !== null)) {
+    else if (long !== null && (isDouble || isOptionName(written) || negatedSwitch(written) !== null)) {
       const flag = `--${written}`
-      const positive = positiveOf(written)
+      const positive = negatedSwitch(written)
       const name = longName(written)
       if (name !== null) set(name, flag, attached)
       else if (positive !== null)
-        settings.push({ name: positive, text: inverted(attached), origin: { source: 'flag', flag } })
+        settings.push({ name: positive, text: attached, negated: true, origin: { source: 'flag', flag } })
       else throw unknownFlag(flag, written)
     } else if (/^-[A-Za-z]/.test(word)) readShort(word.slice(1))
     else rest.push(word)
@@ -102,7 +105,7 @@ const shortNames: ReadonlyMap<string, OptionName> = new Map(
 
 function longName(written: string): OptionName | null {
   if (isOptionName(written)) return written
-  if (positiveOf(written) !== null) return null
+  if (negatedSwitch(written) !== null) return null
   const matches = optionNames.filter((name) => name.startsWith(written))
   if (matches.length > 1)
     throw new UsageError(
@@ -112,21 +115,6 @@ function longName(written: string): OptionName | null {
         .join(', ')}; write one of them`,
     )
   return matches[0] ?? null
-}
-
-/** `--no-rooms` is `--rooms=off`, unless coturn has a key of that name. */
-function positiveOf(written: string): OptionName | null {
-  const name = written.startsWith('no-') ? written.slice(3) : ''
-  if (isOptionName(written) || !isOptionName(name)) return null
-  return isFlag(name) ? name : null
-}
-
-function isFlag(name: OptionName): boolean {
-  return optionOf(name).type.bare === true
-}
-
-function inverted(attached: string | null): string {
-  return boolean.parse(attached ?? '') ? 'off' : 'on'
 }
 
 function unknownFlag(flag: string, written: string | null): UsageError {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { dirname, relative } from 'node:path'
 import { resolveAddresses } from './addresses.ts'
@@ -10,11 +10,21 @@ import { Draft } from './draft.ts'
 import { findFile, type Places } from './find-file.ts'
 import type { Flags } from './flags.ts'
 import { nearest } from './nearest.ts'
-import { type Config, isOptionName, type OptionName, optionNames, optionOf } from './options.ts'
+import {
+  type Config,
+  isOptionName,
+  isSwitch,
+  negatedSwitch,
+  type OptionName,
+  optionNames,
+  optionOf,
+  ownOptionNames,
+} from './options.ts'
 import { applyRules } from './rules.ts'
 import type { Origin, Setting, Warning } from './setting.ts'
 import type { Surroundings } from './surroundings.ts'
-import { parseLines } from './syntax.ts'
+import { type Line, parseLines } from './syntax.ts'
+import { unknownKeyAdvice } from './unknown-key.ts'
 
 /** The configuration in force, where each value came from, and what the operator should hear about it. */
 export interface LoadedConfig {
@@ -31,8 +41,6 @@ const ENVIRONMENT_PREFIX = 'WEBRTC_STACK_'
 /** Switches of our test suite, which tests hand on to the servers they start. */
 const TEST_PREFIX = `${ENVIRONMENT_PREFIX}TEST_`
 const MAX_LINE_BYTES = 65_536
-/** No key is nearly as long, so there is no use in looking for the nearest. */
-const LONGEST_NAME = 64
 /** Enough to see what is wrong with a file; more would push it off the screen. */
 const MAX_PROBLEMS = 50
 
@@ -44,16 +52,15 @@ export async function loadConfig(
   const draft = new Draft()
   draft.warnings.push(...flags.warnings)
   const file = flags.file === false ? null : locate(flags.file, surroundings, draft)
-  const settings = [
-    ...(file === null ? [] : fileSettings(file, surroundings, draft)),
-    ...environmentSettings(surroundings.environment, draft),
-    ...flags.settings,
-  ]
+  const lines = file === null ? { settings: [], unknown: [] } : linesOf(file, surroundings, draft)
+  const settings = [...lines.settings, ...environmentSettings(surroundings.environment, draft), ...flags.settings]
   draft.apply(settings)
+  reportUnknown(draft, lines.unknown)
   reportStates(draft, settings)
   await resolveAddresses(draft, surroundings)
   findCertificates(draft, surroundings)
   applyRules(draft, surroundings)
+  if (file !== null) reportServersBeside(draft, file)
 
   const [first, ...others] = draft.problems.toSorted((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity) || 0)
   if (first !== undefined) throw first.with(withoutTheRest(others))
@@ -72,6 +79,8 @@ function withoutTheRest(others: readonly ConfigError[]): readonly ConfigError[] 
   return [...others.slice(0, MAX_PROBLEMS), rest]
 }
 
+const ACCOUNT_FILES = ['/var/lib/turn/turndb', '/var/db/turndb', '/usr/local/var/db/turndb']
+
 function thisMachine(): Surroundings {
   return {
     environment: process.env,
@@ -84,6 +93,7 @@ function thisMachine(): Surroundings {
       ]),
     ),
     resolve: async (host) => (await lookup(host, { all: true, order: 'ipv4first' })).map(({ address }) => address),
+    accountFile: ACCOUNT_FILES.find((path) => existsSync(path)) ?? null,
     domainName: nisDomain(),
     runSecret,
   }
@@ -124,32 +134,65 @@ function locate(named: string | null, places: Places, draft: Draft): string | nu
   return path
 }
 
-function fileSettings(path: string, { directory }: Places, draft: Draft): Setting[] {
-  const shown = shortest(path, relative(directory, path))
-  return parseLines(readText(path)).flatMap(({ number, name, value, endsInSemicolon }) => {
-    const where = `${shown}:${number}`
-    if (endsInSemicolon)
-      draft.warnings.push({ where, message: `"${name}": the ";" at the end of the line belongs to the value` })
-    if (isOptionName(name) && Buffer.byteLength(value ?? '') <= MAX_LINE_BYTES)
-      return [{ name, text: value, origin: { source: 'file', file: shown, line: number } as const }]
-    draft.problems.push(
-      new ConfigError({
-        where,
-        file: shown,
-        line: number,
-        key: name,
-        ...(isOptionName(name)
-          ? { message: `"${name}" has a value longer than ${MAX_LINE_BYTES} bytes`, fix: null }
-          : { message: `unknown key "${name}"`, fix: isHopeless(name, draft) ? null : suggestion(name) }),
-      }),
-    )
-    return []
-  })
+interface UnknownLine {
+  readonly where: string
+  readonly file: string
+  readonly line: Line
 }
 
-/** Looking for the nearest key takes time, and nobody reads so many answers. */
-function isHopeless(name: string, { problems }: Draft): boolean {
-  return name.length > LONGEST_NAME || problems.length > MAX_PROBLEMS
+/** What a file sets, and its lines that set nothing there is. */
+function linesOf(
+  path: string,
+  { directory }: Places,
+  draft: Draft,
+): { settings: readonly Setting[]; unknown: readonly UnknownLine[] } {
+  const shown = shortest(path, relative(directory, path))
+  const settings: Setting[] = []
+  const unknown: UnknownLine[] = []
+  for (const line of parseLines(readText(path))) {
+    const { number, name: written, value, endsInSemicolon } = line
+    const where = `${shown}:${number}`
+    const negated = negatedSwitch(written)
+    const name = negated ?? written
+    if (!isOptionName(name)) {
+      unknown.push({ where, file: shown, line })
+      continue
+    }
+    if (endsInSemicolon)
+      draft.warnings.push({ where, message: `"${name}": the ";" at the end of the line belongs to the value` })
+    if (Buffer.byteLength(value ?? '') > MAX_LINE_BYTES) {
+      const message = `"${name}" has a value longer than ${MAX_LINE_BYTES} bytes`
+      draft.problems.push(new ConfigError({ where, file: shown, line: number, key: name, message, fix: null }))
+      continue
+    }
+    const origin = { source: 'file', file: shown, line: number } as const
+    settings.push({ name, text: value, origin, ...(negated === null ? {} : { negated: true }) })
+  }
+  return { settings, unknown }
+}
+
+/** Unknown keys stop the start, unless somebody who needs the server now has said otherwise. */
+function reportUnknown(draft: Draft, unknown: readonly UnknownLine[]): void {
+  if (draft.values['ignore-unknown-keys']) {
+    for (const { where, line } of unknown.slice(0, MAX_PROBLEMS))
+      draft.warnings.push({ where, message: `unknown key "${shortName(line.name)}" is ignored` })
+    const left = unknown.length - MAX_PROBLEMS
+    if (left > 0) draft.warnings.push({ where: null, message: `and ${left} more unknown keys` })
+    return
+  }
+  unknown.forEach(({ where, file, line }, index) => {
+    // Looking for the nearest key takes time, and nobody reads so many answers.
+    const fix = index > MAX_PROBLEMS ? null : unknownKeyAdvice(line)
+    const message = `unknown key "${line.name}"`
+    draft.problems.push(new ConfigError({ where, file, line: line.number, key: line.name, message, fix }))
+  })
+  if (unknown.length === 0) return
+  const message = 'unknown keys stop the start, because a mistyped one may have been there to protect something'
+  draft.problems.push(new ConfigError({ where: null, message, fix: '--ignore-unknown-keys starts all the same' }))
+}
+
+function shortName(name: string): string {
+  return name.length > 80 ? `${name.slice(0, 80)}…` : name
 }
 
 function readText(path: string): string {
@@ -173,17 +216,11 @@ function contentOf(path: string): string {
   }
 }
 
-function suggestion(name: string): string {
-  const positive = name.replace(/^(-*)no-/, '')
-  if (positive !== name && isOptionName(positive)) return `write ${positive}=off`
-  const near = nearest(name.replace(/^-+/, ''), optionNames)
-  return near === null ? 'see `webrtc-stack --help-all`' : `did you mean "${near}"?`
-}
-
 function environmentSettings(environment: Surroundings['environment'], draft: Draft): Setting[] {
   return Object.entries(environment).flatMap(([variable, value]) => {
     if (!variable.startsWith(ENVIRONMENT_PREFIX) || variable.startsWith(TEST_PREFIX) || !value) return []
-    const name = environmentNames.get(variable)
+    const negated = negatedVariables.get(variable)
+    const name = environmentNames.get(variable) ?? negated
     // Kubernetes describes every service to every pod: WEBRTC_STACK_PORT=tcp://10.0.0.7:3478 for one called webrtc-stack.
     if (/^(tcp|udp):\/\//.test(value) || /_(SERVICE|PORT)_.*(HOST|PORT|PROTO|ADDR)/.test(variable)) return []
     if (name === undefined) {
@@ -196,14 +233,30 @@ function environmentSettings(environment: Surroundings['environment'], draft: Dr
     }
     const { list, type } = optionOf(name)
     const texts = list ? value.split(type.commaSeparated ? /[\s,]+/ : '\n').filter((text) => text !== '') : [value]
-    return texts.map((text) => ({ name, text, origin: { source: 'environment', variable } as const }))
+    return texts.map((text) => ({
+      name,
+      text,
+      origin: { source: 'environment', variable } as const,
+      ...(name === negated ? { negated: true as const } : {}),
+    }))
   })
 }
 
 // `Verbose` has no variable of its own, because WEBRTC_STACK_VERBOSE is `verbose`.
 const environmentNames: ReadonlyMap<string, OptionName> = new Map(
-  optionNames.toReversed().map((name) => [`${ENVIRONMENT_PREFIX}${name.toUpperCase().replaceAll('-', '_')}`, name]),
+  optionNames.toReversed().map((name) => [variableOf(name), name]),
 )
+
+/** WEBRTC_STACK_NO_ROOMS, as `no-rooms` in a file. */
+const negatedVariables: ReadonlyMap<string, OptionName> = new Map(
+  optionNames
+    .filter((name) => isSwitch(name) && !environmentNames.has(variableOf(`no-${name}`)))
+    .map((name) => [variableOf(`no-${name}`), name]),
+)
+
+function variableOf(name: string): string {
+  return `${ENVIRONMENT_PREFIX}${name.toUpperCase().replaceAll('-', '_')}`
+}
 
 /** Says once for each option what becomes of it when it does not simply work. */
 function reportStates(draft: Draft, settings: readonly Setting[]): void {
@@ -215,10 +268,31 @@ function reportStates(draft: Draft, settings: readonly Setting[]): void {
       draft.warn(name, `has no effect: ${state.instead}`)
     if (caution !== null && !isDefault && origins.length > 0) draft.warn(name, caution)
   }
-  // Only the last of several user databases counts, so it is the one to speak about.
-  const refused = settings.findLast(({ name }) => optionOf(name).state.kind === 'refused')
-  const state = refused === undefined ? null : optionOf(refused.name).state
-  if (refused !== undefined && state?.kind === 'refused') draft.problem(refused.name, 'cannot be used', state.fix)
+  reportDatabases(draft, settings)
+}
+
+/** Accounts in a database cannot log in: that stops the start when nobody else can either. */
+function reportDatabases(draft: Draft, settings: readonly Setting[]): void {
+  // Only the last of several counts, so it is the one to speak about.
+  const last = settings.findLast(({ name }) => optionOf(name).state.kind === 'refused')
+  const state = last === undefined ? null : optionOf(last.name).state
+  if (last === undefined || state?.kind !== 'refused') return
+  const { user, turn, 'static-auth-secret': secrets, 'no-auth': isOpen, 'stun-only': isStunOnly } = draft.values
+  if (user.length === 0 && secrets.length === 0 && turn && !isOpen && !isStunOnly)
+    draft.problem(last.name, 'cannot be used, and nothing else lets anybody log in', state.fix)
+  else draft.warn(last.name, 'is not read: accounts and secrets that are there alone cannot log in')
+}
+
+/** A file that was written for coturn says nothing of the two servers that `serve` opens beside TURN. */
+function reportServersBeside(draft: Draft, file: string): void {
+  const { values } = draft
+  if (draft.origins.size === 0 || [...draft.origins.keys()].some((name) => ownOptionNames.has(name))) return
+  const handsOut = draft.isGiven('static-auth-secret') && !values['stun-only']
+  const secret = handsOut ? ', and hands out TURN credentials made of static-auth-secret to anybody who asks' : ''
+  draft.warnings.push({
+    where: file,
+    message: `has coturn's keys alone: \`serve\` also opens the call page on port ${values['http-port']} and signaling on ${values.port}${secret}; for TURN alone start \`webrtc-stack turnserver\`, or set rooms=off and signaling=off`,
+  })
 }
 
 function shortest(absolute: string, fromHere: string): string {

@@ -1,7 +1,7 @@
 /** The candidate that `word` was probably meant to be, or null when none is near. */
-export function nearest(word: string, candidates: Iterable<string>): string | null {
+export function nearest(word: string, candidates: Iterable<string>, reach: number = reachOf(word)): string | null {
   let best: string | null = null
-  let least = Math.max(2, Math.floor(word.length / 3)) + 1
+  let least = reach + 1
   const plain = word.toLowerCase()
   for (const candidate of candidates) {
     const away = distance(plain, candidate.toLowerCase(), least)
@@ -11,6 +11,11 @@ export function nearest(word: string, candidates: Iterable<string>): string | nu
     }
   }
   return best
+}
+
+/** How many letters may differ: of a short word two others make any other. */
+function reachOf(word: string): number {
+  return word.length < 5 ? 1 : Math.max(2, Math.floor(word.length / 3))
 }
 
 /** Levenshtein distance; anything from `limit` on counts as `limit`. */

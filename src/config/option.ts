@@ -1,5 +1,5 @@
 import type { Secret } from './secret.ts'
-import { boolean, integer, optionalSecret, port, type ValueType } from './values.ts'
+import { boolean, integer, lifetimeSeconds, optionalSecret, port, type ValueType } from './values.ts'
 
 /** What becomes of an option that somebody sets. */
 export type State =
@@ -8,7 +8,7 @@ export type State =
   | { readonly kind: 'not built yet'; readonly instead: string }
   /** Known from coturn and not needed here; null when there is nothing to tell, because the effect is our default. */
   | { readonly kind: 'without effect'; readonly instead: string | null }
-  /** Going on without it would change who may use the server, so the start stops. */
+  /** Others could log in than the file says: the start stops where nobody else could log in, and warns where somebody can. */
   | { readonly kind: 'refused'; readonly fix: string }
 
 /** When a value that is changed while the server runs takes effect: for calls that run too, for what begins afterwards, or not before a restart. */
@@ -103,7 +103,7 @@ export function seconds(defaultValue: number, help: string, details: Details = {
 
 /** Seconds whose bare key stands for the default, as coturn has it. */
 export function lifetime(defaultValue: number, help: string, details: Details = {}): Option<number> {
-  return option(integer('SECONDS', 0, 1e9, defaultValue), defaultValue, help, details)
+  return option(lifetimeSeconds(defaultValue), defaultValue, help, details)
 }
 
 export function secretOption(help: string, details: Details = {}): Option<Secret | null> {

@@ -59,10 +59,26 @@ export const groups: readonly Group[] = [
   group('Old keys, accepted', retired),
 ]
 
+/** What no file written for coturn has. */
+export const ownOptionNames: ReadonlySet<string> = new Set(
+  [subsystems, rooms, signaling].flatMap((members) => Object.keys(members)),
+)
+
 export const optionNames = Object.keys(options) as readonly OptionName[]
 
 export function isOptionName(name: string): name is OptionName {
   return Object.hasOwn(options, name)
+}
+
+/** What `no-rooms` negates: a switch, unless coturn has a key of that whole name. */
+export function negatedSwitch(written: string): OptionName | null {
+  const name = written.startsWith('no-') ? written.slice(3) : ''
+  return !isOptionName(written) && isOptionName(name) && isSwitch(name) ? name : null
+}
+
+/** Whether it is on or off and nothing else, so that its bare name switches it on. */
+export function isSwitch(name: OptionName): boolean {
+  return optionOf(name).type.bare === true
 }
 
 /** The option as its plain interface, when the name is known only at run time. */

@@ -1,4 +1,6 @@
 import type { Draft } from './draft.ts'
+import { clash, type Listener, listeners, withoutServer } from './listeners.ts'
+import { isPublishedSecret } from './oddities.ts'
 import { Secret } from './secret.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { User } from './values.ts'
@@ -11,14 +13,14 @@ const LOW_PORTS_OF_BROWSERS = [53, 80, 443]
 /** Refuses combinations that cannot be meant, settles what depends on several options, and warns of traps. */
 export function applyRules(
   draft: Draft,
-  { domainName, runSecret }: Pick<Surroundings, 'domainName' | 'runSecret'>,
+  { domainName, accountFile, runSecret }: Pick<Surroundings, 'domainName' | 'accountFile' | 'runSecret'>,
 ): void {
   settleOldNames(draft)
   checkServers(draft)
   checkRelay(draft)
   checkPorts(draft)
   checkAdministration(draft)
-  settleAuthentication(draft, runSecret)
+  settleAuthentication(draft, accountFile, runSecret)
   settleRealm(draft, domainName)
 }
 
@@ -70,28 +72,31 @@ function checkPorts(draft: Draft): void {
     if (draft.isGiven(name) && port > 0 && port < 1024 && !LOW_PORTS_OF_BROWSERS.includes(port))
       draft.warn(name, `browsers refuse TURN on port ${port}; below 1024 they take 53, 80 and 443 only`)
   }
-  const web: PortOption[] = [
-    ...(values.rooms ? (['http-port', 'https-port'] as const) : []),
-    ...(values.signaling ? (['port'] as const) : []),
-  ]
-  web.forEach((name, index) => {
-    refuseSamePort(draft, name, web.slice(0, index))
+  const open = listeners(values)
+  const told = new Set<string>()
+  open.forEach((listener, index) => {
+    for (const other of open.slice(0, index)) {
+      const keys = [listener.portKey, other.portKey].toSorted().join()
+      if (listener.portKey === other.portKey || told.has(keys) || !clash(listener, other)) continue
+      told.add(keys)
+      refuseSamePort(draft, listener, other)
+    }
   })
-  const listening = values['listening-ip']
-  const sharesAddress = listening.length === 0 || values.host === '0.0.0.0' || values.host === '::'
-  if (!values.turn || values['no-tcp'] || !(sharesAddress || listening.includes(values.host))) return
-  refuseSamePort(draft, 'listening-port', web)
-  refuseSamePort(draft, 'tls-listening-port', web)
 }
 
-type PortOption = 'http-port' | 'https-port' | 'port' | 'listening-port' | 'tls-listening-port'
-
-function refuseSamePort(draft: Draft, name: PortOption, others: readonly PortOption[]): void {
-  const port = draft.values[name]
-  const other = others.find((candidate) => draft.values[candidate] === port)
-  if (port === 0 || other === undefined) return
-  const [blamed, taken] = draft.isGiven(name) ? [name, other] : [other, name]
-  draft.problem(blamed, `is ${port}, and so is ${taken}`, 'give each server a port of its own')
+function refuseSamePort(draft: Draft, a: Listener, b: Listener): void {
+  const [blamed, taken] = draft.isGiven(a.portKey) ? [a, b] : [b, a]
+  const message = `is ${blamed.port}, and so is ${taken.portKey}`
+  if (draft.isGiven(taken.portKey)) {
+    draft.problem(blamed.portKey, message, 'give each server a port of its own')
+    return
+  }
+  const moved = `set ${taken.portKey} to another`
+  draft.problem(
+    blamed.portKey,
+    `${message} by default, where ${taken.server} listens`,
+    taken.server === 'TURN' ? moved : `${moved}, or ${withoutServer(taken)}`,
+  )
 }
 
 function checkAdministration(draft: Draft): void {
@@ -101,7 +106,7 @@ function checkAdministration(draft: Draft): void {
   if (values['web-admin'] && values['no-tls']) draft.warn('web-admin', 'needs TLS, which no-tls switches off')
 }
 
-function settleAuthentication(draft: Draft, runSecret: () => string): void {
+function settleAuthentication(draft: Draft, accountFile: string | null, runSecret: () => string): void {
   const { values } = draft
   if (values['no-auth']) {
     for (const name of ['lt-cred-mech', 'use-auth-secret', 'static-auth-secret'] as const)
@@ -123,29 +128,40 @@ function settleAuthentication(draft: Draft, runSecret: () => string): void {
       'static-auth-secret',
       `is shorter than ${SHORT_SECRET} characters; \`webrtc-stack init\` makes a good one`,
     )
+  if (values['static-auth-secret'].some((secret) => isPublishedSecret(secret.reveal())))
+    draft.warn('static-auth-secret', 'looks like one that a guide prints for everybody; `webrtc-stack init` makes one')
   if (hasUsers && hasSecrets) draft.warn('user', 'and static-auth-secret both work (coturn would ignore the users)')
   else if (hasUsers && !values['lt-cred-mech']) draft.warn('user', 'switches lt-cred-mech on')
 
   const relays = values.turn && !values['stun-only']
   if (relays && secretsRefused && !hasUsers)
     draft.problem('use-auth-secret', 'is off and there is no user, so nobody could relay', 'add a user, or take it out')
+  if (relays && !hasSecrets && !secretsRefused && !hasUsers) reportNoLogin(draft, accountFile)
   // Rooms hand out time-limited credentials, which need a secret even when people have accounts of their own.
-  if (
-    relays &&
-    !hasSecrets &&
-    !secretsRefused &&
-    (!hasUsers || (!saysOff && (values.rooms || values['use-auth-secret'])))
-  ) {
+  if (relays && values.rooms && !hasSecrets && !secretsRefused && !(hasUsers && saysOff))
     values['static-auth-secret'] = [new Secret(runSecret())]
-    draft.warnings.push({
-      where: null,
-      message:
-        'no static-auth-secret: TURN credentials work for this run only; `webrtc-stack init` writes a lasting one',
-      inSummary: true,
-    })
-  }
   values['lt-cred-mech'] = true
   values['use-auth-secret'] = values['static-auth-secret'].length > 0
+}
+
+/** Nobody has been told a login: that is right for the call page alone, whose secret may last as long as it does. */
+function reportNoLogin(draft: Draft, accountFile: string | null): void {
+  const { rooms } = draft.values
+  const key = (['use-auth-secret', 'lt-cred-mech'] as const).find((name) => draft.isGiven(name))
+  if (key !== undefined && accountFile !== null) {
+    const message = `is set without a ${key === 'use-auth-secret' ? 'static-auth-secret' : 'user'}, and what ${accountFile} holds is not read yet`
+    const fix = `copy it into this file (\`turnadmin ${key === 'use-auth-secret' ? '-S' : '-l'} -b ${accountFile}\` lists it)`
+    if (rooms) draft.warn(key, `${message}: ${fix}`)
+    else draft.problem(key, `${message}, so nobody could relay`, fix)
+    if (!rooms) return
+  }
+  draft.warnings.push({
+    where: null,
+    message: rooms
+      ? 'no static-auth-secret: TURN credentials work for this run only; `webrtc-stack init` writes a lasting one'
+      : 'neither a user nor a static-auth-secret: nobody can relay (coturn would let anybody; that is no-auth here)',
+    inSummary: true,
+  })
 }
 
 function settleRealm(draft: Draft, domainName: string | null): void {

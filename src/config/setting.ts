@@ -12,6 +12,8 @@ export interface Setting {
   readonly name: OptionName
   /** Null for a bare key or flag. */
   readonly text: string | null
+  /** It was written as `no-NAME`, and says the contrary. */
+  readonly negated?: true
   readonly origin: Origin
 }
 

@@ -7,6 +7,8 @@ export interface Surroundings extends Places {
   readonly interfaces: ReadonlyMap<string, readonly string[]>
   /** The addresses of a host name; throws when there are none. */
   resolve(host: string): Promise<readonly string[]>
+  /** Where coturn keeps accounts and secrets when no key says otherwise; null when there is no such file. */
+  readonly accountFile: string | null
   /** The NIS domain, which coturn takes for its realm; null without one. */
   readonly domainName: string | null
   /** Stands in for a secret that the configuration does not name: random, and the same as long as the process runs. */

@@ -4,6 +4,8 @@ export interface Line {
   readonly name: string
   /** Null when the line is a bare name. */
   readonly value: string | null
+  /** The name has a `=` behind it. */
+  readonly assigns: boolean
   /** The line ends in `;`, which stays in the value, as it does in coturn. */
   readonly endsInSemicolon: boolean
 }
@@ -18,12 +20,13 @@ function parseLine(raw: string, number: number): Line | null {
   if (line === '' || line.startsWith('#')) return null
   const nameEnd = line.search(/[ \t=]/)
   const endsInSemicolon = line.endsWith(';')
-  if (nameEnd === -1) return { number, name: line, value: null, endsInSemicolon }
+  if (nameEnd === -1) return { number, name: line, value: null, assigns: false, endsInSemicolon }
   const value = line.slice(nameEnd).replace(/^[ \t=]+/, '')
   return {
     number,
     name: line.slice(0, nameEnd),
     value: value === '' && !line.includes('=') ? null : unquote(value),
+    assigns: /^[ \t]*=/.test(line.slice(nameEnd)),
     endsInSemicolon,
   }
 }

@@ -2,18 +2,25 @@ import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { BadValue } from './config-error.ts'
+import { nearest } from './nearest.ts'
+import { isPlaceholder } from './oddities.ts'
 import { Secret } from './secret.ts'
+
+/** Takes what the operator should hear about a value that is used all the same. */
+export type Remark = (message: string) => void
 
 /** How the text of one option becomes a value, and how the value is shown again. */
 export interface ValueType<Value> {
   readonly placeholder: string
   /** Throws BadValue, whose message never repeats a secret. */
-  parse(text: string): Value
+  parse(text: string, remark?: Remark): Value
   show(value: Value): string
   /** What the bare key means; a key without this needs a value. */
   readonly bare?: Value
   /** No value of this type holds a blank followed by `#`, so such an ending is a misplaced comment. */
   readonly neverHolds?: '#'
+  /** An empty value is as if the key were not there, with a warning: generators write such lines. */
+  readonly ignoresEmpty?: true
   /** What separates list entries in an environment variable; without it only a new line does. */
   readonly commaSeparated?: true
 }
@@ -36,23 +43,51 @@ export const boolean: ValueType<boolean> = {
 export const booleanOrAuto: ValueType<boolean | null> = {
   ...boolean,
   placeholder: 'on|off|auto',
-  parse: (text) => (text === 'auto' ? null : boolean.parse(text)),
+  parse(text) {
+    if (text === 'auto') return null
+    return wordOr(text, ['on', 'off', 'auto'], boolean.parse)
+  },
   show: (value) => (value === null ? 'auto' : boolean.show(value)),
 }
 
-export function integer(placeholder: string, from: number, to: number, bare?: number): ValueType<number> {
+/** A whole number; one beyond the ends becomes the end, with a remark. */
+export function integer(placeholder: string, from: number, to: number): ValueType<number> {
   return {
     placeholder,
     neverHolds: '#',
-    ...(bare === undefined ? {} : { bare }),
-    parse(text) {
-      if (!/^[+-]?\d+$/.test(text)) throw new BadValue(`"${clip(text)}" is not a whole number`)
-      const value = Number(text)
-      if (value < from || value > to) throw new BadValue(`${clip(text)} is not between ${from} and ${to}`)
-      return value
+    parse(text, remark) {
+      const value = wholeNumber(text, remark)
+      if (value >= from && value <= to) return value
+      const end = value < from ? from : to
+      remark?.(`${clip(text)} is not between ${from} and ${to}; ${end} is used`)
+      return end
     },
     show: String,
   }
+}
+
+const LONGEST_SECONDS = 1e9
+
+/** Seconds, of which a bare key means `bare` and a negative number as many as possible, both as in coturn. */
+export function lifetimeSeconds(bare: number): ValueType<number> {
+  const number = integer('SECONDS', 0, LONGEST_SECONDS)
+  return {
+    ...number,
+    bare,
+    parse(text, remark) {
+      if (!/^-\d+$/.test(text)) return number.parse(text, remark)
+      remark?.(`${clip(text)} stands for as long as possible, ${LONGEST_SECONDS} seconds`)
+      return LONGEST_SECONDS
+    },
+  }
+}
+
+/** As coturn reads it, a number ends where its digits end; but `100k` would be taken for far less than is meant. */
+function wholeNumber(text: string, remark?: Remark): number {
+  const [, digits, rest = ''] = /^([+-]?\d+)(?:[^0-9A-Za-z.](.*))?$/.exec(text) ?? []
+  if (digits === undefined) throw new BadValue(`"${clip(text)}" is not a whole number`)
+  if (digits !== text) remark?.(`"${clip(text)}" is read as ${digits}${rest === '' ? '' : ', the rest is ignored'}`)
+  return Number(digits)
 }
 
 /** Empty for what is worked out at start. */
@@ -60,12 +95,22 @@ export function optionalInteger(placeholder: string, from: number, to: number): 
   const number = integer(placeholder, from, to)
   return {
     placeholder,
-    parse: (value) => (value === '' ? null : number.parse(value)),
+    neverHolds: '#',
+    parse: (value, remark) => (value === '' ? null : number.parse(value, remark)),
     show: (value) => (value === null ? '' : number.show(value)),
   }
 }
 
-export const port: ValueType<number> = integer('PORT', 0, 65_535)
+/** Another port than the one that is written helps nobody, so that a wrong one is refused. */
+export const port: ValueType<number> = {
+  ...integer('PORT', 0, 65_535),
+  parse(text) {
+    if (!/^[+-]?\d+$/.test(text)) throw new BadValue(`"${clip(text)}" is not a whole number`)
+    const value = Number(text)
+    if (value < 0 || value > 65_535) throw new BadValue(`${clip(text)} is not between 0 and 65535`)
+    return value
+  },
+}
 
 export const text: ValueType<string> = {
   placeholder: 'TEXT',
@@ -106,18 +151,40 @@ export function choice<Word extends string>(...words: readonly Word[]): ValueTyp
   return {
     placeholder: words.join('|'),
     neverHolds: '#',
-    parse(value) {
-      const word = words.find((candidate) => candidate === value)
-      if (word === undefined) throw new BadValue(`"${clip(value)}" is none of ${words.join(', ')}`)
-      return word
-    },
+    parse: (value) =>
+      words.find((candidate) => candidate === value) ?? wordOr(value, words, (text) => notOneOf(words, text)),
     show: (value) => value,
   }
+}
+
+/** What `read` makes of a text; if it is refused and near one of `words`, the refusal names that. */
+function wordOr<Value>(text: string, words: readonly string[], read: (text: string) => Value): Value {
+  try {
+    return read(text)
+  } catch (error) {
+    const plain = text.toLowerCase()
+    const begun = plain.length > 2 ? words.find((word) => word.startsWith(plain)) : undefined
+    const near = begun ?? nearest(clip(text), words, Math.min(2, text.length - 2))
+    if (!(error instanceof BadValue) || near === null) throw error
+    throw new BadValue(error.message, `did you mean "${near}"?`)
+  }
+}
+
+function notOneOf(words: readonly string[], text: string): never {
+  throw new BadValue(`"${clip(text)}" is none of ${words.join(', ')}`)
+}
+
+/** The facilities of syslog by coturn's names, which are those of the C library; `daemon` is LOG_DAEMON. */
+export function facility<Word extends string>(...words: readonly Word[]): ValueType<Word> {
+  const exact = choice(...words)
+  const spelled = (text: string) => `LOG_${text.toUpperCase().replace(/^LOG_/, '')}`
+  return { ...exact, placeholder: 'LOG_NAME', parse: (text) => exact.parse(spelled(text)) }
 }
 
 /** An IP address, or a host name that the loader resolves. */
 export const address: ValueType<string> = {
   placeholder: 'IP',
+  neverHolds: '#',
   commaSeparated: true,
   parse: parseHost,
   show: (value) => value,
@@ -126,12 +193,16 @@ export const address: ValueType<string> = {
 /** Empty, as `0.0.0.0`, means every IPv4 address. */
 export const listeningAddress: ValueType<string> = {
   ...address,
-  parse: (value) => (value === '' ? '0.0.0.0' : parseHost(value)),
+  parse: (value, remark) => (value === '' ? '0.0.0.0' : parseHost(value, remark)),
 }
+
+/** Empty is as if it were not set. */
+export const relayAddress: ValueType<string> = { ...address, ignoresEmpty: true }
 
 export const optionalAddress: ValueType<string | null> = {
   placeholder: 'IP',
-  parse: (value) => (value === '' ? null : parseHost(value)),
+  neverHolds: '#',
+  parse: (value, remark) => (value === '' ? null : parseHost(value, remark)),
   show: (value) => value ?? '',
 }
 
@@ -160,6 +231,7 @@ export interface HostAndPort {
 export function hostAndPort(defaultPort: number | null): ValueType<HostAndPort> {
   return {
     placeholder: defaultPort === null ? 'IP:PORT' : 'IP[:PORT]',
+    neverHolds: '#',
     commaSeparated: true,
     parse(value) {
       if (isIP(value) !== 0 && defaultPort !== null) return { address: value, port: defaultPort }
@@ -187,8 +259,12 @@ export interface ExternalIp {
 
 export const externalIp: ValueType<ExternalIp> = {
   placeholder: 'PUBLIC[/PRIVATE]',
+  neverHolds: '#',
+  ignoresEmpty: true,
   commaSeparated: true,
-  parse(value) {
+  parse(written, remark) {
+    const value = unquoted(written, remark)
+    if (isPlaceholder(value)) throw unfilled(value)
     const [publicIp = '', privateIp, ...rest] = value.split('/')
     if (rest.length > 0) throw new BadValue(`"${clip(value)}" has more than one "/"`, 'write PUBLIC/PRIVATE')
     return { publicIp: parseHost(publicIp), privateIp: privateIp === undefined ? null : parseHost(privateIp) }
@@ -199,8 +275,10 @@ export const externalIp: ValueType<ExternalIp> = {
 /** `IP`, `IP-IP`, CIDR, or the word `recommended`, checked and otherwise left as it was written. */
 export const peerRange: ValueType<string> = {
   placeholder: 'IP|IP-IP|CIDR',
+  neverHolds: '#',
   commaSeparated: true,
-  parse(value) {
+  parse(written, remark) {
+    const value = unquoted(written, remark)
     if (value === 'recommended') return value
     const bad = (why: string) => new BadValue(`"${clip(value)}" ${why}`, 'write an address, FIRST-LAST or a CIDR range')
     if (value.includes('/')) {
@@ -236,6 +314,7 @@ export const nat64Prefix: ValueType<string> = {
 /** An address or a CIDR range. */
 export const network: ValueType<string> = {
   placeholder: 'IP|CIDR',
+  neverHolds: '#',
   commaSeparated: true,
   parse(value) {
     if (isIP(value) === 0 && !ipaddr.isValidCIDR(value))
@@ -304,7 +383,10 @@ export const sha256: ValueType<'off' | 'on' | 'strict'> = {
   placeholder: 'on|off|strict',
   bare: 'on',
   neverHolds: '#',
-  parse: (value) => (value === 'strict' ? 'strict' : boolean.parse(value) ? 'on' : 'off'),
+  parse(value) {
+    if (value === 'strict') return value
+    return wordOr(value, ['on', 'off', 'strict'], boolean.parse) ? 'on' : 'off'
+  },
   show: (value) => value,
 }
 
@@ -367,15 +449,29 @@ export const character: ValueType<string> = {
   show: (value) => value,
 }
 
-function parseHost(value: string): string {
+function parseHost(written: string, remark?: Remark): string {
+  const value = unquoted(written, remark)
   const bare = value.replace(/^\[(.*)\]$/, '$1')
   if (isIP(bare) === 6 && /^[0:]+$/.test(bare)) return '::'
   if (isIP(bare) !== 0) return bare
   if (value.includes('~~'))
     throw new BadValue(`"${clip(value)}" is not an address`, 'remove the "~~", which a Markdown page left in the text')
+  if (isPlaceholder(value)) throw unfilled(value)
   if (/^[0-9.]+$/.test(value) || !/^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?$/.test(value))
     throw new BadValue(`"${clip(value)}" is neither an address nor a host name`)
   return value
+}
+
+/** No address has quotes; command lines that no shell has seen do. */
+function unquoted(value: string, remark?: Remark): string {
+  const [, inner] = /^['"‘’“”](.*)['"‘’“”]$/.exec(value) ?? []
+  if (inner === undefined) return value
+  remark?.('the quotes around the value are left out')
+  return inner
+}
+
+function unfilled(value: string): BadValue {
+  return new BadValue(`"${clip(value)}" is a placeholder that nobody filled in`, 'write the address itself')
 }
 
 function parseJson(text: string): unknown {

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { listeningAddresses } from '../config/listeners.ts'
 import type { Config } from '../config/options.ts'
 import { isWildcard, listeningHosts } from '../net/interfaces.ts'
 import { Address } from '../stun/address.ts'
@@ -24,7 +25,7 @@ export interface TurnAddresses {
 export function turnAddresses(config: Config): TurnAddresses {
   const own = parse([...listeningHosts('0.0.0.0'), ...listeningHosts('::')])
   const chosen = config['listening-ip']
-  const listening = parse(chosenHosts(config).flatMap(listeningHosts))
+  const listening = parse(listeningAddresses(config).flatMap(listeningHosts))
   const isRelayNamed = config['relay-ip'].length > 0
   const relayWhereReached = !isRelayNamed && (chosen.length === 0 || chosen.some(isWildcard))
   const relay = isRelayNamed
@@ -45,11 +46,6 @@ export function turnAddresses(config: Config): TurnAddresses {
     behindExternal: pairs.flatMap((pair) => (pair.private === null ? [] : [pair.private])),
     own,
   }
-}
-
-/** To listen on, wildcards among them: those that were chosen, else all of this machine. */
-export function chosenHosts(config: Config): readonly string[] {
-  return config['listening-ip'].length > 0 ? config['listening-ip'] : ['0.0.0.0', '::']
 }
 
 /**

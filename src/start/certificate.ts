@@ -4,7 +4,7 @@ import { pairTrouble } from '../config/certificates.ts'
 import { ConfigError } from '../config/config-error.ts'
 import type { Config } from '../config/options.ts'
 import { developmentCertificate } from '../development-certificate.ts'
-import type { TlsOptions } from '../net/stream/tls-context.ts'
+import { TlsContext, type TlsOptions } from '../net/stream/tls-context.ts'
 
 /** The certificate that HTTPS, signaling and TURN share. */
 export interface CertificateFiles {
@@ -37,7 +37,7 @@ export async function certificate(config: Config, addresses: readonly string[]):
  * a renewed certificate nor asked for his own, which a renewed CA-file may no longer know.
  */
 export function turnTls(config: Config, files: CertificateFiles): TlsOptions {
-  return {
+  return proven({
     certificates: [files],
     clientCa: config['CA-file'] === null ? undefined : readFileSync(config['CA-file']),
     dhParameters: config['dh-file'] === null ? undefined : readFileSync(config['dh-file']),
@@ -45,6 +45,17 @@ export function turnTls(config: Config, files: CertificateFiles): TlsOptions {
     curves: config['ec-curve-name'] === '' ? undefined : config['ec-curve-name'],
     ticketKeys: ticketKeys(),
     minVersion: minVersion(config),
+  })
+}
+
+/** Each key is good by itself as far as the loader could see; TLS alone knows whether they go together. */
+function proven(options: TlsOptions): TlsOptions {
+  try {
+    new TlsContext(options, 0)
+    return options
+  } catch (error) {
+    const message = `TLS cannot be served with these keys: ${(error as Error).message}`
+    throw new ConfigError({ where: null, message, fix: 'compare cipher-list, ec-curve-name, dh-file and CA-file' })
   }
 }
 

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { ConfigError } from '../config/config-error.ts'
 import type { Config } from '../config/options.ts'
 import type { Log } from '../log.ts'
-import { type DtlsLimits, DtlsServer } from '../net/dtls/dtls.ts'
+import { DtlsCallbacks, DtlsContext } from '../net/dtls/connection.ts'
+import { DEFAULT_CIPHERS, type DtlsLimits, DtlsServer } from '../net/dtls/dtls.ts'
 import type { OpenDtls } from '../net/dtls/endpoint.ts'
 import type { DtlsIdentity } from '../net/dtls/identity.ts'
 import { dtlsSupport } from '../net/openssl.ts'
@@ -32,15 +34,31 @@ export function dtlsPlan(config: Config, files: CertificateFiles, log: Log): Dtl
     log.warn({ reason: support.reason }, 'DTLS is off: clients use TURN over UDP, TCP or TLS')
     return null
   }
+  const identity = dtlsIdentity(files)
+  const ciphers = config['cipher-list'] === '' ? undefined : config['cipher-list']
+  prove(identity, ciphers)
   return {
-    identity: dtlsIdentity(files),
-    ciphers: config['cipher-list'] === '' ? undefined : config['cipher-list'],
+    identity,
+    ciphers,
     limits: {
       handshakeTimeoutMs: config['handshake-timeout-seconds'] * 1000,
       maxSessions: config['max-dtls-sessions'] || Number.MAX_SAFE_INTEGER,
       maxSessionsPerSource: config['max-dtls-sessions-per-address'] || Number.MAX_SAFE_INTEGER,
       maxIdleMs: config['max-allocate-timeout'] * 1000,
     },
+  }
+}
+
+/** DTLS 1.2 has fewer ciphers than TLS, so that a list may be good for one and empty for the other. */
+function prove(identity: DtlsIdentity, ciphers: string | undefined): void {
+  const callbacks = new DtlsCallbacks({ bake: () => Buffer.alloc(0), accepts: () => false })
+  try {
+    new DtlsContext(identity, ciphers ?? DEFAULT_CIPHERS, callbacks).free()
+  } catch (error) {
+    const message = `DTLS cannot be served with these keys: ${(error as Error).message}`
+    throw new ConfigError({ where: null, key: 'cipher-list', message, fix: 'compare cipher-list, or set dtls=off' })
+  } finally {
+    callbacks.close()
   }
 }
 

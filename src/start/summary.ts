@@ -5,6 +5,7 @@ import type { Config } from '../config/options.ts'
 import { isWildcard } from '../net/interfaces.ts'
 import { bracketed, lanAddress, type TurnAddresses, turnHost } from './addresses.ts'
 import type { CertificateFiles } from './certificate.ts'
+import { type Advice, relayAdvice } from './relay-advice.ts'
 import type { RunningTurn } from './turn.ts'
 import type { RunningWeb } from './web.ts'
 
@@ -114,9 +115,9 @@ function settings({ loaded: { file } }: Started): string[] {
   return ['Settings', file ?? pc.dim('no configuration file, so the defaults')]
 }
 
-function advice({ loaded, files, web, addresses, turn }: Started): { trouble: string; fix: string }[] {
+function advice({ loaded, files, web, addresses, turn }: Started): Advice[] {
   const { config, origins } = loaded
-  const found: { trouble: string; fix: string }[] = []
+  const found: Advice[] = []
   if (web !== null && files === null && config['trusted-proxy'].length === 0) {
     found.push({
       trouble: 'No certificate: browsers give the page camera and microphone on localhost only.',
@@ -133,11 +134,24 @@ function advice({ loaded, files, web, addresses, turn }: Started): { trouble: st
     turn !== null &&
     !config['no-auth'] &&
     config['static-auth-secret'].length > 0 &&
+    config.user.length === 0 &&
     !origins.has('static-auth-secret')
   ) {
     found.push({
       trouble: 'The TURN secret is random and lasts for this run only.',
       fix: '`webrtc-stack init` writes a turnserver.conf with a lasting one.',
+    })
+  }
+  if (
+    turn !== null &&
+    !config['no-auth'] &&
+    !config['stun-only'] &&
+    config['static-auth-secret'].length === 0 &&
+    config.user.length === 0
+  ) {
+    found.push({
+      trouble: 'Nobody can relay: there is neither a user nor a secret.',
+      fix: 'Set user= or static-auth-secret=; `webrtc-stack init` writes a file with a fresh one.',
     })
   }
   if (turn !== null && config['no-auth']) {
@@ -146,30 +160,6 @@ function advice({ loaded, files, web, addresses, turn }: Started): { trouble: st
       fix: 'Take no-auth out; time-limited credentials are then made by themselves.',
     })
   }
-  if (
-    turn !== null &&
-    !config['stun-only'] &&
-    !config['allow-loopback-peers'] &&
-    addresses.relay.every((address) => address.isLoopback)
-  ) {
-    const left = addresses.relay.length === 0 ? 'No address' : 'Only loopback addresses'
-    found.push({
-      trouble: `${left} to relay from: calls find a direct path or none.`,
-      fix: 'Connect a network, or set relay-ip= (and external-ip= behind NAT).',
-    })
-  }
-  const foreign = turn === null ? [] : foreignRelays(addresses)
-  if (foreign.length > 0) {
-    found.push({
-      trouble: `No address of this machine: ${foreign.join(', ')} (relay-ip). Nothing can be relayed from there.`,
-      fix: 'Compare relay-ip= with `ip address`; behind NAT it is the private address, and external-ip= the one the world sees.',
-    })
-  }
+  if (turn !== null) found.push(...relayAdvice(config, addresses))
   return found
-}
-
-/** What is to be relayed from and no interface has; all of 127.0.0.0/8 is always there. */
-function foreignRelays({ relay, own }: TurnAddresses): string[] {
-  const hosts = new Set(own.map(({ host }) => host))
-  return relay.filter((address) => !address.isLoopback && !hosts.has(address.host)).map(({ host }) => host)
 }

@@ -41,11 +41,16 @@ function shared(memory: SharedArrayBuffer): SharedBudgets {
   return { memory, clockOffsetMs: performance.timeOrigin }
 }
 
+/** What the log says of a peer that no key of the operator's denies names the key that opens it. */
+const UNASKED: readonly PeerRange[] = ranges('recommended').map(({ text, ...range }) => {
+  return { ...range, text: `${text}; see allow-private-peers and allowed-peer-ip` }
+})
+
 /** `relayPorts` knows which of our relay addresses have an allocation. */
 export function peerPolicy(plan: PeerPlan, relayPorts: Pick<PortSource, 'isInUse'>): PeerPolicy {
   return new PeerPolicy({
     allowed: plan.allowed.flatMap(ranges),
-    denied: plan.denied.flatMap(ranges),
+    denied: [...(plan.closesPrivate ? UNASKED : []), ...plan.denied.flatMap(ranges)],
     allowLoopback: plan.allowLoopback,
     ownAddresses: plan.ownAddresses.map(addressOf),
     ownPorts: plan.ownPorts,

@@ -44,6 +44,11 @@ export async function startTurn(
   const relaying =
     threads === 0 ? relayHere(plan, options, secure, log) : relayOnThreads(threads, plan, options, secure, log)
   await relaying.start()
+  if (config['allow-private-peers'] === null && plan.peers.closesPrivate)
+    log.info(
+      {},
+      'peers in private networks are refused, because the world reaches this server; allow-private-peers opens them all, allowed-peer-ip some',
+    )
 
   let { tls } = options
   // Whoever gets hold of these keys can read what was sealed with them, so that they must not last.

@@ -26,7 +26,7 @@ describe('SEC-56 a wrong configuration exits with 78 before anything is opened, 
     expect(await command(name, '-c', path)).toEqual({
       exitCode: 78,
       out: '',
-      err: `${path}:3: unknown key "denied-peer-ips"; did you mean "denied-peer-ip"?\n${path}:4: "listening-port": 70000 is not between 0 and 65535`,
+      err: `${path}:3: unknown key "denied-peer-ips"; did you mean "denied-peer-ip"?\n${path}:4: "listening-port": 70000 is not between 0 and 65535\nunknown keys stop the start, because a mistyped one may have been there to protect something; --ignore-unknown-keys starts all the same`,
     })
   })
   test.each([

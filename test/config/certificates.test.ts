@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { findFile } from '../../src/config/find-file.ts'
 import { type CertificatePair, developmentCertificate } from '../../src/development-certificate.ts'
-import { complaints, load, temporaryFolder } from './loading.ts'
+import { complaints, load, temporaryFolder, warningsOf } from './loading.ts'
 
 let pair: CertificatePair
 let other: CertificatePair
@@ -69,11 +69,6 @@ describe('CONF-COMBO-08 SEC-56 the start stops', () => {
       /password does not open: .*; check pkey-pwd$/,
     ],
     ['a certificate alone', 'cert=c.pem', /^turnserver\.conf:1: "cert": is set and pkey is not/],
-    [
-      'a TLS port without certificate',
-      'tls-listening-port=5349',
-      /^turnserver\.conf:1: "tls-listening-port": needs a certificate/,
-    ],
     ['TLS without certificate', 'tls=on', /^turnserver\.conf:1: "tls": needs a certificate/],
     ['ciphers that do not exist', 'cipher-list=NONE', /^turnserver\.conf:1: "cipher-list": holds no cipher/],
     ['groups that do not exist', 'ec-curve-name=P-1', /^turnserver\.conf:1: "ec-curve-name": holds a group/],
@@ -89,6 +84,15 @@ describe('CONF-COMBO-08 SEC-56 the start stops', () => {
     await load('tls-listening-port=5349\ntls\n', ['--dev'])
     await load('cert=c.pem\npkey=locked.pem\npkey-pwd=open\n', [], { files })
   })
+})
+
+test('a TLS port or DTLS without a certificate starts with a warning, because nobody loses what they had', async () => {
+  const loaded = await load('tls-listening-port=5349\ndtls\n')
+  expect(warningsOf(loaded, 'tls-listening-port')).toEqual([
+    expect.stringMatching(/nothing listens on 5349 without a certificate; set cert and pkey/),
+  ])
+  expect(warningsOf(loaded, 'dtls')).toHaveLength(1)
+  expect(warningsOf(await load('tls-listening-port=5349\ndtls\nno-tls\n'), 'dtls')).toEqual([])
 })
 
 test('without any of these keys TLS is off, unless a pair of coturn’s default names is there', async () => {

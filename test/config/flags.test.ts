@@ -134,12 +134,14 @@ describe('CONF-ORD-07', () => {
 })
 
 test('--no-NAME switches any option of ours off, and stays coturn’s key where there is one', () => {
-  expect(settings('--no-rooms', '-no-signaling', '--no-turn=false', '--no-tls', '--no-udp')).toEqual([
-    ['rooms', 'off'],
-    ['signaling', 'off'],
-    ['turn', 'on'],
-    ['no-tls', null],
-    ['no-udp', null],
+  const words = ['--no-rooms', '-no-signaling', '--no-turn=false', '--no-tls', '--no-udp']
+  const read = readFlags(words, own).settings.map(({ name, text, negated }) => [name, text, negated ?? false])
+  expect(read).toEqual([
+    ['rooms', null, true],
+    ['signaling', null, true],
+    ['turn', 'false', true],
+    ['no-tls', null, false],
+    ['no-udp', null, false],
   ])
 })
 

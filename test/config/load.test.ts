@@ -71,7 +71,7 @@ describe('precedence', () => {
 
   test('CONF-ORD-06 speaks of the last user database alone, and stops because of it', async () => {
     expect(await complaints('userdb=/var/db/turndb\nredis-userdb="ip=127.0.0.1 password=hush"\n')).toEqual([
-      'turnserver.conf:2: "redis-userdb": cannot be used; databases of accounts are not built yet: use user= or static-auth-secret= and take this out',
+      'turnserver.conf:2: "redis-userdb": cannot be used, and nothing else lets anybody log in; databases of accounts are not built yet: use user= or static-auth-secret= and take this out',
     ])
   })
 })
@@ -174,13 +174,14 @@ test('several mistakes are told at once, in the order of their lines', async () 
     'turnserver.conf:2: unknown key "foo"; see `webrtc-stack --help-all`',
     'turnserver.conf:3: "min-port": 70000 is not between 0 and 65535',
     '--port: -1 is not between 0 and 65535',
+    'unknown keys stop the start, because a mistyped one may have been there to protect something; --ignore-unknown-keys starts all the same',
   ])
 })
 
 test('of a file that is none at all, the first mistakes are told, each in a short line', async () => {
   const lines = await complaints(`${`${'k'.repeat(10_000)}=1\n`.repeat(500)}`)
   expect(lines).toHaveLength(52)
-  expect(lines.at(-1)).toBe('and 449 more problems like these')
+  expect(lines.at(-1)).toBe('and 450 more problems like these')
   expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(500)
   expect(await complaints('realm=a\0b\n')).toEqual([
     expect.stringMatching(/turnserver\.conf: is not a text file \(it has NUL bytes\); look at -c$/),
@@ -222,8 +223,8 @@ describe('the file', () => {
   test('is named by its whole path when it lies elsewhere', async () => {
     const path = join(temporaryFolder(), 'a.conf')
     writeFileSync(path, 'foo\n')
-    expect(await complaints('', ['-c', path])).toEqual([
+    expect((await complaints('', ['-c', path]))[0]).toBe(
       `${path}:1: unknown key "foo"; see \`webrtc-stack --help-all\``,
-    ])
+    )
   })
 })

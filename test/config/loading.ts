@@ -44,6 +44,7 @@ export async function load(
     resolve: async (host) => {
       throw new Error(`nobody knows ${host}`)
     },
+    accountFile: null,
     domainName: null,
     runSecret: () => 'drawn-for-this-run-of-the-tests',
     ...surroundings,

@@ -159,6 +159,9 @@ describe('ports', () => {
   })
   test('two servers on one port stop the start, wherever their ports were set', async () => {
     expect(await complaints('port=8080\n')).toEqual([
+      'turnserver.conf:1: "port": is 8080, and so is http-port by default, where the call page listens; set http-port to another, or do without: rooms=off (TURN alone: `webrtc-stack turnserver`)',
+    ])
+    expect(await complaints('port=8080\nhttp-port=8080\n')).toEqual([
       'turnserver.conf:1: "port": is 8080, and so is http-port; give each server a port of its own',
     ])
     expect(await complaints('http-port=3478\n')).toHaveLength(1)

@@ -31,6 +31,7 @@ export function planFor(quota: QuotaLimits, more: Partial<TurnPlan> = {}): TurnP
   const peers = {
     allowed: [],
     denied: [],
+    closesPrivate: false,
     allowLoopback: true,
     ownAddresses: [],
     ownPorts: [],

@@ -65,6 +65,7 @@ export async function startTestServer(options: TestOptions = {}): Promise<TestSe
     resolve: async (host) => {
       throw new Error(`a test asks for the address of ${host}`)
     },
+    accountFile: null,
     domainName: null,
     runSecret: () => 'drawn-for-this-run-of-the-tests',
   })

@@ -1,5 +1,5 @@
 import { applying, flag, notBuiltYet, option, withoutEffect } from '../option.ts'
-import { choice, path, text } from '../values.ts'
+import { choice, facility, path, text } from '../values.ts'
 
 const timestamps = withoutEffect('times are always ISO 8601')
 const FACILITIES = [
@@ -39,7 +39,7 @@ export const logging = applying('after a restart', {
   'no-stdout-log': flag(false, 'Write nothing to standard output'),
   syslog: flag(false, 'Write to syslog'),
   'syslog-facility': option(
-    { ...choice(...FACILITIES), placeholder: 'LOG_NAME' },
+    facility(...FACILITIES),
     'LOG_DAEMON',
     'Facility for syslog: LOG_DAEMON, LOG_USER, LOG_LOCAL0 to LOG_LOCAL7',
   ),

@@ -7,9 +7,14 @@ const drop = notBuiltYet('rights are kept; start as that user, or with User= in 
 export const processOptions = applying('after a restart', {
   daemon: flag(false, 'Detach from the terminal', {
     short: 'o',
-    state: withoutEffect('the server stays in the foreground, for systemd or Docker to keep'),
+    state: withoutEffect(
+      'the server stays in the foreground, for Docker or systemd to keep (Type=simple, not forking)',
+    ),
   }),
   pidfile: option(path, null, 'File for the process id', { defaultNote: 'none' }),
+  'ignore-unknown-keys': flag(false, 'Start although the file has unknown keys', {
+    caution: 'a mistyped key of the file is passed over, whatever it was to protect',
+  }),
   'proc-user': option(optionalText, null, 'Become this user once the ports are open', { state: drop }),
   'proc-group': option(optionalText, null, 'Become this group once the ports are open', { state: drop }),
   'relay-threads': option(optionalInteger('N', 0, 128), null, 'Threads that relay; 0 = the main thread', {

@@ -10,7 +10,7 @@ import {
   seconds,
   withoutEffect,
 } from '../option.ts'
-import { address, choice, externalIp, integer, optionalText } from '../values.ts'
+import { choice, externalIp, integer, optionalText, relayAddress } from '../values.ts'
 
 /** Relayed addresses, allocations and their quotas. */
 export const relay = applying('to new clients', {
@@ -18,7 +18,7 @@ export const relay = applying('to new clients', {
     short: 'i',
     applies: 'after a restart',
   }),
-  'relay-ip': list(address, 'Address to relay from', {
+  'relay-ip': list(relayAddress, 'Address to relay from', {
     short: 'E',
     defaultNote: 'the listening addresses',
     applies: 'after a restart',

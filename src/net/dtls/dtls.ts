@@ -48,6 +48,9 @@ export interface DtlsLimits {
   readonly mtu: number
 }
 
+/** OpenSSL's own list. */
+export const DEFAULT_CIPHERS = 'DEFAULT'
+
 export const DTLS_LIMITS: DtlsLimits = {
   handshakeTimeoutMs: 10_000,
   maxSessions: 16_384,
@@ -93,7 +96,7 @@ export class DtlsServer implements DtlsEndpoint {
   constructor(options: DtlsOptions, world: DtlsWorld) {
     this.#world = world
     this.#limits = { ...DTLS_LIMITS, ...options.limits }
-    this.#ciphers = options.ciphers ?? 'DEFAULT'
+    this.#ciphers = options.ciphers ?? DEFAULT_CIPHERS
     this.#handshakeFailed = options.handshakeFailed
     this.#handshakes = options.handshakes
     this.#sources = options.sources

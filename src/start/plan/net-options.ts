@@ -1,10 +1,9 @@
 import { performance } from 'node:perf_hooks'
+import { listeners } from '../../config/listeners.ts'
 import type { Config } from '../../config/options.ts'
 import type { NetOptions } from '../../net/driver.ts'
-import type { StreamEndpoint, StreamLimits } from '../../net/stream/connection.ts'
+import type { StreamLimits } from '../../net/stream/connection.ts'
 import { openUdpSocket } from '../../net/udp/udp.ts'
-import type { UdpEndpoint } from '../../net/udp/udp-listeners.ts'
-import { chosenHosts } from '../addresses.ts'
 import { type CertificateFiles, turnTls } from '../certificate.ts'
 
 /** The same for every thread. */
@@ -28,20 +27,15 @@ export function netOptions(config: Config, files: CertificateFiles | null, hasDt
 }
 
 function endpoints(config: Config, tls: boolean, dtls: boolean): Endpoints {
-  const hosts = chosenHosts(config)
-  const plainPort = config['listening-port']
-  const tlsPort = config['tls-listening-port']
-  const at = (port: number) => hosts.map((host) => ({ host, port }))
-  const aux = config['aux-server'].map(({ address, port }) => ({ host: address, port }))
-  // Like coturn, each port takes both kinds: the first bytes tell them apart.
-  const udp: UdpEndpoint[] = config['no-udp'] ? [] : [...at(plainPort), ...(dtls ? at(tlsPort) : []), ...aux]
-  const plain = !config['no-tcp']
-  if (!plain && !tls) return { udp, streams: [] }
-  const stream = (endpoint: UdpEndpoint): StreamEndpoint => ({ ...endpoint, plain, tls, proxy: false })
-  const proxyPort = config['tcp-proxy-port']
-  // coturn's tcp-proxy-port takes the place of the other TCP ports, which would let clients around the proxy.
-  if (proxyPort > 0) return { udp, streams: at(proxyPort).map((endpoint) => ({ ...stream(endpoint), proxy: true })) }
-  return { udp, streams: [...at(plainPort), ...(tls ? at(tlsPort) : []), ...aux].map(stream) }
+  const all = listeners(config).filter(({ server }) => server === 'TURN')
+  const udp = all.filter(({ transport, portKey }) => transport === 'udp' && (dtls || portKey !== 'tls-listening-port'))
+  const streams = all.filter(({ transport }) => transport === 'tcp')
+  return {
+    udp: udp.map(({ host, port }) => ({ host, port })),
+    streams: streams.map(({ host, port, portKey }) => {
+      return { host, port, plain: !config['no-tcp'], tls, proxy: portKey === 'tcp-proxy-port' }
+    }),
+  }
 }
 
 function streamLimits(config: Config): StreamLimits {

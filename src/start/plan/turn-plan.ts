@@ -66,6 +66,8 @@ interface UserPlan {
 export type PeerPlan = Pick<PeerRules, 'allowLoopback' | 'ownPorts' | 'minPort' | 'maxPort'> & {
   readonly allowed: readonly string[]
   readonly denied: readonly string[]
+  /** Private and special ranges are denied although nobody wrote so. */
+  readonly closesPrivate: boolean
   readonly ownAddresses: readonly string[]
   readonly relayAddresses: readonly string[]
   readonly externalAddresses: readonly string[]
@@ -130,14 +132,15 @@ function handshakePlan(config: Config, threads: number): HandshakePlan {
 
 /** The rules about peers once `ownPorts`, those of this machine's own services, are known. */
 export function peerPlan(config: Config, addresses: TurnAddresses, ownPorts: readonly number[]): PeerPlan {
-  const chosen = config['denied-peer-ip']
-  const denied = deniesPrivatePeers(config, addresses) ? ['recommended', ...chosen] : chosen
+  const denied = config['denied-peer-ip']
+  const closesPrivate = deniesPrivatePeers(config, addresses)
   const nat64 = config['nat64-prefix']
   const isOwn = (ip: Address) => addresses.own.some((own) => own.sameIp(ip))
   return {
     allowed: config['allowed-peer-ip'],
     // They are to this network what 64:ff9b::/96 is to all.
-    denied: denied.includes('recommended') ? [...denied, ...nat64] : denied,
+    denied: closesPrivate || denied.includes('recommended') ? [...denied, ...nat64] : denied,
+    closesPrivate,
     allowLoopback: config['allow-loopback-peers'],
     ownAddresses: hosts(addresses.own),
     ownPorts,
