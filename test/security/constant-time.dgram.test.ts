@@ -1,20 +1,18 @@
-import * as crypto from 'node:crypto'
-import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { randomBytes } from 'node:crypto'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { Method } from '../../src/stun/constants.ts'
 import { clientHello, cookieOf } from '../support/client-hello.ts'
 import { NetworkClient } from '../support/network-client.ts'
 import { startTestServer, testUser } from '../support/server.ts'
 import { UdpClient } from '../support/sockets.ts'
 import { udp } from '../support/turn-world.ts'
+import { watchCrypto } from '../support/watched-crypto.ts'
 
-// Node's functions are replaced for this thread alone, so the server must serve on it. What it calls is the same on all.
-vi.mock('node:crypto', async (original) => {
-  const real = await original<typeof import('node:crypto')>()
-  return { ...real, timingSafeEqual: vi.fn(real.timingSafeEqual) }
+// Node's functions are watched in this thread alone, so the server must serve on it. What it calls is the same on all.
+let compare: ReturnType<typeof watchCrypto<'timingSafeEqual'>>
+beforeEach(() => {
+  compare = watchCrypto('timingSafeEqual')
 })
-
-const compare = vi.mocked(crypto.timingSafeEqual)
-beforeEach(() => void compare.mockClear())
 
 /** What was compared since the last look, if it was as long as `value`: how often, and whether `value` went in whole. */
 function comparisonsOf(value: Buffer): { readonly count: number; readonly whole: boolean } {
@@ -68,7 +66,7 @@ test('SEC-18 the server compares a nonce whole, wherever it is wrong', async () 
 test('SEC-18 the server compares a DTLS cookie whole, wherever it is wrong', async () => {
   const server = await start()
   const client = await UdpClient.open()
-  const random = crypto.randomBytes(32)
+  const random = randomBytes(32)
   const send = async (bytes: Buffer) => {
     client.send(bytes, server.ports.dtls!)
     return (await client.inbox.next()).bytes

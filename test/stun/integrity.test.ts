@@ -1,15 +1,11 @@
 import * as crypto from 'node:crypto'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Attribute, MessageClass, Method } from '../../src/stun/constants.ts'
 import { fingerprintOf, verifyFingerprint, verifyIntegrity, verifyIntegritySha256 } from '../../src/stun/integrity.ts'
 import { StunMessage } from '../../src/stun/message.ts'
 import { StunWriter } from '../../src/stun/writer.ts'
 import { type RawAttribute, rawMessage, TRANSACTION_ID } from '../support/raw-message.ts'
-
-vi.mock('node:crypto', async (original) => {
-  const real = await original<typeof crypto>()
-  return { ...real, timingSafeEqual: vi.fn(real.timingSafeEqual) }
-})
+import { watchCrypto } from '../support/watched-crypto.ts'
 
 const key = Buffer.from('a key of sixteen')
 const BINDING_REQUEST = 0x0001
@@ -29,8 +25,6 @@ const kinds = [
     verify: verifyIntegritySha256,
   },
 ]
-
-afterEach(() => void vi.mocked(crypto.timingSafeEqual).mockClear())
 
 describe.each(kinds)('$name', ({ name, attribute, length, hash, verify }) => {
   const id = attribute === Attribute.MESSAGE_INTEGRITY ? 'STUN-MI-01' : 'STUN-MI-02'
@@ -103,9 +97,10 @@ describe.each(kinds)('$name', ({ name, attribute, length, hash, verify }) => {
     (wrong) => {
       const bytes = signed([])
       bytes[bytes.length - length + wrong]! ^= 1
+      const compare = watchCrypto('timingSafeEqual')
       expect(verify(parse(bytes), key)).toBe(false)
-      expect(crypto.timingSafeEqual).toHaveBeenCalledOnce()
-      const [one, other] = vi.mocked(crypto.timingSafeEqual).mock.calls[0]!
+      expect(compare).toHaveBeenCalledOnce()
+      const [one, other] = compare.mock.calls[0]!
       expect([one.byteLength, other.byteLength]).toEqual([length, length])
     },
   )

@@ -1,17 +1,13 @@
-import * as crypto from 'node:crypto'
-import { expect, test, vi } from 'vitest'
+import { randomBytes } from 'node:crypto'
+import { expect, test } from 'vitest'
 import { Cookies } from '../../../src/net/dtls/cookie.ts'
 import { Address } from '../../../src/stun/address.ts'
-
-vi.mock('node:crypto', async (original) => {
-  const actual = await original<typeof crypto>()
-  return { ...actual, timingSafeEqual: vi.fn(actual.timingSafeEqual) }
-})
+import { watchCrypto } from '../../support/watched-crypto.ts'
 
 const client = Address.parse('198.51.100.7', 4711)!
 
 test('SEC-14 accepts a cookie from the address and port it was made for, and from no other', () => {
-  const cookies = new Cookies(crypto.randomBytes, 60_000)
+  const cookies = new Cookies(randomBytes, 60_000)
   const cookie = cookies.bake(client)
   expect(cookie).toHaveLength(20)
   expect(cookies.accepts(client, cookie)).toBe(true)
@@ -23,7 +19,7 @@ test('SEC-14 accepts a cookie from the address and port it was made for, and fro
 })
 
 test('SEC-14 refuses a cookie with any bit flipped, a cut one and an empty one', () => {
-  const cookies = new Cookies(crypto.randomBytes, 60_000)
+  const cookies = new Cookies(randomBytes, 60_000)
   const cookie = cookies.bake(client)
   for (let bit = 0; bit < cookie.length * 8; bit++) {
     const flipped = Buffer.from(cookie)
@@ -35,7 +31,7 @@ test('SEC-14 refuses a cookie with any bit flipped, a cut one and an empty one',
 })
 
 test('SEC-14 changes the key: a cookie outlives one change and not two', () => {
-  const cookies = new Cookies(crypto.randomBytes, 60_000)
+  const cookies = new Cookies(randomBytes, 60_000)
   cookies.rotate(0)
   const cookie = cookies.bake(client)
   cookies.rotate(59_999)
@@ -48,7 +44,7 @@ test('SEC-14 changes the key: a cookie outlives one change and not two', () => {
 })
 
 test('SEC-14 forgets both keys after a silence longer than their time', () => {
-  const cookies = new Cookies(crypto.randomBytes, 60_000)
+  const cookies = new Cookies(randomBytes, 60_000)
   cookies.rotate(0)
   const cookie = cookies.bake(client)
   cookies.rotate(120_001)
@@ -56,10 +52,10 @@ test('SEC-14 forgets both keys after a silence longer than their time', () => {
 })
 
 test('SEC-14 compares cookies in constant time, under both keys whatever the first answer', () => {
-  const cookies = new Cookies(crypto.randomBytes, 60_000)
+  const cookies = new Cookies(randomBytes, 60_000)
   cookies.rotate(0)
   cookies.rotate(60_000)
-  const compare = vi.mocked(crypto.timingSafeEqual)
+  const compare = watchCrypto('timingSafeEqual')
   for (const cookie of [cookies.bake(client), Buffer.alloc(20)]) {
     compare.mockClear()
     cookies.accepts(client, cookie)

@@ -1,22 +1,12 @@
-import * as crypto from 'node:crypto'
 import { randomBytes } from 'node:crypto'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { longTermKey } from '../../../src/stun/integrity.ts'
 import { Authenticator } from '../../../src/turn/auth/auth.ts'
 import { restPassword } from '../../../src/turn/auth/credentials.ts'
 import { Nonces } from '../../../src/turn/auth/nonce.ts'
 import { StaticUsers } from '../../../src/turn/auth/user-store.ts'
 import { clientAt, request } from '../../support/signed-request.ts'
-
-vi.mock('node:crypto', async (original) => {
-  const crypto = await original<typeof import('node:crypto')>()
-  return {
-    ...crypto,
-    createHmac: vi.fn(crypto.createHmac),
-    createHash: vi.fn(crypto.createHash),
-    timingSafeEqual: vi.fn(crypto.timingSafeEqual),
-  }
-})
+import { watchCrypto } from '../../support/watched-crypto.ts'
 
 const REALM = 'north.gov'
 const NOW = 1_700_000_000_000
@@ -38,11 +28,9 @@ function workOf(username: string, password: string, secrets: readonly string[]) 
   const authenticator = new Authenticator({ ...options, users }, nonces, () => NOW)
   const { nonce } = authenticator.challenge(CLIENT)
   const message = request({ username, realm: REALM, nonce, key: longTermKey(username, REALM, password) })
-  const spies = [crypto.createHmac, crypto.createHash, crypto.timingSafeEqual].map((spied) =>
-    vi.mocked(spied).mockClear(),
-  )
+  const watched = (['createHmac', 'createHash', 'timingSafeEqual'] as const).map(watchCrypto)
   const result = authenticator.authenticate(message, CLIENT)
-  return { ok: result.ok, calls: spies.map((spy) => spy.mock.calls.length) }
+  return { ok: result.ok, calls: watched.map(({ mock }) => mock.calls.length) }
 }
 
 test.each([
@@ -63,7 +51,7 @@ test.each([
 })
 
 test('SEC-18 STUN-MI-04 integrity goes through timingSafeEqual at its full length, right or wrong', () => {
-  const compare = vi.mocked(crypto.timingSafeEqual)
+  const compare = watchCrypto('timingSafeEqual')
   for (const password of ['hero', 'wrong']) {
     expect(workOf('gorst', password, []).ok).toBe(password === 'hero')
     expect(compare.mock.calls.at(-1)?.map((bytes) => bytes.byteLength)).toEqual([20, 20])

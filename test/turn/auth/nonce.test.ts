@@ -1,13 +1,8 @@
-import * as crypto from 'node:crypto'
 import { randomBytes } from 'node:crypto'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Address } from '../../../src/stun/address.ts'
 import { type NonceOptions, Nonces, nonceKey } from '../../../src/turn/auth/nonce.ts'
-
-vi.mock('node:crypto', async (original) => {
-  const crypto = await original<typeof import('node:crypto')>()
-  return { ...crypto, timingSafeEqual: vi.fn(crypto.timingSafeEqual) }
-})
+import { watchCrypto } from '../../support/watched-crypto.ts'
 
 const NOW = 1_700_000_000_000
 const KEY = randomBytes(32)
@@ -152,7 +147,7 @@ describe('SEC-19', () => {
 test('SEC-18 the whole nonce goes through timingSafeEqual, also when its first byte is wrong', () => {
   const source = nonces()
   const nonce = source.issue(CLIENT, NOW)
-  const compare = vi.mocked(crypto.timingSafeEqual)
+  const compare = watchCrypto('timingSafeEqual')
   for (const candidate of [nonce, `X${nonce.slice(1)}`, `${nonce.slice(0, -1)}${nonce.endsWith('A') ? 'B' : 'A'}`]) {
     compare.mockClear()
     source.verify(candidate, CLIENT, NOW)
