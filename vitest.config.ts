@@ -2,6 +2,12 @@ import { defineConfig } from 'vitest/config'
 import { linuxSupport } from './src/net/linux/system-calls.ts'
 import { defines, virtualModules } from './tsup.config.ts'
 
+/** Every test file is in exactly one of these three kinds; test/projects.test.ts holds us to it. */
+const ALL = 'test/**/*.test.{ts,tsx}'
+
+/** The pure core and the configuration: no sockets, no peers, no build. */
+const CORE = 'test/{stun,turn,rooms,config,shared}/**/*.test.{ts,tsx}'
+
 /**
  * Suites that judge a running server. They run once for each way in which it can move packets (`udp-io`), and
  * test/support/server.ts sees to it that it does. A file that only one of the two can pass is named after it
@@ -9,7 +15,7 @@ import { defines, virtualModules } from './tsup.config.ts'
  */
 const SERVER_SUITES = [
   'test/{bench,server}/*.test.ts',
-  'test/e2e/!(package|rooms|turnserver-conf).test.ts',
+  'test/e2e/!(package|rooms).test.ts',
   'test/security/!(process).test.ts',
   'test/commands/bench.test.ts',
   'test/server.test.ts',
@@ -27,9 +33,12 @@ const source = () => ({
   ],
 })
 
-const patience = {
+/** Real sockets, browsers and peers on a machine that does other things too. */
+const PEERS = 'test/support/peers-setup.ts'
+const outside = {
+  globalSetup: PEERS,
   pool: 'forks',
-  // Real sockets, browsers and peers on a machine that does other things too: one more try, and the summary names who needed it.
+  // One more try, and the summary names who needed it.
   retry: 1,
   testTimeout: 20_000,
   hookTimeout: 60_000,
@@ -42,13 +51,17 @@ const canSkip = process.env['CI'] !== 'true'
 
 export default defineConfig({
   test: {
-    globalSetup: ['test/support/peers-setup.ts'],
     reporters: ['default', './test/support/summary-reporter.ts'],
     maxWorkers: 2,
     projects: [
       {
         ...source(),
-        test: { ...patience, name: 'parts', include: ['test/**/*.test.{ts,tsx}'], exclude: SERVER_SUITES },
+        // Nothing here leaves anything behind, so the files of a worker share what they import.
+        test: { name: 'core', include: [CORE], pool: 'threads', isolate: false, testTimeout: 20_000 },
+      },
+      {
+        ...source(),
+        test: { ...outside, name: 'parts', include: [ALL], exclude: [CORE, ...SERVER_SUITES] },
       },
       serverProject('dgram', 'batch'),
       ...(batches.available || !canSkip ? [serverProject('batch', 'dgram')] : []),
@@ -60,7 +73,7 @@ function serverProject(udpIo: 'batch' | 'dgram', other: 'batch' | 'dgram') {
   return {
     ...source(),
     test: {
-      ...patience,
+      ...outside,
       name: `udp-io=${udpIo}`,
       include: SERVER_SUITES,
       exclude: [`**/*.${other}.test.ts`],
