@@ -26,7 +26,7 @@ describe('the document', () => {
     ['POST', '/v1alpha/iceconfig?key=k&username=12345678'],
     ['GET', '/v1alpha/iceconfig?key=k&username=12345678'],
     ['POST', '/turn?username=12345678'],
-  ])('%s %s is both shapes in one', async (method, path) => {
+  ])('REST-02 URI-01 %s %s is both shapes in one', async (method, path) => {
     await start({ ice: { turnHosts: ['192.0.2.7'], turnTlsPort: 5349, secret: 'shared', lifetimeSeconds: 600 } })
     const { status, headers, body } = await raw(service.url, { method, path, headers: { Origin: 'https://appr.tc' } })
     expect(status).toBe(200)
@@ -71,7 +71,7 @@ describe('the document', () => {
     ])
   })
 
-  test('IPv6 addresses of ours are in brackets', async () => {
+  test('URI-02 IPv6 addresses of ours are in brackets', async () => {
     await start({ ice: { turnHosts: ['2001:db8::1'] } })
     expect((await ask('/turn')).uris[0]).toBe('turn:[2001:db8::1]:3478?transport=udp')
   })

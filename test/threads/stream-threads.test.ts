@@ -158,7 +158,7 @@ describe.runIf(linuxSupport().available)('threads that serve TCP and TLS', () =>
     }
   })
 
-  test('NET-PROXY-01 behind a proxy, the client is who the PROXY header names', async () => {
+  test('NET-DEMUX-06 behind a proxy, the client is who the PROXY header names', async () => {
     const { streamPort, workers } = await start({ streams: [{ ...localStream, proxy: true }] })
     const stream = await connectTcp(streamPort)
     stream.socket.write('PROXY TCP4 192.0.2.7 192.0.2.1 4711 3478\r\n')

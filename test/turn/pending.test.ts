@@ -88,7 +88,7 @@ test('nobody waits for longer than ten seconds', () => {
   expect(answers).toHaveLength(2)
 })
 
-test('SEC-57 one source takes its own share and no more, an IPv6 network counts as one', () => {
+test('RES-04 one source takes its own share and no more, an IPv6 network counts as one', () => {
   const { park } = world()
   const take = (host: string, count: number) =>
     Array.from({ length: count }, (_, i) => park(clientAt(host, 1000 + i))).filter((id) => id !== null).length

@@ -279,7 +279,7 @@ describe('whose allocation', () => {
     },
   )
 
-  test('TURN-TCP-05 TURN-TCP-12 Connect on a UDP allocation is 403, ConnectionBind to nothing is 400', () => {
+  test('Connect on a UDP allocation is 403, ConnectionBind to nothing is 400', () => {
     const { alice } = allocated()
     expect(alice.demand(Method.CONNECT, peer).code).toBe(403)
     expect(alice.demand(Method.CONNECTION_BIND, (w) => w.uint32(Attribute.CONNECTION_ID, 7)).code).toBe(400)
