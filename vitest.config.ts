@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 import { linuxSupport } from './src/net/linux/system-calls.ts'
 import { defines, virtualModules } from './tsup.config.ts'
 
-/** Every test file is in exactly one of these three kinds; test/projects.test.ts holds us to it. */
+/** Every test file is in exactly one of these four kinds; test/projects.test.ts holds us to it. */
 const ALL = 'test/**/*.test.{ts,tsx}'
 
 /** The pure core and the configuration: no sockets, no peers, no build. */
@@ -20,6 +20,9 @@ const SERVER_SUITES = [
   'test/commands/bench.test.ts',
   'test/server.test.ts',
 ]
+
+/** The build as it is, under each Node that people run. */
+const NODES = 'test/nodes/**/*.test.ts'
 
 /** Fresh for each project: vitest takes the definitions out of what it is given. */
 const source = () => ({
@@ -61,10 +64,19 @@ export default defineConfig({
       },
       {
         ...source(),
-        test: { ...outside, name: 'parts', include: [ALL], exclude: [CORE, ...SERVER_SUITES] },
+        test: { ...outside, name: 'parts', include: [ALL], exclude: [CORE, NODES, ...SERVER_SUITES] },
       },
       serverProject('dgram', 'batch'),
       ...(batches.available || !canSkip ? [serverProject('batch', 'dgram')] : []),
+      {
+        ...source(),
+        test: {
+          ...outside,
+          globalSetup: [PEERS, 'test/nodes/install.ts'],
+          name: 'nodes',
+          include: [NODES],
+        },
+      },
     ],
   },
 })

@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs'
 import type { Flags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
 import { ExitCode } from './exit-code.ts'
+import { RECOMMENDED_NODE } from './node-version.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Where the unit looks when there is no file yet. */
@@ -55,6 +56,7 @@ Wants=network-online.target
 After=network-online.target
 
 [Service]
+# Best run by the newest LTS of Node, which is Node ${RECOMMENDED_NODE}.
 ExecStart=${node} ${script} serve -c ${FOLDER}/turnserver.conf${tlsFlags}
 Restart=on-failure
 RestartSec=1

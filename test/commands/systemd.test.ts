@@ -17,6 +17,7 @@ test('SEC-59 the unit runs without root and without rights it does not need', as
     'CapabilityBoundingSet=CAP_NET_BIND_SERVICE',
     'AmbientCapabilities=CAP_NET_BIND_SERVICE',
     'RestartPreventExitStatus=78 2',
+    '# Best run by the newest LTS of Node, which is Node 26.',
   ])
     expect(lines).toContain(line)
 })

@@ -4,7 +4,7 @@ import type { TestServer } from '../support/server.ts'
 export type RelayTransport = 'udp' | 'tcp' | 'tls'
 
 /** The ICE server that our page would get, with one transport only. */
-export async function relayServer(server: TestServer, transport: RelayTransport): Promise<RTCIceServer> {
+export async function relayServer(server: Pick<TestServer, 'url'>, transport: RelayTransport): Promise<RTCIceServer> {
   const answer = await fetch(`${server.url}/v1alpha/iceconfig`, { method: 'POST' })
   const { uris, username, password } = (await answer.json()) as { uris: string[]; username: string; password: string }
   const ending = transport === 'udp' ? '?transport=udp' : '?transport=tcp'

@@ -16,7 +16,7 @@ export const program = {
   start(words: readonly string[], options: ProgramOptions = {}): RunningProgram {
     const preload = options.preload === undefined ? [] : ['--require', preloaded(options.preload)]
     const inNetwork = options.network === undefined ? [] : ['nsenter', '-t', String(options.network), '-n']
-    const command = [...inNetwork, process.execPath, ...preload, options.binary ?? binary, ...words]
+    const command = [...inNetwork, options.node ?? process.execPath, ...preload, options.binary ?? binary, ...words]
     const limits = options.descriptors === undefined ? '' : `ulimit -n ${options.descriptors}; `
     const child = spawn(
       '/bin/sh',
@@ -57,6 +57,8 @@ function preloaded(text: string): string {
 }
 
 export interface ProgramOptions {
+  /** The Node it runs under, when not that of the tests. */
+  readonly node?: string
   /** A CommonJS module that is loaded before the program, on each of its threads. */
   readonly preload?: string
   /** Another installation's. */
