@@ -206,6 +206,10 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
     this.#relays.close(relay)
   }
 
+  closeReserved(local: Address): void {
+    this.#relays.closeReserved(local)
+  }
+
   closeClient(client: FiveTuple): void {
     if (client.transport === 'dtls') this.#datagrams.closeClient(client)
     else this.#streams.closeClient(client)

@@ -11,6 +11,7 @@ import { isReserved } from './descriptor-reserve.ts'
 import type { OpenDtls } from './dtls/endpoint.ts'
 import {
   closeDescriptor,
+  growBuffers,
   keepErrors,
   localAddress,
   mergeDatagrams,
@@ -25,6 +26,7 @@ import { LoopStreams } from './stream/loop-streams.ts'
 import type { StreamServerOptions } from './stream/stream.ts'
 import type { TlsOptions } from './stream/tls-context.ts'
 import { TurnLog } from './turn-log.ts'
+import { HeldPorts } from './udp/held-ports.ts'
 import { BatchSocket, UdpBatch } from './udp/udp-batch.ts'
 
 export interface RelayLoopOptions {
@@ -36,9 +38,9 @@ export interface RelayLoopOptions {
   readonly streams: RelayStreams | null
   /** For each relay socket. */
   readonly bufferSize: number
-  /** Whether a new relay may be opened: at once, or by calling `admit` later. */
-  readonly mayOpen: (relay: Relay) => 'now' | 'later'
-  /** Told of every descriptor that is opened and closed here, by its place. */
+  /** Whether the core may be told that a relay is open: at once, or by calling `announced` later. `reserved` holds the port beside it. */
+  readonly mayTell: (relay: Relay, reserved: number | null) => 'now' | 'later'
+  /** Told of every descriptor that is opened and closed here, by its place; reserved ports have places below 0. */
   readonly onDescriptor: (place: number, fd: number | null) => void
   readonly log: Log
   readonly clock: () => number
@@ -71,6 +73,7 @@ export class RelayLoop implements Effects {
   readonly #streams: LoopStreams | null
   /** By FiveTuple.listener. */
   readonly #listeners: BatchSocket[] = []
+  readonly #held: HeldPorts
   #opening: Relay[] = []
   #connections = 0
   #sweptAt: number
@@ -101,6 +104,7 @@ export class RelayLoop implements Effects {
         else turn.peerData(socket.relay!, socket.from, bytes, start, end, now)
       },
     })
+    this.#held = new HeldPorts(options.onDescriptor)
     // The first place is the wake-up's, which is not ours to close.
     options.onDescriptor(0, this.#batch.descriptor)
     const nextConnection = () => ++this.#connections
@@ -171,9 +175,14 @@ export class RelayLoop implements Effects {
     this.#streams?.flush()
   }
 
-  /** Opens what `mayOpen` has put off, unless it has been closed meanwhile. */
-  admit(relay: Relay): void {
-    this.#opening.push(relay)
+  /** Tells what `mayTell` has put off, unless it has been closed meanwhile. */
+  announced(relay: Relay): void {
+    this.turn.relayOpened(relay, this.#clock())
+  }
+
+  /** Holds the reserved port that another thread holds by `descriptor`, too. */
+  share(local: Address, descriptor: number): void {
+    this.#held.share(local, descriptor)
   }
 
   /** New TLS handshakes get these certificates; throws, and keeps the old, if they are bad. */
@@ -188,6 +197,7 @@ export class RelayLoop implements Effects {
     this.#batch.flush()
     this.#opening = []
     for (const allocation of this.turn.allocations) this.turn.allocations.release(allocation, 'stopped', this.#clock())
+    this.#held.closeAll()
     for (const socket of this.#listeners) this.#batch.remove(socket)
     this.#options.onDescriptor(0, null)
     closeDescriptor(this.#batch.descriptor)
@@ -207,16 +217,24 @@ export class RelayLoop implements Effects {
   }
 
   openRelay(relay: Relay): void {
-    if (this.#options.mayOpen(relay) === 'now') this.#opening.push(relay)
+    this.#opening.push(relay)
   }
 
   closeRelay(relay: Relay): void {
     const socket = this.#batch.at(relay.handle)
-    if (socket === null) return
+    // Before it was opened what it would have taken is held still.
+    if (socket === null) {
+      this.#held.release(relay.local)
+      return
+    }
     this.#options.onDescriptor(relay.handle, null)
     this.#batch.remove(socket)
     closeDescriptor(socket.fd)
     relay.handle = -1
+  }
+
+  closeReserved(local: Address): void {
+    this.#held.release(local)
   }
 
   /** Lets go of the socket of an open relay, for another thread to serve. */
@@ -286,18 +304,34 @@ export class RelayLoop implements Effects {
 
   #open(relay: Relay): void {
     let fd = -1
+    let reserved: number | null = null
     try {
-      fd = openUdpDescriptor(relay.local, { bufferSize: this.#options.bufferSize, reusePort: false })
-      if (isReserved(fd)) throw new SystemCallError('socket', 'EMFILE')
+      fd = this.#descriptorFor(relay.local)
       keepErrors(fd, relay.local.family)
       reportHeaders(fd, relay.local.family)
+      if (relay.reserved !== null) reserved = this.#held.hold(relay.reserved)
       this.#serve(relay, fd)
     } catch (error) {
       if (fd >= 0) closeDescriptor(fd)
+      if (reserved !== null) this.#held.release(relay.reserved!)
       this.turn.relayFailed(relay, this.errors.relayFailure(error), this.#clock())
       return
     }
-    this.turn.relayOpened(relay, this.#clock())
+    if (this.#options.mayTell(relay, reserved) === 'now') this.turn.relayOpened(relay, this.#clock())
+  }
+
+  /** What is held there since it was reserved, or a new one. Throws SystemCallError. */
+  #descriptorFor(local: Address): number {
+    const { bufferSize } = this.#options
+    const held = this.#held.take(local)
+    if (held !== null) {
+      growBuffers(held, bufferSize)
+      return held
+    }
+    const fd = openUdpDescriptor(local, { bufferSize, reusePort: false })
+    if (!isReserved(fd)) return fd
+    closeDescriptor(fd)
+    throw new SystemCallError('socket', 'EMFILE')
   }
 
   #serve(relay: Relay, fd: number): void {

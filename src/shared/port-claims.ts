@@ -61,11 +61,6 @@ export class PortClaims {
     return found !== NOBODY && (found & ~HOLDER) === IN_USE
   }
 
-  /** Ends a reservation of ours: the port is free. False when somebody has come for it, or it never was. */
-  unreserve(port: number): boolean {
-    return this.#free(port, this.#self | RESERVED)
-  }
-
   /** Begins the use of a port that `thread` has reserved; false when that is over. */
   adopt(port: number, thread: number): boolean {
     return this.#pass(port, (thread + 1) | RESERVED, this.#self | IN_USE)

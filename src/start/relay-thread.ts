@@ -7,6 +7,7 @@ import { RelayLoop } from '../net/relay-loop.ts'
 import { type Session, sessionOf } from '../net/session.ts'
 import { StreamPlaces } from '../net/stream/places.ts'
 import { SourceTable } from '../shared/source-table.ts'
+import type { Address } from '../stun/address.ts'
 import { replaceHmac } from '../stun/hmac.ts'
 import { LineQueue } from '../threads/line-queue.ts'
 import type { FromWorker, RelayWorkerData, ToWorker } from '../threads/relay-messages.ts'
@@ -45,9 +46,13 @@ const { log } = logged
 
 const quota = new Quota(plan.quota, thread)
 const ownPorts = new RelayPorts(plan.ports, random, { thread, claims: plan.portClaims })
-const relayPorts = new SharedRelayPorts(ownPorts, quota, tell, hearPorts)
+const held = {
+  share: (local: Address, descriptor: number) => loop.share(local, descriptor),
+  release: (local: Address) => loop.closeReserved(local),
+}
+const relayPorts = new SharedRelayPorts(ownPorts, quota, tell, held, hearPorts)
 const sources = new SourceCount(new SourceTable(plan.sourceCounts, thread))
-/** Not opened before every thread has heard of the reservation that the answer tells of; by its token. */
+/** Nobody is told that they are open before every thread has heard of the reservation beside them; by its token. */
 const unannounced = new Map<string, Relay>()
 /** Received while the core was at work, which must not be called then. */
 const postponed: ToWorker[] = []
@@ -78,9 +83,11 @@ const loop = new RelayLoop(
       handshakes: handshakesOf(plan.handshakes, 'tls', thread),
     },
     onWake: hear,
-    mayOpen,
+    mayTell,
     onDescriptor: (place, fd) => {
-      if (place < descriptors.length) descriptors[place] = fd === null ? 0 : fd + 1
+      // Places below 0 are counted from the end.
+      const at = place < 0 ? descriptors.length + place : place
+      if (at >= 0 && at < descriptors.length) descriptors[at] = fd === null ? 0 : fd + 1
     },
   },
   (effects, events) =>
@@ -177,9 +184,10 @@ function obey(message: ToWorker): void {
   }
 }
 
-function mayOpen(relay: Relay): 'now' | 'later' {
+function mayTell(relay: Relay, reserved: number | null): 'now' | 'later' {
   const { reservationToken } = relay.allocation.request
-  if (reservationToken === null) return 'now'
+  if (reservationToken === null || reserved === null) return 'now'
+  if (!relayPorts.announce(reservationToken, reserved)) return 'now'
   unannounced.set(reservationToken.toString('hex'), relay)
   return 'later'
 }
@@ -188,7 +196,7 @@ function announced(token: string): void {
   const relay = unannounced.get(token)
   if (relay === undefined) return
   unannounced.delete(token)
-  loop.admit(relay)
+  loop.announced(relay)
 }
 
 function flushLog(): void {

@@ -14,6 +14,8 @@ export type PortMessage =
       readonly port: number
       readonly user: string
       readonly milliseconds: number
+      /** The socket that holds the port; it is the reserving thread's until that ends. */
+      readonly descriptor: number
     }
   | { readonly kind: 'unreserved'; readonly token: string }
   /** A thread has died with all that it had reserved. */
@@ -28,25 +30,35 @@ export function isAboutPorts(message: { readonly kind: string }): message is Por
 
 const RESERVATION_MS = 30_000
 
+/** The sockets by which a thread holds reserved ports. */
+export interface HeldSockets {
+  /** Holds what another thread holds by `descriptor`, too. */
+  share(local: Address, descriptor: number): void
+  release(local: Address): void
+}
+
 /** One thread's relay ports, and the reservations of all: a token may come to any thread. */
 export class SharedRelayPorts implements PortSource {
   readonly #own: RelayPorts
   readonly #quota: Pick<Quota, 'takeOver'>
   readonly #tell: (message: PortMessage) => void
+  readonly #held: HeldSockets
   readonly #catchUp: () => void
   /** Reserved by other threads, by token, oldest first. */
-  readonly #elsewhere = new Map<string, { thread: number; local: Address; user: string; expiresAt: number }>()
+  readonly #elsewhere = new Map<string, ReservedElsewhere>()
 
   /** `catchUp` hears at once what others have told and nobody has listened to yet. */
   constructor(
     own: RelayPorts,
     quota: Pick<Quota, 'takeOver'>,
     tell: (message: PortMessage) => void,
+    held: HeldSockets,
     catchUp: () => void = () => {},
   ) {
     this.#own = own
     this.#quota = quota
     this.#tell = tell
+    this.#held = held
     this.#catchUp = catchUp
   }
 
@@ -63,14 +75,18 @@ export class SharedRelayPorts implements PortSource {
   }
 
   takePair(ip: Address, user: string, now: number): { readonly port: number; readonly token: Buffer } | null {
-    const pair = this.#own.takePair(ip, user, now)
-    if (pair !== null) {
-      const { thread } = this.#own
-      const token = pair.token.toString('hex')
-      const port = pair.port + 1
-      this.#tell({ kind: 'reserved', token, thread, host: ip.host, port, user, milliseconds: RESERVATION_MS })
-    }
-    return pair
+    return this.#own.takePair(ip, user, now)
+  }
+
+  /** Tells the others of a reservation whose port is held by `descriptor`; false when it is over. */
+  announce(token: Buffer, descriptor: number): boolean {
+    const reservation = this.#own.reserved(token)
+    if (reservation === undefined) return false
+    const { local, user } = reservation
+    const { thread } = this.#own
+    const [hex, { host, port }, milliseconds] = [token.toString('hex'), local, RESERVATION_MS]
+    this.#tell({ kind: 'reserved', token: hex, thread, host, port, user, milliseconds, descriptor })
+    return true
   }
 
   takeReserved(token: Buffer, user: string, now: number): Address | 'unknown' | 'foreign' {
@@ -88,6 +104,8 @@ export class SharedRelayPorts implements PortSource {
     // Its time may be over, or its thread at an end, and we have not heard of it.
     const begin = () => this.#own.adopt(known.local, known.thread)
     if (!this.#quota.takeOver(user, known.thread, begin)) return 'unknown'
+    // Before its holder hears of it, who then lets go.
+    this.#held.share(known.local, known.descriptor)
     this.#tell({ kind: 'taken', token: key })
     return known.local
   }
@@ -96,13 +114,13 @@ export class SharedRelayPorts implements PortSource {
     return this.#own.takeOver(local, thread)
   }
 
-  cancelReservation(token: Buffer): boolean {
-    const wasHeld = this.#own.cancelReservation(token)
+  endReservation(token: Buffer): Address | null {
+    const local = this.#own.endReservation(token)
     this.#tell({ kind: 'unreserved', token: token.toString('hex') })
-    return wasHeld
+    return local
   }
 
-  sweep(now: number, expired: (user: string) => void): void {
+  sweep(now: number, expired: (local: Address, user: string | null) => void): void {
     this.#own.sweep(now, expired)
     for (const [token, { expiresAt }] of this.#elsewhere) if (expiresAt <= now) this.#elsewhere.delete(token)
   }
@@ -119,20 +137,30 @@ export class SharedRelayPorts implements PortSource {
   hear(message: PortMessage, now: number): void {
     switch (message.kind) {
       case 'reserved': {
-        const { token, thread, host, port, user, milliseconds } = message
+        const { token, thread, host, port, user, milliseconds, descriptor } = message
         const local = Address.parse(host, port)!
-        this.#elsewhere.set(token, { thread, local, user, expiresAt: now + milliseconds })
+        this.#elsewhere.set(token, { thread, local, user, expiresAt: now + milliseconds, descriptor })
         break
       }
       case 'unreserved':
         this.#elsewhere.delete(message.token)
         break
-      case 'taken':
-        this.#own.forgetReservation(Buffer.from(message.token, 'hex'))
+      case 'taken': {
+        const local = this.#own.forgetReservation(Buffer.from(message.token, 'hex'))
+        if (local !== null) this.#held.release(local)
         this.#elsewhere.delete(message.token)
         break
+      }
       case 'lost':
         for (const [token, { thread }] of this.#elsewhere) if (thread === message.thread) this.#elsewhere.delete(token)
     }
   }
+}
+
+interface ReservedElsewhere {
+  readonly thread: number
+  readonly local: Address
+  readonly user: string
+  readonly expiresAt: number
+  readonly descriptor: number
 }

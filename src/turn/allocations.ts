@@ -118,7 +118,7 @@ export class Allocations implements Iterable<Allocation> {
       this.#table.open[allocation.client.transport]--
       this.counters.endedBy[reason]++
     } else {
-      this.cancelReservation(allocation)
+      this.cancelReservation(allocation, now)
       if (allocation.parkedAs !== null) this.pending.drop(allocation.parkedAs)
     }
     allocation.state = 'ended'
@@ -135,14 +135,20 @@ export class Allocations implements Iterable<Allocation> {
   readonly expire = (allocation: Allocation, now: number): void => this.release(allocation, 'expired', now)
 
   /** Gives back the upper port of a pair that nobody has been told of; false when its time was over before. */
-  cancelReservation(allocation: Allocation): boolean {
+  cancelReservation(allocation: Allocation, now: number): boolean {
     const { request } = allocation
     if (request.reservationToken === null) return true
-    const wasHeld = this.options.relayPorts.cancelReservation(request.reservationToken)
+    const { relayPorts } = this.options
+    const local = relayPorts.endReservation(request.reservationToken)
     request.reservationToken = null
     // The end of a reservation has given its place in the quota back.
-    if (!wasHeld) allocation.quotaPlaces--
-    return wasHeld
+    if (local === null) {
+      allocation.quotaPlaces--
+      return false
+    }
+    this.#effects.closeReserved(local)
+    relayPorts.free(local, now)
+    return true
   }
 
   /** Whether an allocation could be moved to this 5-tuple. */

@@ -19,10 +19,15 @@ export interface Effects {
   sendToClient(client: FiveTuple, bytes: Buffer, start: number, end: number): void
   /** `dontFragment`: no router may cut it into pieces (RFC 8656 §14); asked only where TurnOptions.dontFragment says so. */
   sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number, dontFragment: boolean): void
-  /** Binds a UDP socket to `relay.local`. Answered later by TurnServer.relayOpened() or relayFailed(). */
+  /**
+   * Binds a UDP socket to `relay.local`, or takes the one that is held there; holds another at `relay.reserved`, or fails.
+   * Answered later by TurnServer.relayOpened() or relayFailed().
+   */
   openRelay(relay: Relay): void
   /** Also while the socket is still opening: it is closed when it is there, and no answer needs to follow. */
   closeRelay(relay: Relay): void
+  /** Lets go of the socket that has been held for a reservation, if it is there: nobody will come for it. */
+  closeReserved(local: Address): void
   /** Ends a TCP, TLS or DTLS connection (no re-synchronising after a bad frame, NET-TCP-04 in the tests). */
   closeClient(client: FiveTuple): void
   /** A request that was answered with an error, and why; for the log alone, never for the client. */

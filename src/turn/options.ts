@@ -16,7 +16,7 @@ export type PortSource = Pick<
   | 'takePair'
   | 'takeReserved'
   | 'takeOver'
-  | 'cancelReservation'
+  | 'endReservation'
   | 'sweep'
   | 'free'
   | 'skip'

@@ -11,13 +11,16 @@ export class Relay {
   readonly local: Address
   /** What the client is told: `local` behind external-ip. */
   readonly advertised: Address
+  /** The port beside it that is bound with it and kept for whoever brings the token (RFC 8656 §7.2); null for none. */
+  readonly reserved: Address | null
   state: 'opening' | 'open' | 'closed' = 'opening'
   /** The driver's own index of the socket; meaningless to the core. */
   handle = -1
 
-  constructor(allocation: Allocation, local: Address, advertised: Address) {
+  constructor(allocation: Allocation, local: Address, advertised: Address, reserved: Address | null = null) {
     this.allocation = allocation
     this.local = local
     this.advertised = advertised
+    this.reserved = reserved
   }
 }

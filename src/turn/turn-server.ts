@@ -159,5 +159,8 @@ export class TurnServer {
     this.#effects.closeClient(client)
   }
 
-  readonly #reservationExpired = (user: string): void => this.#options.quota.give(user)
+  readonly #reservationExpired = (local: Address, user: string | null): void => {
+    this.#effects.closeReserved(local)
+    if (user !== null) this.#options.quota.give(user)
+  }
 }

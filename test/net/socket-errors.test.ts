@@ -110,7 +110,12 @@ test('SEC-33 a relay socket that is no longer wanted when it is open is closed',
   let open = () => {}
   const openUdp: OpenUdpSocket = (options) => new Promise((resolve) => (open = () => resolve(openUdpSocket(options))))
   const driver = await startRecorder({ openUdp })
-  const relay = { local: Address.parse('127.0.0.1')!, handle: -1, allocation: { client: { client: '' } } } as never
+  const relay = {
+    local: Address.parse('127.0.0.1')!,
+    reserved: null,
+    handle: -1,
+    allocation: { client: { client: '' } },
+  } as never
   driver.openRelay(relay)
   driver.closeRelay(relay)
   open()

@@ -38,7 +38,7 @@ test('a port outside the range is nobody’s to give back', () => {
   const range = { minPort: 50_001, maxPort: 50_002 }
   const claims = new PortClaims(claimMemory(range), range, 0, randomBytes)
   for (const port of [0, 50_000, 50_003, 65_535]) {
-    expect([claims.idle(port, true), claims.wake(port), claims.unreserve(port), claims.adopt(port, 0)]).toEqual([
+    expect([claims.idle(port, true), claims.wake(port), claims.adopt(port, 0), claims.isInUse(port)]).toEqual([
       false,
       false,
       false,
@@ -46,4 +46,21 @@ test('a port outside the range is nobody’s to give back', () => {
     ])
   }
   expect([claims.take('any'), claims.take('any'), claims.take('any')].toSorted()).toEqual([50_001, 50_002, null])
+})
+
+test('a port is in use while an allocation has it, not while it is reserved, at rest or free', () => {
+  const range = { minPort: 50_000, maxPort: 50_001 }
+  const memory = claimMemory(range)
+  const [one, other] = [0, 1].map((thread) => new PortClaims(memory, range, thread, randomBytes)) as [
+    PortClaims,
+    PortClaims,
+  ]
+  const used = () => [50_000, 50_001].map((port) => other.isInUse(port))
+  expect(used()).toEqual([false, false])
+  one.take('pair')
+  expect(used()).toEqual([true, false])
+  expect(other.adopt(50_001, 0)).toBe(true)
+  expect(used()).toEqual([true, true])
+  one.idle(50_000, true)
+  expect(used()).toEqual([false, true])
 })

@@ -21,6 +21,8 @@ export class EffectsRecorder implements Effects {
   /** Relays whose socket has been asked for and not been answered. */
   readonly opening: Relay[] = []
   readonly open = new Set<Relay>()
+  /** Ports held for whoever brings the token: whoever opens relays enters them. */
+  readonly held = new Set<string>()
   readonly closedClients: FiveTuple[] = []
   readonly refusals: Refusal[] = []
 
@@ -41,6 +43,10 @@ export class EffectsRecorder implements Effects {
     const at = this.opening.indexOf(relay)
     if (at >= 0) this.opening.splice(at, 1)
     else if (!this.open.delete(relay)) throw new Error('closed a relay that was never opened')
+  }
+
+  closeReserved(local: Address): void {
+    this.held.delete(local.toString())
   }
 
   closeClient(client: FiveTuple): void {

@@ -38,7 +38,10 @@ for (let round = 0; round < rounds; round++) {
   if (port !== null) {
     result.takes++
     use(port)
-    if (wanted === 'pair' && !claims.unreserve(port + 1)) result.doubles++
+    if (wanted === 'pair') {
+      if (!claims.adopt(port + 1, thread)) result.doubles++
+      use(port + 1)
+    }
   }
   while (held.length > 1) {
     const [done] = held.splice(chance(held.length), 1) as [number]

@@ -13,20 +13,21 @@ export interface LoopOptions {
   readonly settings?: Partial<TurnSettings>
   readonly relayHosts?: string[]
   readonly dtls?: OpenDtls
+  readonly clock?: () => number
   /** What has happened to the listening descriptor before. */
   readonly before?: (fd: number) => void
 }
 
 /** The loop of a relaying thread, in this thread, with its turns between those of the event loop; closed when the test ends. */
-export function startRelayLoop(host: string, { settings, relayHosts, dtls, before }: LoopOptions = {}) {
+export function startRelayLoop(host: string, { settings, relayHosts, dtls, clock, before }: LoopOptions = {}) {
   const wakeUp = openWakeUp()
   const fd = openUdpDescriptor(Address.parse(host)!, { bufferSize: 1 << 20, reusePort: false })
   const loop = new RelayLoop(
     {
       ...{ wakeUp, dtls: dtls ?? null, streams: null, bufferSize: 1 << 20, log: silentLog },
       ...{ onWake: () => {}, onDescriptor: () => {} },
-      mayOpen: () => 'now',
-      clock: () => performance.now(),
+      mayTell: () => 'now',
+      clock: clock ?? (() => performance.now()),
     },
     (effects) => loopbackTurn(effects, settings, relayHosts),
   )

@@ -152,7 +152,13 @@ export class UdpClient {
 
   static async at(host: string, port: number): Promise<UdpClient> {
     const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
-    await new Promise<void>((resolve) => socket.bind(port, host, resolve))
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject)
+      socket.bind(port, host, () => {
+        socket.off('error', reject)
+        resolve()
+      })
+    })
     onTestFinished(() => new Promise<void>((resolve) => socket.close(() => resolve())))
     return new UdpClient(socket)
   }

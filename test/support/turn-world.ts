@@ -162,6 +162,8 @@ export class TurnWorld {
   openRelays(): void {
     for (let relay = this.effects.opening.shift(); relay !== undefined; relay = this.effects.opening.shift()) {
       this.effects.open.add(relay)
+      this.effects.held.delete(relay.local.toString())
+      if (relay.reserved !== null) this.effects.held.add(relay.reserved.toString())
       this.server.relayOpened(relay, this.now)
     }
   }

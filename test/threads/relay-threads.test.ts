@@ -213,8 +213,42 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     await spawned[0]!.terminate()
     await vi.waitFor(() => expect(spawned).toHaveLength(3), { timeout: 5000 })
     expect(quota.total).toBe((await workers.sessions()).length)
+    // The dead thread's hold of the port was another descriptor.
+    await talk({ client: other!.client, relayed: relayedOf(reserved) })
     await release(other!.client)
     await vi.waitFor(async () => expect(quota.total).toBe((await workers.sessions()).length))
+  })
+
+  test('TURN-EVEN-03 a port that a thread has reserved is held until that dies, and its token then is no good', async () => {
+    const { onEach, spawned } = await start()
+    const [one, other] = await onEach()
+    for (const { client } of [one!, other!]) await release(client)
+    const pair = await one!.client.allocate((writer) => writer.uint8(Attribute.EVEN_PORT, 0x80))
+    const token = pair.message.value(Attribute.RESERVATION_TOKEN)!
+    const odd = relayedOf(pair).port + 1
+    await expect(UdpClient.at(RELAY_HOST, odd)).rejects.toThrow('EADDRINUSE')
+    await spawned[0]!.terminate()
+    await vi.waitFor(() => expect(spawned).toHaveLength(3), { timeout: 5000 })
+    await UdpClient.at(RELAY_HOST, odd)
+    const late = await other!.client.allocate((writer) => writer.bytes(Attribute.RESERVATION_TOKEN, token))
+    expect(late.code).toBe(508)
+  })
+
+  test('TURN-EVEN-02 reservations, redeemed in any thread or not at all, leave no descriptor behind', async () => {
+    const { client, workers } = await start()
+    const before = descriptors()
+    for (let round = 0; round < 12; round++) {
+      const [even, odd] = [await client(), await client()]
+      const pair = await even.allocate((writer) => writer.uint8(Attribute.EVEN_PORT, 0x80))
+      const token = pair.message.value(Attribute.RESERVATION_TOKEN)!
+      expect((await odd.allocate((writer) => writer.bytes(Attribute.RESERVATION_TOKEN, token))).code).toBe(200)
+      for (const one of [even, odd]) await release(one)
+    }
+    // Those of this test's own 24 clients.
+    await vi.waitFor(async () => {
+      await workers.sessions()
+      expect(descriptors()).toBe(before + 24)
+    })
   })
 
   test('TURN-PEER-10 new peer rules and draining reach every thread', async () => {

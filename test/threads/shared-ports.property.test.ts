@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { claimMemory } from '../../src/shared/port-claims.ts'
 import { Address } from '../../src/stun/address.ts'
-import { SharedRelayPorts } from '../../src/threads/shared-ports.ts'
+import { type PortMessage, SharedRelayPorts } from '../../src/threads/shared-ports.ts'
 import { RelayPorts } from '../../src/turn/relay-addresses/relay-ports.ts'
 
 const IP = Address.parse('192.0.2.1')!
@@ -33,6 +33,8 @@ class Threads {
   /** Until when another program's port is left alone, and by whom. */
   readonly avoided = new Map<number, { readonly thread: number; readonly until: number }>()
   readonly tokens: Reservation[] = []
+  /** Threads whose sockets hold a port, by that port. */
+  readonly held = new Map<number, Set<number>>()
 
   constructor(minPort: number, size: number) {
     this.range = { minPort, maxPort: minPort + size - 1 }
@@ -45,9 +47,20 @@ class Threads {
   #begin(thread: number): void {
     const own = new RelayPorts(this.range, randomBytes, { thread, claims: this.#claims })
     this.#owns[thread] = own
-    this.#threads[thread] = new SharedRelayPorts(own, LIMITLESS, (message) => {
+    const tell = (message: PortMessage) => {
       for (const [i, other] of this.#threads.entries()) if (i !== thread) other.hear(message, this.now)
+    }
+    this.#threads[thread] = new SharedRelayPorts(own, LIMITLESS, tell, {
+      share: ({ port }, descriptor) => {
+        expect(this.held.get(port), `${port}, which is shared`).toContain(descriptor)
+        this.hold(port, thread)
+      },
+      release: ({ port }) => this.held.get(port)?.delete(thread),
     })
+  }
+
+  hold(port: number, thread: number): void {
+    this.held.set(port, (this.held.get(port) ?? new Set()).add(thread))
   }
 
   isFree(port: number): boolean {
@@ -92,6 +105,9 @@ class Threads {
       expiresAt: this.now + 30_000,
       unknownTo: new Set<number>(),
     }
+    // The thread's number stands for the descriptor of its socket.
+    this.hold(port + 1, thread)
+    ports.announce(pair.token, thread)
     this.reserved.push(reservation)
     this.tokens.push(reservation)
   }
@@ -119,6 +135,9 @@ class Threads {
     else if (!isOwner) expect(local).toBe('foreign')
     else {
       expect(local.toString()).toBe(IP.withPort(port).toString())
+      // The one that serves it, and no other.
+      expect([...(this.held.get(port) ?? [])]).toEqual([thread])
+      this.held.delete(port)
       this.reserved.splice(at, 1)
       this.used.set(port, thread)
     }
@@ -127,7 +146,12 @@ class Threads {
   pass(seconds: number): void {
     this.now += seconds * 1000
     const expired: string[] = []
-    for (const thread of this.#threads) thread.sweep(this.now, (user) => expired.push(user))
+    for (const [number, thread] of this.#threads.entries()) {
+      thread.sweep(this.now, ({ port }, user) => {
+        this.held.get(port)?.delete(number)
+        if (user !== null) expired.push(user)
+      })
+    }
     const over = this.reserved.filter(({ expiresAt }) => expiresAt <= this.now)
     expect(expired.sort()).toEqual(over.map(({ user }) => user).sort())
     for (const reservation of over) this.reserved.splice(this.reserved.indexOf(reservation), 1)
@@ -136,6 +160,7 @@ class Threads {
 
   die(thread: number): void {
     this.#owns[(thread + 1) % THREADS]!.forgetThread(thread)
+    for (const holders of this.held.values()) holders.delete(thread)
     for (const other of this.#threads) other.hear({ kind: 'lost', thread }, this.now)
     for (const [port, holder] of this.used) if (holder === thread) this.used.delete(port)
     for (const [port, avoided] of this.avoided) if (avoided.thread === thread) this.avoided.delete(port)
@@ -148,6 +173,8 @@ class Threads {
 
   /** Every port that is nobody's is there for whoever asks, and no other. */
   takeAll(thread: number): void {
+    const held = [...this.held].filter(([, holders]) => holders.size > 0).map(([port]) => port)
+    expect(held.sort(), 'sockets of reserved ports').toEqual(this.reserved.map(({ port }) => port).sort())
     const free = []
     for (let port = this.range.minPort; port <= this.range.maxPort; port++) if (this.isFree(port)) free.push(port)
     const taken = free.map(() => this.#threads[thread]!.take(IP, false, this.now))

@@ -35,16 +35,19 @@ export interface UdpDescriptorOptions {
 export function openUdpDescriptor(local: Address, { bufferSize, reusePort }: UdpDescriptorOptions): number {
   const fd = openSocket(SOCK.DGRAM, local.family)
   if (reusePort) setOption(fd, SOL.SOCKET, SO.REUSEPORT, 1)
-  // Best effort: the system caps the size at net.core.rmem_max unless we may exceed it. Below 1 its own size stays.
-  if (bufferSize > 0) {
-    mayExceed &&= setOption(fd, SOL.SOCKET, SO.RCVBUFFORCE, bufferSize) >= 0
-    setOption(fd, SOL.SOCKET, mayExceed ? SO.SNDBUFFORCE : SO.SNDBUF, bufferSize)
-    if (!mayExceed) setOption(fd, SOL.SOCKET, SO.RCVBUF, bufferSize)
-  }
+  growBuffers(fd, bufferSize)
   // RFC 8656 §14: Linux would set DF wherever a datagram fits the path; unasked it stays clear.
   allowFragments(fd, local.family, true)
   bindSocket(fd, local)
   return fd
+}
+
+/** Best effort: the system caps the size at net.core.rmem_max unless we may exceed it. Below 1 its own size stays. */
+export function growBuffers(fd: number, size: number): void {
+  if (size < 1) return
+  mayExceed &&= setOption(fd, SOL.SOCKET, SO.RCVBUFFORCE, size) >= 0
+  setOption(fd, SOL.SOCKET, mayExceed ? SO.SNDBUFFORCE : SO.SNDBUF, size)
+  if (!mayExceed) setOption(fd, SOL.SOCKET, SO.RCVBUF, size)
 }
 
 /** A bound TCP socket that nobody listens on yet; the caller closes it. Throws SystemCallError. */

@@ -141,7 +141,7 @@ export function relayUnavailable(relay: Relay, reason: RelayFailure, allocations
   else relayPorts.free(local, now)
 
   // What was reserved is that one port or none; for another pair than one that has lapsed there may be no quota.
-  const mayHaveAnother = allocations.cancelReservation(allocation) && request.ports !== 'reserved'
+  const mayHaveAnother = allocations.cancelReservation(allocation, now) && request.ports !== 'reserved'
   const others = allocations.relayChoice.besides(local)
   const addresses = { 'in-use': [local, ...others], unavailable: others, exhausted: [] }[reason]
   if (mayHaveAnother && request.triesLeft-- > 0) {
@@ -254,7 +254,7 @@ function takePort(
       const pair = relayPorts.takePair(ip, user.quotaName, now)
       if (pair === null) continue
       request.reservationToken = pair.token
-      return addRelay(allocation, ip.withPort(pair.port), allocations)
+      return addRelay(allocation, ip.withPort(pair.port), allocations, ip.withPort(pair.port + 1))
     }
     const port = relayPorts.take(ip, request.ports === 'even', now)
     if (port !== null) return addRelay(allocation, ip.withPort(port), allocations)
@@ -262,8 +262,13 @@ function takePort(
   return null
 }
 
-function addRelay(allocation: Allocation, local: Address, { options: { externalIp } }: Allocations): Relay {
-  const relay = new Relay(allocation, local, externalIp.toPublic(local.copy()))
+function addRelay(
+  allocation: Allocation,
+  local: Address,
+  { options: { externalIp } }: Allocations,
+  reserved: Address | null = null,
+): Relay {
+  const relay = new Relay(allocation, local, externalIp.toPublic(local.copy()), reserved)
   if (local.family === 4) allocation.relay4 = relay
   else allocation.relay6 = relay
   return relay

@@ -23,11 +23,6 @@ export class PortPool {
     return this.#claims.isInUse(port)
   }
 
-  /** Frees the reserved half of a pair; false when it is no longer reserved. */
-  unreserve(port: number): boolean {
-    return this.#claims.unreserve(port)
-  }
-
   /** Begins the use of what `thread` has reserved; false when it is no longer reserved. */
   adopt(port: number, thread: number): boolean {
     return this.#claims.adopt(port, thread)

@@ -62,8 +62,10 @@ export class RelayPorts {
     const reservation = this.#reservations.get(key)
     if (reservation === undefined || reservation.expiresAt <= now) return 'unknown'
     if (reservation.user !== user) return 'foreign'
+    // Another thread may have been faster, and will say so.
+    if (!this.adopt(reservation.local, this.#share.thread)) return 'unknown'
     this.#reservations.delete(key)
-    return this.adopt(reservation.local, this.#share.thread) ? reservation.local : 'unknown'
+    return reservation.local
   }
 
   /** Takes a port that `thread` has reserved; false when that is over. */
@@ -76,27 +78,37 @@ export class RelayPorts {
     return this.#pool(local).takeOver(local.port, thread)
   }
 
-  /** Another thread has taken what was reserved here. */
-  forgetReservation(token: Buffer): void {
-    this.#reservations.delete(token.toString('hex'))
+  /** What is reserved under a token of this thread. */
+  reserved(token: Buffer): { readonly local: Address; readonly user: string } | undefined {
+    return this.#reservations.get(token.toString('hex'))
   }
 
-  /** Undoes the reservation of a pair whose even port came to nothing; false when there was none any more. */
-  cancelReservation(token: Buffer): boolean {
+  /** Another thread has taken what was reserved here; where that is. */
+  forgetReservation(token: Buffer): Address | null {
     const key = token.toString('hex')
     const reservation = this.#reservations.get(key)
-    if (reservation === undefined) return false
     this.#reservations.delete(key)
-    return this.#pool(reservation.local).unreserve(reservation.local.port)
+    return reservation?.local ?? null
   }
 
-  /** Frees what has rested enough, and reservations that nobody came for; `expired` hears of each user whose place is free. */
-  sweep(now: number, expired: (user: string) => void): void {
+  /** Ends a reservation before its time: the port is the caller's, to give back. Null when there was none any more. */
+  endReservation(token: Buffer): Address | null {
+    const local = this.forgetReservation(token)
+    return local !== null && this.adopt(local, this.#share.thread) ? local : null
+  }
+
+  /**
+   * Frees what has rested enough, and reservations that nobody came for. `expired` hears of each before its port can be taken;
+   * without a user when another thread has taken it and we have not heard.
+   */
+  sweep(now: number, expired: (local: Address, user: string | null) => void): void {
     for (const pool of this.#pools.values()) pool.wake(now)
     for (const [key, { local, user, expiresAt }] of this.#reservations) {
       if (expiresAt > now) return
       this.#reservations.delete(key)
-      if (this.#pool(local).unreserve(local.port)) expired(user)
+      const isOurs = this.adopt(local, this.#share.thread)
+      expired(local, isOurs ? user : null)
+      if (isOurs) this.free(local, now)
     }
   }
 
