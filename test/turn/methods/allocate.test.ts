@@ -563,8 +563,10 @@ describe('EVEN-PORT', () => {
     expect(world.options.quota.of('account alice')).toBe(2)
     alice.refresh(0)
     expect(world.options.quota.of('account alice')).toBe(1)
+    expect(world.effects.held.size).toBe(1)
     world.pass(30)
     expect(world.options.quota.of('account alice')).toBe(0)
+    expect(world.effects.held.size).toBe(0)
   })
 
   test("TURN-EVEN-08 another user's token is 508 and stays its owner's", () => {
