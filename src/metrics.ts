@@ -4,6 +4,7 @@ import type { NetCounters, Traffic } from './net/counters.ts'
 import type { SocketErrors } from './net/socket-errors.ts'
 import type { Hub } from './signaling/hub.ts'
 import type { RunningTurn } from './start/turn.ts'
+import type { RunningWeb } from './start/web.ts'
 import type { TurnReadings } from './threads/shared-counters.ts'
 
 /** One number read at scrape time, with its labels. */
@@ -17,6 +18,7 @@ export class Metrics {
   readonly #registry = new Registry()
   #running: RunningTurn | null = null
   #hub: Hub | null = null
+  #web: RunningWeb | null = null
   #errors: SocketErrors | null = null
   #log: ProcessLog | null = null
   #isScraped = false
@@ -38,9 +40,10 @@ export class Metrics {
   }
 
   /** The parts to read, once they run. */
-  watch(turn: RunningTurn | null, hub: Hub | null, errors: SocketErrors, log: ProcessLog): void {
+  watch(turn: RunningTurn | null, web: RunningWeb | null, errors: SocketErrors, log: ProcessLog): void {
     this.#running = turn
-    this.#hub = hub
+    this.#web = web
+    this.#hub = web?.hub ?? null
     this.#errors = errors
     this.#log = log
   }
@@ -77,6 +80,14 @@ export class Metrics {
       'webrtc_stack_registrations_total',
       'Clients that registered',
       hub(({ counters }) => counters.totalSockets),
+    )
+    this.#counter('webrtc_stack_web_refused_total', 'What got no place at HTTP and signaling ports, by kind', () =>
+      Object.entries(this.#web?.refused() ?? {}).flatMap(([kind, counts]) =>
+        Object.entries(counts).map(([reason, count]) => [{ kind, reason }, count] as const),
+      ),
+    )
+    this.#counter('webrtc_stack_web_limited_total', 'Requests over a limit of their address, by limit', () =>
+      labelled('limit', this.#web?.limited ?? {}),
     )
     this.#counter('webrtc_stack_signaling_errors_total', 'Errors of signaling, by side', () => {
       if (this.#hub === null) return []

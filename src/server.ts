@@ -64,7 +64,7 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
       : null
     if (ownMetrics !== null) stops.push(() => ownMetrics.close())
 
-    metrics.watch(turn, web?.hub ?? null, errors, log)
+    metrics.watch(turn, web, errors, log)
     const servicePorts = [
       web?.http,
       web?.https,

@@ -15,6 +15,8 @@ type Limits = Pick<
 
 /** What one address may do in a minute. */
 export class AddressLimits {
+  /** How often each limit has said no. */
+  readonly refused = { 'new-rooms': 0, 'ice-config': 0, 'unknown-clients': 0 }
   /** The first one that grants it is used up: so many a minute, and a burst that comes back as slowly. */
   readonly #newRooms: readonly SourceWindows[] | null
   readonly #iceConfig: SourceWindows | null
@@ -45,12 +47,16 @@ export class AddressLimits {
 
   /** Counts one new room of this address, or refuses it. */
   async mayOpenRoom(block: string): Promise<boolean> {
-    return this.#newRooms === null || this.#newRooms.some((windows) => windows.take(block, this.#now()) === 0)
+    const may = this.#newRooms === null || this.#newRooms.some((windows) => windows.take(block, this.#now()) === 0)
+    if (!may) this.refused['new-rooms']++
+    return may
   }
 
   /** Counts one ICE document; 0, or the seconds until the next one is allowed. */
   iceConfigWait(block: string): number {
-    return seconds(this.#iceConfig?.take(block, this.#now()) ?? 0)
+    const wait = this.#iceConfig?.take(block, this.#now()) ?? 0
+    if (wait > 0) this.refused['ice-config']++
+    return seconds(wait)
   }
 
   /**
@@ -61,8 +67,10 @@ export class AddressLimits {
   clientWait(block: string, room: string, fromThere: boolean): number {
     if (this.#unknownClients === null) return 0
     const { of, inRoom } = this.#unknownClients
-    const wait = fromThere ? 0 : of.wait(block, this.#now())
-    return seconds(Math.max(wait, inRoom.wait(keyOf(block, room), this.#now())))
+    const ofAddress = fromThere ? 0 : of.wait(block, this.#now())
+    const wait = Math.max(ofAddress, inRoom.wait(keyOf(block, room), this.#now()))
+    if (wait > 0) this.refused['unknown-clients']++
+    return seconds(wait)
   }
 
   /** This address has named a client of the room that nobody knows. */

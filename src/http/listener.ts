@@ -8,7 +8,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SecureContextOptions } from 'node:tls'
 import { getRequestListener } from '@hono/node-server'
-import { addressList, blockOf, type Caller, callerOf, holds } from './caller.ts'
+import { addressList, type Caller, callerOf, holds } from './caller.ts'
 import type { Environment } from './environment.ts'
 import { isAnswering, linger, outliveAnswer } from './lingering-close.ts'
 import type { ListenerOptions } from './options.ts'
@@ -20,8 +20,26 @@ export interface ListenerWorld {
   fetch(request: Request, env: Environment['Bindings']): Response | Promise<Response>
   /** Answers a WebSocket handshake at /ws; null where there is no hub. */
   readonly upgrade: ((request: IncomingMessage, socket: Duplex, head: Buffer, caller: Caller) => void) | null
+  readonly connections: Pool
+  /** TLS handshakes that are not done. */
+  readonly handshakes: Pool
   /** A connection could not be accepted, for want of descriptors or memory; the port stays open. */
   acceptFailed(error: unknown): void
+}
+
+/** What strangers can fill, and each address has a share of. */
+export interface Pool {
+  /**
+   * Null when there is a place for `socket`, or why there is none. `displace` ends another one for it; `from` is what the share is
+   * counted by, null for who has none.
+   */
+  take(
+    from: string | null,
+    socket: Duplex,
+    displace: (other: Duplex) => void,
+  ): 'too-many' | 'too-many-from-source' | null
+  /** It is over. */
+  give(socket: Duplex): void
 }
 
 export interface ListenAddress {
@@ -34,7 +52,6 @@ export interface ListenAddress {
 /** One HTTP or HTTPS port. */
 export class HttpListener {
   readonly server: Server
-  readonly #perAddress = new Map<string, number>()
   #closed: Promise<void> | undefined
 
   private constructor(server: Server) {
@@ -55,10 +72,9 @@ export class HttpListener {
     }
     const server = at.tls ? createTlsServer({ ...at.tls, ...settings }) : createServer(settings)
     server.maxHeadersCount = options.maxHeaders
-    if (options.maxConnections > 0) server.maxConnections = options.maxConnections
     const listener = new HttpListener(server)
     listener.#serve(world)
-    if (at.tls && options.handshakeTimeoutSeconds > 0) listener.#boundHandshakes(options.handshakeTimeoutSeconds * 1000)
+    if (at.tls) listener.#boundHandshakes(world.handshakes, options.handshakeTimeoutSeconds * 1000)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen({ host: at.host, port: at.port }, () => {
@@ -94,29 +110,39 @@ export class HttpListener {
     clearTimeout(impatient)
   }
 
-  /** Ends handshakes that take too long, counted from the connect: bytes that come now and then gain nothing. */
-  #boundHandshakes(patienceMs: number): void {
-    const patience = new Map<string, NodeJS.Timeout>()
-    const over = (name: string) => {
-      clearTimeout(patience.get(name))
-      patience.delete(name)
-    }
+  /**
+   * Gives each handshake a place and a time, counted from the connect: bytes that come now and then gain nothing. 0 is without end.
+   */
+  #boundHandshakes(handshakes: Pool, patienceMs: number): void {
+    const under = new Map<string, () => void>()
     this.server.on('connection', (socket: Socket) => {
+      if (socket.destroyed) return
+      if (handshakes.take(sourceOf(socket), socket, destroy) !== null) {
+        socket.destroy()
+        return
+      }
+      const patience = patienceMs > 0 ? setTimeout(() => socket.destroy(), patienceMs) : undefined
       const name = endsOf(socket)
-      patience.set(
-        name,
-        setTimeout(() => socket.destroy(), patienceMs),
-      )
-      socket.once('close', () => over(name))
+      const over = () => {
+        clearTimeout(patience)
+        handshakes.give(socket)
+        under.delete(name)
+      }
+      under.set(name, over)
+      socket.once('close', over)
     })
-    this.server.on('secureConnection', (socket: Socket) => over(endsOf(socket)))
+    this.server.on('secureConnection', (socket: Socket) => under.get(endsOf(socket))?.())
   }
 
   #serve(world: ListenerWorld): void {
     const trusted = addressList(world.trustedProxies)
     this.server.on('connection', (socket: Socket) => {
-      if (!this.#admit(socket, world.options.maxConnectionsPerAddress, (address) => holds(trusted, address)))
-        socket.destroy()
+      const { connections } = world
+      const address = sourceOf(socket)
+      // A proxy of ours speaks for everybody.
+      const from = holds(trusted, address) ? null : address
+      if (connections.take(from, socket, destroy) !== null) socket.destroy()
+      else socket.once('close', () => connections.give(socket))
     })
     const answer = getRequestListener(
       async (request, { incoming, outgoing }) => {
@@ -146,21 +172,14 @@ export class HttpListener {
       else socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
     })
   }
+}
 
-  #admit(socket: Socket, limit: number, exempt: (address: string) => boolean): boolean {
-    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
-    if (limit === 0 || exempt(address)) return true
-    const block = blockOf(address)
-    const open = this.#perAddress.get(block) ?? 0
-    if (open >= limit) return false
-    this.#perAddress.set(block, open + 1)
-    socket.once('close', () => {
-      const left = (this.#perAddress.get(block) ?? 1) - 1
-      if (left > 0) this.#perAddress.set(block, left)
-      else this.#perAddress.delete(block)
-    })
-    return true
-  }
+function sourceOf({ remoteAddress = '' }: Socket): string {
+  return remoteAddress.replace(/^::ffff:/, '')
+}
+
+function destroy(socket: Duplex): void {
+  socket.destroy()
 }
 
 /** What a connection and the TLS in it have in common. */

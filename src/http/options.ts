@@ -67,10 +67,6 @@ export interface HttpOptions {
 
 /** Limits of one HTTP(S) port. A limit of 0 is no limit, a time of 0 never ends. */
 export interface ListenerOptions {
-  /** `max-connections` of one port. */
-  readonly maxConnections: number
-  /** `max-connections-per-address`: of one IPv4 address or one IPv6 /64; trusted proxies are exempt. */
-  readonly maxConnectionsPerAddress: number
   /** `handshake-timeout-seconds`: of TLS, from the connect on. */
   readonly handshakeTimeoutSeconds: number
   /** `http-headers-timeout-seconds` */

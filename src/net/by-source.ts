@@ -54,6 +54,10 @@ export class BySource<T> {
     return this.#groups.get(sourceKey(source))?.items.has(item) ?? false
   }
 
+  sizeOf(source: Address): number {
+    return this.#groups.get(sourceKey(source))?.items.size ?? 0
+  }
+
   oldestOf(source: Address): T | null {
     return oldest(this.#groups.get(sourceKey(source)))
   }

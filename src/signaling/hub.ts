@@ -17,6 +17,7 @@ export interface HubWorld {
   /** Monotonic milliseconds. */
   now(): number
   readonly limits: HubLimits
+  readonly sockets: SocketPool
   /** Tells a foreign room server that a client is gone (Collider's `-room-server`). */
   forgotten?(room: string, client: string): void
 }
@@ -29,6 +30,14 @@ interface HubLimits {
   clientWait(address: string, room: string, fromThere: boolean): number
   /** It has named a client of the room that nobody knows. */
   unknownClient(address: string, room: string): void
+}
+
+/** WebSockets that may be open; each address has a share of them. */
+interface SocketPool {
+  /** Null when there is a place for `socket`, or why there is none; `displace` ends another one for it. */
+  take(address: string, socket: Duplex, displace: (other: Duplex) => void): 'too-many' | 'too-many-from-source' | null
+  /** It is over. */
+  give(socket: Duplex): void
 }
 
 /** What Collider's /status shows. */
@@ -49,7 +58,6 @@ export class Hub {
   readonly #world: HubWorld
   readonly #server: WebSocketServer
   readonly #connections = new Set<Connection>()
-  readonly #perAddress = new Map<string, number>()
   readonly #registered = new Map<string, Connection>()
   readonly #heartbeat: NodeJS.Timeout
   readonly #startedAt: number
@@ -86,11 +94,12 @@ export class Hub {
 
   /** Answers an upgrade request for a path the hub listens on; `address` is what limits are counted by. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): void {
-    const refusal = this.#refusal(request, address)
+    const refusal = this.#refusal(request, socket, address)
     if (refusal !== null) {
       socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
       return
     }
+    socket.once('close', () => this.#world.sockets.give(socket))
     this.#server.handleUpgrade(request, socket, head, (accepted) => this.#opened(accepted, address))
   }
 
@@ -122,21 +131,20 @@ export class Hub {
     this.#server.close()
   }
 
-  #refusal(request: IncomingMessage, address: string): string | null {
-    const { allowOrigins, maxSockets, maxSocketsPerAddress } = this.#options
+  #refusal(request: IncomingMessage, socket: Duplex, address: string): string | null {
+    const { allowOrigins } = this.#options
     const origin = request.headers.origin
     if (allowOrigins.length > 0 && (origin === undefined || !allowOrigins.includes(origin.toLowerCase())))
       return '403 Forbidden'
-    if (this.#closing || (maxSockets > 0 && this.#connections.size >= maxSockets)) return '503 Service Unavailable'
-    if (maxSocketsPerAddress > 0 && (this.#perAddress.get(address) ?? 0) >= maxSocketsPerAddress)
-      return '429 Too Many Requests'
-    return null
+    if (this.#closing || socket.destroyed) return '503 Service Unavailable'
+    const refused = this.#world.sockets.take(address, socket, (other) => other.destroy())
+    if (refused === null) return null
+    return refused === 'too-many' ? '503 Service Unavailable' : '429 Too Many Requests'
   }
 
   #opened(socket: WebSocket, address: string): void {
     const connection = new Connection(socket, address, this.#options, this.#world.now())
     this.#connections.add(connection)
-    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1)
     socket.on('message', (data, isBinary) => this.#received(connection, data, isBinary))
     for (const event of ['ping', 'pong'])
       socket.on(event, () => {
@@ -252,9 +260,6 @@ export class Hub {
     connection.finished = true
     connection.dispose()
     this.#connections.delete(connection)
-    const others = (this.#perAddress.get(connection.address) ?? 1) - 1
-    if (others > 0) this.#perAddress.set(connection.address, others)
-    else this.#perAddress.delete(connection.address)
     this.#release(connection, goingAway)
   }
 

@@ -2,10 +2,6 @@
 export interface SignalingOptions {
   /** `max-frame-bytes`: a larger WebSocket message closes the socket with 1009. */
   readonly maxFrameBytes: number
-  /** `max-websockets`: open sockets in all. */
-  readonly maxSockets: number
-  /** `max-websockets-per-address`: of one IPv4 address or one IPv6 /64. */
-  readonly maxSocketsPerAddress: number
   /** `websocket-ping-seconds`: two pings without an answer end the socket. */
   readonly pingSeconds: number
   /** `websocket-register-timeout-seconds`: a socket must say who it is within this time. */

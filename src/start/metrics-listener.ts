@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { Hono } from 'hono'
 import type { Config } from '../config/options.ts'
 import { FOREIGN_HOST } from '../http/app.ts'
@@ -8,6 +9,7 @@ import { isOwnHost } from '../http/host.ts'
 import { HttpListener } from '../http/listener.ts'
 import type { Metrics } from '../metrics.ts'
 import { ListenError } from '../net/listen-error.ts'
+import { Shares } from '../net/shares.ts'
 import type { SocketErrors } from '../net/socket-errors.ts'
 import { listenerOptions, ownNames } from './plan/web-options.ts'
 
@@ -26,12 +28,16 @@ export interface MetricsWorld {
 export async function openMetrics(config: Config, world: MetricsWorld): Promise<MetricsListener> {
   const chosen = config['prometheus-address']
   const port = config['prometheus-port']
+  // Read by a few, and open to whoever finds it.
+  const connections = new Shares<Duplex>({ total: 64, perSource: 16 })
   const app = metricsApp(config, world)
   const open = (host: string) =>
     HttpListener.open(
       { host, port, tls: null },
       {
-        options: { ...listenerOptions(config), maxConnections: 64 },
+        options: listenerOptions(config),
+        connections,
+        handshakes: connections,
         trustedProxies: [],
         fetch: (request, environment) => app.fetch(request, environment),
         upgrade: null,

@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { performance } from 'node:perf_hooks'
+import type { Duplex } from 'node:stream'
 import type { Config } from '../config/options.ts'
 import { type AppWorld, createApp } from '../http/app.ts'
 import { type ColliderWorld, colliderApp } from '../http/collider.ts'
@@ -9,6 +10,7 @@ import { HttpListener } from '../http/listener.ts'
 import { callPages } from '../http/page.ts'
 import type { Log } from '../log.ts'
 import { ListenError } from '../net/listen-error.ts'
+import { type Refused, Shares } from '../net/shares.ts'
 import type { SocketErrors } from '../net/socket-errors.ts'
 import type { RoomEffects } from '../rooms/room.ts'
 import { MemoryRooms } from '../rooms/room-store.ts'
@@ -16,7 +18,15 @@ import { Hub } from '../signaling/hub.ts'
 import { RemoteCollider } from '../signaling/remote-collider.ts'
 import { RoomServer } from '../signaling/room-server.ts'
 import type { CertificateFiles } from './certificate.ts'
-import { httpOptions, listenerOptions, roomsOptions, signalingOptions } from './plan/web-options.ts'
+import {
+  connectionLimits,
+  handshakeLimits,
+  httpOptions,
+  listenerOptions,
+  roomsOptions,
+  signalingOptions,
+  socketLimits,
+} from './plan/web-options.ts'
 
 /** What rooms and signaling ask of the rest. */
 export type WebWorld = Pick<AppWorld, 'iceConfig' | 'ready' | 'metrics'> & {
@@ -29,6 +39,10 @@ export interface RunningWeb {
   readonly http: AddressInfo | null
   readonly https: AddressInfo | null
   readonly collider: (AddressInfo & { readonly tls: boolean }) | null
+  /** What did not get a place, or lost it to somebody who had fewer. */
+  readonly refused: () => Readonly<Record<'connections' | 'handshakes' | 'websockets', Refused>>
+  /** Requests over the limits of their address. */
+  readonly limited: AddressLimits['refused']
   reload(files: CertificateFiles): void
   close(): Promise<void>
 }
@@ -39,6 +53,7 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
   const now = () => performance.now()
   const options = httpOptions(config, files !== null)
   const limits = new AddressLimits(options, now)
+  const sockets = new Shares<Duplex>(socketLimits(config))
   const remote = remoteCollider(config, files)
   const foreign = foreignRoomServer(config)
   const makeRooms = (effects: RoomEffects) => new MemoryRooms(roomsOptions(config), remote ?? effects)
@@ -46,12 +61,13 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
     log: log.child({ part: 'signaling' }),
     now,
     limits,
+    sockets,
     ...(foreign === null ? {} : { forgotten: (room, client) => foreign.gone(room, client) }),
   })
   const collider: ColliderWorld | null = config.signaling
     ? { hub, limits, maxBodyBytes: options.maxBodyBytes, now }
     : null
-  const listeners: { readonly listener: HttpListener; readonly tls: boolean }[] = []
+  const listeners: { readonly listener: HttpListener; readonly pools: HttpPools; readonly tls: boolean }[] = []
 
   const open = async (app: App, port: number, tls: CertificateFiles | null): Promise<AddressInfo> => {
     const at = {
@@ -59,15 +75,17 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
       port,
       tls: tls === null ? null : { cert: tls.cert, key: tls.key, passphrase: tls.passphrase },
     }
+    const pools = httpPools(config)
     try {
       const listener = await HttpListener.open(at, {
         options: listenerOptions(config),
         trustedProxies: config['trusted-proxy'],
         fetch: (request, environment) => app.fetch(request, environment),
+        ...pools,
         acceptFailed: (error) => world.errors.count('http', error),
         upgrade: collider && ((request, socket, head, caller) => hub.upgrade(request, socket, head, caller.block)),
       })
-      listeners.push({ listener, tls: tls !== null })
+      listeners.push({ listener, pools, tls: tls !== null })
       log.info({ port: listener.address.port, tls: tls !== null }, 'listening')
       return listener.address
     } catch (error) {
@@ -100,6 +118,12 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
       http,
       https,
       collider: at === null ? null : { ...at, tls: colliderTls !== null },
+      refused: () => ({
+        connections: sumOf(listeners.map(({ pools }) => pools.connections.counters)),
+        handshakes: sumOf(listeners.map(({ pools }) => pools.handshakes.counters)),
+        websockets: sockets.counters,
+      }),
+      limited: limits.refused,
       reload: ({ cert, key, passphrase }) => {
         for (const { listener, tls } of listeners) if (tls) listener.renew({ cert, key, passphrase })
       },
@@ -109,6 +133,22 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
     await close()
     throw error
   }
+}
+
+/** What the connections of one port share. */
+interface HttpPools {
+  readonly connections: Shares<Duplex>
+  readonly handshakes: Shares<Duplex>
+}
+
+function httpPools(config: Config): HttpPools {
+  return { connections: new Shares(connectionLimits(config)), handshakes: new Shares(handshakeLimits(config)) }
+}
+
+function sumOf(counters: readonly Refused[]): Refused {
+  const sum = { 'too-many': 0, 'too-many-from-source': 0, displaced: 0 }
+  for (const one of counters) for (const reason of Object.keys(sum) as (keyof Refused)[]) sum[reason] += one[reason]
+  return sum
 }
 
 /** The Collider that `wss-host-port-pair` names, when our own is off: it has the sockets and gets the messages. */

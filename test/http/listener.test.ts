@@ -4,10 +4,12 @@ import { request } from 'node:https'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { afterEach, describe, expect, test } from 'vitest'
 import { HttpListener } from '../../src/http/listener.ts'
 import { createLog } from '../../src/log.ts'
-import { defaultListener } from '../support/default-config.ts'
+import { Shares } from '../../src/net/shares.ts'
+import { defaultConnections, defaultHandshakes, defaultListener } from '../support/default-config.ts'
 import { raw, Service, until } from './service.ts'
 
 const WORLD = {
@@ -16,6 +18,8 @@ const WORLD = {
   fetch: (_request: Request, { caller }: { caller: { secure: boolean } }) =>
     new Response(caller.secure ? 'secure' : 'plain'),
   upgrade: null,
+  connections: new Shares<Duplex>(defaultConnections),
+  handshakes: new Shares<Duplex>(defaultHandshakes),
   acceptFailed: () => {},
 }
 

@@ -425,7 +425,7 @@ describe('SEC-45 requests', () => {
   })
 
   test('SEC-45 connections of one address have a limit', async () => {
-    await start({ listener: { maxConnectionsPerAddress: 3 } })
+    await start({ connections: { perSource: 3 } })
     const open = Array.from({ length: 3 }, () => connect(service.listener.address.port, '127.0.0.1'))
     await Promise.all(open.map((socket) => new Promise((done) => socket.once('connect', done))))
     expect(await bytes('GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).toBe('')

@@ -9,6 +9,7 @@ import { HttpListener } from '../../src/http/listener.ts'
 import type { HttpOptions, IceConfigOptions, ListenerOptions } from '../../src/http/options.ts'
 import type { CallPages } from '../../src/http/page-parameters.ts'
 import { createLog, type Log } from '../../src/log.ts'
+import { type ShareLimits, Shares } from '../../src/net/shares.ts'
 import type { RoomsOptions } from '../../src/rooms/options.ts'
 import { MemoryRooms } from '../../src/rooms/room-store.ts'
 import { Hub } from '../../src/signaling/hub.ts'
@@ -17,10 +18,13 @@ import { turnAddresses } from '../../src/start/addresses.ts'
 import { iceConfigOptions } from '../../src/start/plan/web-options.ts'
 import {
   defaultConfig,
+  defaultConnections,
+  defaultHandshakes,
   defaultHttp,
   defaultListener,
   defaultRooms,
   defaultSignaling,
+  defaultSockets,
 } from '../support/default-config.ts'
 
 /** Of a TURN server on its usual port, without a certificate. */
@@ -45,6 +49,8 @@ export interface ServiceOptions {
   signaling?: Partial<SignalingOptions>
   http?: Partial<HttpOptions>
   listener?: Partial<ListenerOptions>
+  connections?: Partial<ShareLimits>
+  sockets?: Partial<ShareLimits>
   ice?: Partial<IceConfigOptions>
   pages?: CallPages
   log?: Log
@@ -80,6 +86,7 @@ export class Service {
         log,
         now,
         limits,
+        sockets: new Shares({ ...defaultSockets, ...options.sockets }),
         ...(options.forgotten ? { forgotten: options.forgotten } : {}),
       },
     )
@@ -105,6 +112,8 @@ export class Service {
           trustedProxies: http.trustedProxies,
           fetch,
           upgrade: (request, socket, head, caller) => hub.upgrade(request, socket, head, caller.block),
+          connections: new Shares({ ...defaultConnections, ...options.connections }),
+          handshakes: new Shares(defaultHandshakes),
           acceptFailed: () => {},
         },
       )

@@ -168,7 +168,7 @@ describe('SEC-52 silence', () => {
   })
 
   test('SEC-52 sockets have a limit in all and for one address', async () => {
-    await start({ signaling: { maxSocketsPerAddress: 2 } })
+    await start({ sockets: { perSource: 2 } })
     const first = await service.connect()
     await service.connect()
     expect((await handshake()).status).toBe(429)
@@ -176,7 +176,7 @@ describe('SEC-52 silence', () => {
     await until(() => service.hub.connections === 1)
     expect((await handshake()).status).toBe(101)
     await service.close()
-    await start({ signaling: { maxSockets: 1 } })
+    await start({ sockets: { total: 1 } })
     await service.connect()
     expect((await handshake()).status).toBe(503)
   })

@@ -81,7 +81,7 @@ export const network = applying('to new clients', {
     applies: 'at once',
   }),
   'handshake-timeout-seconds': seconds(10, 'Time for a TLS or DTLS handshake'),
-  'max-tls-handshakes': limit(1024, 'TLS handshakes at a time, on TURN ports'),
+  'max-tls-handshakes': limit(1024, 'TLS handshakes at a time: TURN, and each HTTP port'),
   'max-dtls-handshakes': limit(1024, 'DTLS handshakes at a time'),
   'max-handshakes-per-address': limit(64, 'TLS handshakes of one address at a time, and as many of DTLS'),
   'handshake-ratelimit-rps': limit(30, 'Handshakes of one address a second, averaged over ten; more have to wait'),

@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import type { Config } from '../../config/options.ts'
 import type { HttpOptions, IceConfigOptions, ListenerOptions } from '../../http/options.ts'
 import { isWildcard } from '../../net/interfaces.ts'
+import type { ShareLimits } from '../../net/shares.ts'
 import type { RoomsOptions } from '../../rooms/options.ts'
 import type { SignalingOptions } from '../../signaling/options.ts'
 import { lanAddress, type TurnAddresses } from '../addresses.ts'
@@ -23,8 +24,6 @@ export function roomsOptions(config: Config): RoomsOptions {
 export function signalingOptions(config: Config): SignalingOptions {
   return {
     maxFrameBytes: config['max-frame-bytes'],
-    maxSockets: config['max-websockets'],
-    maxSocketsPerAddress: config['max-websockets-per-address'],
     pingSeconds: config['websocket-ping-seconds'],
     registerTimeoutSeconds: config['websocket-register-timeout-seconds'],
     messageBurst: config['websocket-message-burst'],
@@ -80,10 +79,22 @@ export function ownNames(config: Config): readonly string[] {
   ]
 }
 
+/** Of one port. */
+export function connectionLimits(config: Config): ShareLimits {
+  return { total: config['max-connections'], perSource: config['max-connections-per-address'] }
+}
+
+/** Of TLS handshakes on one port that are not done. */
+export function handshakeLimits(config: Config): ShareLimits {
+  return { total: config['max-tls-handshakes'], perSource: config['max-handshakes-per-address'] }
+}
+
+export function socketLimits(config: Config): ShareLimits {
+  return { total: config['max-websockets'], perSource: config['max-websockets-per-address'] }
+}
+
 export function listenerOptions(config: Config): ListenerOptions {
   return {
-    maxConnections: config['max-connections'],
-    maxConnectionsPerAddress: config['max-connections-per-address'],
     handshakeTimeoutSeconds: config['handshake-timeout-seconds'],
     headersTimeoutSeconds: config['http-headers-timeout-seconds'],
     requestTimeoutSeconds: config['http-request-timeout-seconds'],
