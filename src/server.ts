@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import type { LoadedConfig } from './config/load.ts'
@@ -5,7 +6,7 @@ import type { ProcessLog } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { SocketErrors } from './net/socket-errors.ts'
 import { turnAddresses } from './start/addresses.ts'
-import { certificate } from './start/certificate.ts'
+import { certificate, isSame } from './start/certificate.ts'
 import { type MetricsListener, openMetrics } from './start/metrics-listener.ts'
 import { iceConfigOptions } from './start/plan/web-options.ts'
 import { summary } from './start/summary.ts'
@@ -19,7 +20,7 @@ export interface RunningServer {
   readonly web: RunningWeb | null
   /** Where the port of `prometheus` is. */
   readonly metrics: AddressInfo | null
-  /** Reads certificates from their files again, for new connections; throws and changes nothing when they are bad. */
+  /** Reads certificates from their files again, for new connections, and logs whether they are new; throws and changes nothing when they are bad. */
   reload(): Promise<void>
   /** No new allocations, and /readyz says so; what runs goes on. */
   drain(): void
@@ -41,6 +42,7 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
       addresses.own.map(({ host }) => host),
     )
     let isReady = false
+    let served = files
 
     const turn = config.turn ? await startTurn(config, addresses, files, log) : null
     if (turn !== null) stops.push(() => turn.close())
@@ -84,9 +86,16 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
           config,
           addresses.own.map(({ host }) => host),
         )
-        if (renewed === null) return
+        if (renewed === null)
+          return log.warn({}, 'nothing to reload: there is no certificate, and the rest is read at the start')
         turn?.reload(renewed)
         web?.reload(renewed)
+        const { validTo } = new X509Certificate(renewed.cert)
+        const fields = { cert: config.cert, validTo }
+        if (served !== null && isSame(renewed, served))
+          log.warn(fields, 'reloaded, but the certificate is the same as before')
+        else log.info(fields, 'reloaded: new connections get the new certificate')
+        served = renewed
       },
       drain: () => {
         isReady = false

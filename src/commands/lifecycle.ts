@@ -4,6 +4,7 @@ import { ExitCode } from './exit-code.ts'
 /** What is running; reload and drain are asked for by signals. */
 export interface Running {
   close(): Promise<void>
+  /** Says in the log what is new. */
   reload?(): Promise<void>
   drain?(): void
 }
@@ -64,7 +65,6 @@ export function untilStopped(
         .then(async (running) => {
           if (running.reload === undefined) return log.warn({}, 'there is nothing to reload')
           await running.reload()
-          log.info({}, 'reloaded')
         })
         .catch((err: unknown) => log.error({ err }, 'reload failed; what ran before goes on'))
     }

@@ -32,6 +32,11 @@ export async function certificate(config: Config, addresses: readonly string[]):
   return config.dev ? { ...(await developmentCertificate(addresses)), selfSigned: true } : null
 }
 
+/** Whether somebody who has read the files again has read what they held before. */
+export function isSame(one: CertificateFiles, other: CertificateFiles): boolean {
+  return Buffer.from(one.cert).equals(Buffer.from(other.cert)) && Buffer.from(one.key).equals(Buffer.from(other.key))
+}
+
 /**
  * What TURN over TLS is told; coturn's keys in Node's terms. Each time it has new ticket keys: who resumes a session is neither shown
  * a renewed certificate nor asked for his own, which a renewed CA-file may no longer know.

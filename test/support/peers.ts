@@ -11,6 +11,7 @@ export const peers = {
   iproute: { package: 'iproute2', path: '/usr/sbin/ip' },
   python: { package: 'python3-minimal', path: '/usr/bin/python3' },
   stunClient: { package: 'stun-client', path: '/usr/bin/stun' },
+  systemd: { package: 'systemd', path: '/usr/bin/systemd-analyze' },
   openssl: { package: 'openssl', path: '/usr/bin/openssl' },
   gnutls: { package: 'gnutls-bin', path: '/usr/bin/gnutls-cli' },
   nginx: { package: 'nginx-light', path: '/usr/sbin/nginx' },
