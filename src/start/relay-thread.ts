@@ -1,6 +1,5 @@
 import { performance } from 'node:perf_hooks'
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
-import type { DtlsIdentity } from '../net/dtls/identity.ts'
 import { opensslHmac } from '../net/openssl-hmac.ts'
 import { randomBlocks } from '../net/random-blocks.ts'
 import { RelayLoop } from '../net/relay-loop.ts'
@@ -8,21 +7,26 @@ import { type Session, sessionOf } from '../net/session.ts'
 import { StreamPlaces } from '../net/stream/places.ts'
 import { SourceTable } from '../shared/source-table.ts'
 import type { Address } from '../stun/address.ts'
+import { ErrorCode } from '../stun/constants.ts'
 import { replaceHmac } from '../stun/hmac.ts'
+import { CLOSE, DRAIN, ERRORS, LISTEN, LOG_LINES, READY, TLS } from '../threads/control.ts'
+import { ASKER_PATIENCE_MS, MOVES } from '../threads/handovers.ts'
+import { type Envelope, Line } from '../threads/line.ts'
 import { LineQueue } from '../threads/line-queue.ts'
-import type { FromWorker, RelayWorkerData, ToWorker } from '../threads/relay-messages.ts'
+import { PORTS, SharedRelayPorts } from '../threads/ports.ts'
+import type { RelayThreadData } from '../threads/relay-thread-data.ts'
+import { SESSIONS } from '../threads/sessions.ts'
 import { SharedCounters, TurnReadings } from '../threads/shared-counters.ts'
-import { isAboutPorts, SharedRelayPorts } from '../threads/shared-ports.ts'
-import { WorkerLog } from '../threads/thread-log.ts'
+import { ThreadLog } from '../threads/thread-log.ts'
 import { Quota } from '../turn/limits/quota.ts'
 import { SourceCount } from '../turn/limits/source-count.ts'
-import { type Elsewhere, NOWHERE_ELSE } from '../turn/mobility/elsewhere.ts'
+import { type Answer, type Elsewhere, NOWHERE_ELSE } from '../turn/mobility/elsewhere.ts'
 import type { Relay } from '../turn/relay-address.ts'
 import { RelayPorts } from '../turn/relay-addresses/relay-ports.ts'
 import { TurnServer } from '../turn/turn-server.ts'
-import { type DtlsPlan, dtlsOf } from './dtls.ts'
+import { dtlsOf } from './dtls.ts'
 import { handshakesOf } from './handshakes.ts'
-import type { PeerPlan, TurnPlan } from './plan/turn-plan.ts'
+import { DTLS_IDENTITY, PEER_RULES, type ThreadPlan } from './plan/subjects.ts'
 import { peerPolicy, turnOptions } from './turn-options.ts'
 
 // The entry of a thread that relays (`virtual:relay-thread`). It never returns to its event loop for long.
@@ -31,17 +35,28 @@ import { peerPolicy, turnOptions } from './turn-options.ts'
 const SHOW_MS = 250
 /** How long log lines may wait for more of them. */
 const LOG_MS = 50
+/** How long the main thread may take to pass a reservation on; a client comes with its token later than that. */
+const ANNOUNCE_PATIENCE_MS = 2000
+const NO_ANSWER: Answer = { kind: 'refused', error: ErrorCode.SERVER_ERROR, reason: 'no answer of the main thread' }
 
 const fastHmac = opensslHmac()
 if (fastHmac !== null) replaceHmac(fastHmac)
 
 // Written by threads/relay-threads.ts, from the same plan that the main thread uses itself.
-const data = workerData as RelayWorkerData & { readonly plan: TurnPlan; readonly dtls: DtlsPlan | null }
-const { control, wakeUp, thread, plan, bufferSize } = data
+const data = workerData as RelayThreadData<ThreadPlan>
+const { control, wakeUp, thread, bufferSize } = data
+const plan = data.plan.turn
 const clock = () => performance.now()
 const random = randomBlocks()
-const tell = (message: FromWorker) => control.postMessage(message)
-const logged = new WorkerLog(data.logLevel, new LineQueue(data.lines), () => tell({ kind: 'lines' }))
+const line = new Line({
+  post: (envelope) => control.postMessage(envelope),
+  // The main thread sends nothing else.
+  next: () => receiveMessageOnPort(control)?.message as Envelope | undefined,
+  memory: data.lineMemory,
+  end: 1,
+  clock,
+})
+const logged = new ThreadLog(data.logLevel, new LineQueue(data.lines), () => line.tell(LOG_LINES, null))
 const { log } = logged
 
 const quota = new Quota(plan.quota, thread)
@@ -50,22 +65,30 @@ const held = {
   share: (local: Address, descriptor: number) => loop.share(local, descriptor),
   release: (local: Address) => loop.closeReserved(local),
 }
-const relayPorts = new SharedRelayPorts(ownPorts, quota, tell, held, hearPorts)
+const relayPorts = new SharedRelayPorts(
+  ownPorts,
+  quota,
+  (message) => line.tell(PORTS, message),
+  held,
+  // What concerns ports changes nothing in the core, which may be at work.
+  () => line.hearAbout(PORTS),
+)
 const sources = new SourceCount(new SourceTable(plan.sourceCounts, thread))
-/** Nobody is told that they are open before every thread has heard of the reservation beside them; by its token. */
-const unannounced = new Map<string, Relay>()
-/** Received while the core was at work, which must not be called then. */
-const postponed: ToWorker[] = []
-const dtls = data.dtls === null ? null : dtlsOf(data.dtls, plan.handshakes, thread, log)
+const dtls = data.plan.dtls === null ? null : dtlsOf(data.plan.dtls, plan.handshakes, thread, log)
 const descriptors = new Int32Array(data.descriptors)
 
 const elsewhere: Elsewhere = {
   ask: (id, question) => {
-    tell({ kind: 'question', id, question })
+    line.ask(MOVES, question, ASKER_PATIENCE_MS, (answer) => {
+      loop.turn.handover.answered(id, typeof answer === 'string' ? NO_ANSWER : answer, clock())
+      if (typeof answer !== 'string' && answer.kind === 'moved') {
+        line.tell(MOVES, { kind: 'adopted', id: answer.allocation.id })
+      }
+    })
     return true
   },
-  ticketIssued: (ticket) => tell({ kind: 'ticket', ticket, isGood: true }),
-  ticketRevoked: (ticket) => tell({ kind: 'ticket', ticket, isGood: false }),
+  ticketIssued: (ticket) => line.tell(MOVES, { kind: 'ticket', ticket, isGood: true }),
+  ticketRevoked: (ticket) => line.tell(MOVES, { kind: 'ticket', ticket, isGood: false }),
   detach: (relay) => loop.detach(relay),
   attach: (relay, descriptor) => loop.attach(relay, descriptor),
 }
@@ -82,7 +105,7 @@ const loop = new RelayLoop(
       places: new StreamPlaces(data.streams.limits, data.streams.places, thread),
       handshakes: handshakesOf(plan.handshakes, 'tls', thread),
     },
-    onWake: hear,
+    onWake: () => line.hear(),
     mayTell,
     onDescriptor: (place, fd) => {
       // Places below 0 are counted from the end.
@@ -104,15 +127,14 @@ let flushedAt = shownAt
 let isClosing = false
 
 loop.turn.drain(data.draining)
-// Rules about peers that are newer than the plan hold from the first packet on.
-hear()
+listen()
 for (const fd of data.listeners) loop.listen(fd)
-tell({ kind: 'ready' })
+line.tell(READY, null)
 relayOn()
 
 function relayOn(): void {
   loop.run()
-  hear()
+  line.hear()
   // The event loop may come by thousands of times a second.
   const now = clock()
   if (now - shownAt >= SHOW_MS) show()
@@ -121,82 +143,46 @@ function relayOn(): void {
   else setImmediate(relayOn)
 }
 
-function hear(): void {
-  for (let message = nextMessage(); message !== undefined; message = nextMessage()) obey(message)
-}
-
-function nextMessage(): ToWorker | undefined {
-  // The main thread sends nothing else.
-  return postponed.shift() ?? (receiveMessageOnPort(control)?.message as ToWorker | undefined)
-}
-
-/** What concerns ports changes nothing in the core. */
-function hearPorts(): void {
-  for (let received = receiveMessageOnPort(control); received; received = receiveMessageOnPort(control)) {
-    const message = received.message as ToWorker
-    if (isAboutPorts(message)) relayPorts.hear(message, clock())
-    else postponed.push(message)
-  }
-}
-
-function obey(message: ToWorker): void {
-  switch (message.kind) {
-    case 'listen':
-      loop.listen(message.fd)
-      break
-    case 'announced':
-      announced(message.token)
-      break
-    case 'peers':
-      loop.turn.apply({ peerPolicy: peerPolicy(message.peers as PeerPlan, relayPorts) })
-      break
-    case 'dtls':
-      dtls?.reload(message.identity as DtlsIdentity)
-      break
-    case 'tls':
-      loop.reload(message.tls)
-      break
-    case 'drain':
-      loop.turn.drain(message.on)
-      break
-    case 'sessions':
-      show()
-      tell({ kind: 'sessions', id: message.id, sessions: sessionsNow() })
-      break
-    case 'question':
-      tell({ kind: 'answer', id: message.id, answer: loop.turn.handover.answer(message.question, clock()) })
-      break
-    case 'answer':
-      loop.turn.handover.answered(message.id, message.answer, clock())
-      if (message.answer.kind === 'moved') tell({ kind: 'adopted', id: message.id })
-      break
-    case 'given':
-      loop.turn.handover.given(message)
-      break
-    case 'returned':
-      loop.turn.handover.returned(message.allocation, clock())
-      break
-    case 'close':
+/** What this thread does about what it is told and asked. */
+function listen(): void {
+  line.on(LISTEN, { told: ({ fd }) => loop.listen(fd) })
+  line.on(TLS, { told: (tls) => loop.reload(tls) })
+  line.on(DTLS_IDENTITY, { told: (identity) => dtls?.reload(identity) })
+  line.on(PEER_RULES, { told: (peers) => loop.turn.apply({ peerPolicy: peerPolicy(peers, relayPorts) }) })
+  line.on(DRAIN, { told: (on) => loop.turn.drain(on) })
+  line.on(CLOSE, {
+    told: () => {
       isClosing = true
-      break
-    default:
-      relayPorts.hear(message, clock())
-  }
+    },
+  })
+  line.on(PORTS, { told: (message) => relayPorts.hear(message, clock()) })
+  line.on(SESSIONS, {
+    asked: (_, answer) => {
+      show()
+      answer(sessionsNow())
+    },
+  })
+  const { handover } = loop.turn
+  line.on(MOVES, {
+    told: (message) => {
+      if (message.kind === 'given') handover.given(message)
+      else if (message.kind === 'returned') handover.returned(message.allocation, clock())
+    },
+    asked: (question, answer) => answer(handover.answer(question, clock())),
+    answeredLate: (answer) => {
+      if (answer.kind === 'moved') line.tell(MOVES, { kind: 'declined', id: answer.allocation.id })
+    },
+  })
 }
 
+/** Nobody is told that a relay is open before every thread has heard of the reservation beside it. */
 function mayTell(relay: Relay, reserved: number | null): 'now' | 'later' {
   const { reservationToken } = relay.allocation.request
   if (reservationToken === null || reserved === null) return 'now'
-  if (!relayPorts.announce(reservationToken, reserved)) return 'now'
-  unannounced.set(reservationToken.toString('hex'), relay)
+  const announcement = relayPorts.announcement(reservationToken, reserved)
+  if (announcement === null) return 'now'
+  line.ask(PORTS, announcement, ANNOUNCE_PATIENCE_MS, () => loop.announced(relay))
   return 'later'
-}
-
-function announced(token: string): void {
-  const relay = unannounced.get(token)
-  if (relay === undefined) return
-  unannounced.delete(token)
-  loop.announced(relay)
 }
 
 function flushLog(): void {
@@ -208,8 +194,9 @@ function show(): void {
   shownAt = clock()
   readings.update(loop.turn.allocations.open, loop.openRelays)
   publish()
+  line.sweep(shownAt)
   const news = loop.errors.news()
-  if (news.length > 0) tell({ kind: 'errors', news })
+  if (news.length > 0) line.tell(ERRORS, news)
 }
 
 function sessionsNow(): Session[] {

@@ -3,12 +3,13 @@ import type { Log } from '../log.ts'
 import { forgetHandshakes } from '../net/handshakes.ts'
 import { SocketErrors } from '../net/socket-errors.ts'
 import { SourceTable } from '../shared/source-table.ts'
-import { RelayWorkers, spawnRelayWorker } from '../threads/relay-threads.ts'
+import { RelayThreads, spawnRelayThread } from '../threads/relay-threads.ts'
 import { TurnReadings } from '../threads/shared-counters.ts'
 import { Quota } from '../turn/limits/quota.ts'
 import { RelayPorts } from '../turn/relay-addresses/relay-ports.ts'
 import type { DtlsPlan } from './dtls.ts'
 import type { NetPlan } from './plan/net-options.ts'
+import { DTLS_IDENTITY, PEER_RULES, type ThreadPlan } from './plan/subjects.ts'
 import type { TurnPlan } from './plan/turn-plan.ts'
 import type { Relaying } from './relaying.ts'
 
@@ -25,13 +26,15 @@ export function relayOnThreads(
   const ports = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: plan.portClaims })
   const quota = new Quota(plan.quota)
   const sources = new SourceTable(plan.sourceCounts, 0)
-  const workers = new RelayWorkers({
+  // What a thread begins with that is started again.
+  let turn = plan
+  let secure = dtls && shareOf(dtls, threads)
+  const workers = new RelayThreads<ThreadPlan>({
     threads,
     endpoints: udp,
     streams: { endpoints: streams, limits, http, tls },
     bufferSize,
-    plan,
-    dtls: dtls && shareOf(dtls, threads),
+    plan: () => ({ turn, dtls: secure }),
     forgetThread: (thread) => {
       quota.forgetThread(thread)
       ports.forgetThread(thread)
@@ -42,7 +45,7 @@ export function relayOnThreads(
     errors,
     log,
     clock,
-    spawn: spawnRelayWorker,
+    spawn: spawnRelayThread,
   })
   return {
     driver: null,
@@ -51,10 +54,15 @@ export function relayOnThreads(
       return workers.addresses
     },
     start: () => workers.start(),
-    setPeerPolicy: (peers) => workers.setPeerPolicy(peers),
+    setPeerPolicy: (peers) => {
+      turn = { ...turn, peers }
+      workers.tell(PEER_RULES, peers)
+    },
     reload: (renewed, identity) => {
       if (renewed !== null) workers.reloadTls(renewed)
-      if (identity !== null && dtls !== null) workers.reloadDtls(identity, shareOf({ ...dtls, identity }, threads))
+      if (identity === null || secure === null) return
+      secure = { ...secure, identity }
+      workers.tell(DTLS_IDENTITY, identity)
     },
     drain: (on) => workers.drain(on),
     readings: () => {

@@ -2,7 +2,7 @@ import type { BoundAddress, TurnDriver } from '../net/driver.ts'
 import type { DtlsIdentity } from '../net/dtls/identity.ts'
 import type { SocketKind } from '../net/socket-errors.ts'
 import type { TlsOptions } from '../net/stream/tls-context.ts'
-import type { RelayWorkers } from '../threads/relay-threads.ts'
+import type { RelayThreads } from '../threads/relay-threads.ts'
 import type { TurnReadings } from '../threads/shared-counters.ts'
 import type { PeerPlan } from './plan/turn-plan.ts'
 
@@ -11,7 +11,7 @@ export interface Relaying {
   /** Null where there are workers. */
   readonly driver: TurnDriver | null
   /** Null where this thread relays. */
-  readonly workers: RelayWorkers | null
+  readonly workers: RelayThreads | null
   /** What is listened on once it has started. */
   readonly addresses: readonly BoundAddress[]
   /** Opens everything or nothing; throws ListenError for the first address that cannot be had. */

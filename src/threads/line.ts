@@ -17,6 +17,8 @@ export interface Listener<Told, Question, Answer> {
   told?(message: Told): void
   /** `answer` is called once, during the call or later. */
   asked?(question: Question, answer: (answer: Answer) => void): void
+  /** An answer to a question of this end that has been told `late`: what it carries must not get lost. */
+  answeredLate?(answer: Answer): void
 }
 
 /** What crosses from one thread to the other: values that structuredClone can copy. */
@@ -49,6 +51,9 @@ export function lineMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT)
 }
 
+/** Of a subject whose types the map does not know. */
+type AnyListener = Omit<Listener<never, never, unknown>, 'answeredLate'> & { answeredLate?(answer: never): void }
+
 interface Asked {
   readonly until: number
   readonly then: (answer: never) => void
@@ -62,7 +67,7 @@ interface Asked {
 export class Line {
   readonly #options: LineOptions
   readonly #taken: Int32Array
-  readonly #listeners = new Map<string, Listener<never, never, unknown>>()
+  readonly #listeners = new Map<string, AnyListener>()
   readonly #questions = new Map<number, Asked>()
   /** Taken from the channel while another subject was listened for. */
   readonly #postponed: Envelope[] = []
@@ -81,7 +86,7 @@ export class Line {
     listener: Listener<Told, Question, Answer>,
   ): void {
     if (this.#listeners.has(name)) throw new Error(`${name} has a listener`)
-    this.#listeners.set(name, listener as Listener<never, never, unknown>)
+    this.#listeners.set(name, listener as AnyListener)
   }
 
   /** Whether the other end takes nothing more at the moment: what it is told now is not carried. */
@@ -166,8 +171,10 @@ export class Line {
   #take({ subject, kind, id, body }: Envelope): void {
     if (kind === 'answer') {
       const asked = this.#questions.get(id)
-      // It has come too late.
-      if (asked === undefined) return
+      if (asked === undefined) {
+        this.#listeners.get(subject)?.answeredLate?.(body as never)
+        return
+      }
       this.#questions.delete(id)
       asked.then(body as never)
       return

@@ -13,22 +13,24 @@ import { StreamListeners } from '../net/stream/listeners.ts'
 import { type SharedPlaces, sharedPlaces, takeBackPlaces } from '../net/stream/places.ts'
 import { TlsContext, type TlsOptions } from '../net/stream/tls-context.ts'
 import type { UdpEndpoint } from '../net/udp/udp-listeners.ts'
-import { Handovers } from './handovers.ts'
+import { CLOSE, DRAIN, ERRORS, LISTEN, LOG_LINES, READY, TLS } from './control.ts'
+import { Handovers, MOVES } from './handovers.ts'
+import { type Envelope, Line, lineMemory, type Subject } from './line.ts'
 import { LineQueue } from './line-queue.ts'
-import type { FromWorker, RelayWorkerData, StreamsPlan, ToWorker, WorkerStreams } from './relay-messages.ts'
+import { PORTS, type PortMessage } from './ports.ts'
+import type { RelayThreadData, StreamsPlan, ThreadStreams } from './relay-thread-data.ts'
+import { SESSIONS } from './sessions.ts'
 import { SharedCounters, type TurnReadings } from './shared-counters.ts'
-import type { PortMessage } from './shared-ports.ts'
 import { writeLines } from './thread-log.ts'
 
-export interface RelayWorkersOptions {
+export interface RelayThreadsOptions<Plan = unknown> {
   readonly threads: number
   readonly endpoints: readonly UdpEndpoint[]
   /** TCP and TLS. */
   readonly streams: StreamsPlan & { readonly endpoints: readonly StreamEndpoint[] }
   readonly bufferSize: number
-  /** Handed to the workers as they are: `TurnPlan` and `DtlsPlan`. */
-  readonly plan: unknown
-  readonly dtls: unknown
+  /** What a thread that begins now is told. */
+  readonly plan: () => Plan
   /** Frees what a thread that died had in memory that all share. */
   readonly forgetThread: (thread: number) => void
   /** Of this thread; the others' are added. */
@@ -42,7 +44,7 @@ export interface RelayWorkersOptions {
  * The usual worker. From text that is part of the program, not from a file: one that takes another's place is of the same
  * build as the rest, even if somebody has built or installed another one meanwhile.
  */
-export function spawnRelayWorker(options: WorkerOptions): Worker {
+export function spawnRelayThread(options: WorkerOptions): Worker {
   return new Worker(`'use strict'; const programUrl = ${JSON.stringify(import.meta.url)}; ${relayThread}`, {
     ...options,
     eval: true,
@@ -53,7 +55,10 @@ export function spawnRelayWorker(options: WorkerOptions): Worker {
 const SHORT_LIFE_MS = 5000
 const RESTART_PAUSE_MS = 1000
 const CLOSE_MS = 5000
+/** How long a thread may take to answer an operator. */
+const PATIENCE_MS = 5000
 const RESCAN_MS = 10_000
+const SWEEP_MS = 1000
 /** Descriptors by place that are closed for a worker that died; one needs more only with several relay addresses. */
 const PLACES = 65_536
 
@@ -62,31 +67,32 @@ const PLACES = 65_536
  * to all (reservations, the number of connections). A packet never comes here. One that dies takes its own allocations with it
  * and is replaced.
  */
-export class RelayWorkers {
+export class RelayThreads<Plan = unknown> {
   readonly deaths = { total: 0 }
   /** Of the threads' logs, for which this thread came too late. */
   readonly droppedLines = { total: 0 }
-  readonly #options: RelayWorkersOptions
+  readonly #options: RelayThreadsOptions<Plan>
   readonly #listeners: ReuseListeners
   readonly #streams: StreamListeners
   readonly #places: SharedPlaces
   readonly #members: Member[] = []
   readonly #handovers = new Handovers({
-    tell: (thread, message) => this.#tell(this.#members[thread]!, message),
+    tell: (thread, message) => this.#members[thread]?.line?.tell(MOVES, message) ?? false,
+    ask: (thread, question, patienceMs, then) => {
+      const line = this.#members[thread]?.line ?? null
+      if (line === null) then('gone')
+      else line.ask(MOVES, question, patienceMs, then)
+    },
     closeDescriptor,
   })
-  #peers: ToWorker | null = null
-  #dtls: unknown
   #tls: TlsOptions | null
   #isDraining = false
-  #timer: NodeJS.Timeout | undefined
+  #timers: NodeJS.Timeout[] = []
   #closing: Promise<void> | null = null
-  #lastQuestion = 0
 
   /** Throws when TLS cannot be served like that. */
-  constructor(options: RelayWorkersOptions) {
+  constructor(options: RelayThreadsOptions<Plan>) {
     this.#options = options
-    this.#dtls = options.dtls
     this.#tls = proven(options.streams)
     this.#streams = new StreamListeners(options.threads)
     this.#places = sharedPlaces(options.threads, randomBytes)
@@ -108,8 +114,10 @@ export class RelayWorkers {
       await this.close()
       throw error
     }
-    this.#timer = setInterval(() => this.#rescan(), RESCAN_MS)
-    this.#timer.unref()
+    this.#timers = [
+      setInterval(() => this.#rescan(), RESCAN_MS).unref(),
+      setInterval(() => this.#sweepLines(), SWEEP_MS).unref(),
+    ]
     for (const { transport, address } of this.addresses) {
       this.#options.log.info({ transport, address: address.toString(), threads: this.size }, 'listening')
     }
@@ -135,40 +143,32 @@ export class RelayWorkers {
     }
   }
 
-  async sessions(): Promise<Session[]> {
-    // One that has died has none, and nobody there to answer.
-    const living = this.#members.filter(({ control }) => control !== null)
-    const answers = living.map(
-      (member) =>
-        new Promise<readonly Session[]>((resolve) => {
-          const id = ++this.#lastQuestion
-          member.questions.set(id, resolve)
-          this.#tell(member, { kind: 'sessions', id })
-        }),
+  /** Asks every thread; those that have died, or do not answer in time, say nothing. */
+  async ask<Question, Answer>(about: Subject<never, Question, Answer>, question: Question): Promise<Answer[]> {
+    const answers = this.#lines.map(
+      (line) => new Promise<Answer | 'late' | 'gone'>((resolve) => line.ask(about, question, PATIENCE_MS, resolve)),
     )
-    return (await Promise.all(answers)).flat()
+    return (await Promise.all(answers)).filter((answer) => answer !== 'late' && answer !== 'gone') as Answer[]
   }
 
-  setPeerPolicy(peers: unknown): void {
-    this.#peers = { kind: 'peers', peers }
-    this.#tellAll(this.#peers)
+  /** Tells every thread there is; one that begins later has it from its plan. */
+  tell<Told>(about: Subject<Told>, message: Told): void {
+    for (const line of this.#lines) line.tell(about, message)
+  }
+
+  async sessions(): Promise<Session[]> {
+    return (await this.ask(SESSIONS, null)).flat()
   }
 
   drain(on: boolean): void {
     this.#isDraining = on
-    this.#tellAll({ kind: 'drain', on })
-  }
-
-  /** New DTLS handshakes get this certificate; `dtls` is the plan that later threads begin with. */
-  reloadDtls(identity: unknown, dtls: unknown): void {
-    this.#dtls = dtls
-    this.#tellAll({ kind: 'dtls', identity })
+    this.tell(DRAIN, on)
   }
 
   /** New TLS handshakes get these certificates; throws, and keeps the old, if they are bad. */
   reloadTls(tls: TlsOptions | null): void {
     this.#tls = proven({ ...this.#options.streams, tls })
-    this.#tellAll({ kind: 'tls', tls })
+    this.tell(TLS, tls)
   }
 
   close(): Promise<void> {
@@ -182,11 +182,10 @@ export class RelayWorkers {
       wakeUp: openWakeUp(),
       counters: new SharedCounters(),
       past: new SharedCounters(),
-      questions: new Map(),
       lines: new LineQueue(),
       descriptors: new Int32Array(new SharedArrayBuffer(PLACES * Int32Array.BYTES_PER_ELEMENT)),
       worker: null,
-      control: null,
+      line: null,
       ready: Promise.resolve(),
     }
     this.#spawn(member)
@@ -196,9 +195,9 @@ export class RelayWorkers {
   #spawn(member: Member): void {
     const { plan, bufferSize, log, spawn, clock } = this.#options
     const { port1: control, port2 } = new MessageChannel()
-    const data: RelayWorkerData = {
-      plan,
-      dtls: this.#dtls,
+    const memory = lineMemory()
+    const data: RelayThreadData<Plan> = {
+      plan: plan(),
       thread: member.thread,
       hasOthers: this.#options.threads > 1,
       listeners: this.#listeners.descriptorsOf(member.thread),
@@ -211,111 +210,109 @@ export class RelayWorkers {
       counters: member.counters.memory,
       descriptors: member.descriptors.buffer as SharedArrayBuffer,
       control: port2,
+      lineMemory: memory,
     }
     const startedAt = clock()
     const worker = spawn({ workerData: data, transferList: [port2], name: `relay ${member.thread}` })
+    const line = this.#lineTo(member, control, memory)
     member.worker = worker
-    member.control = control
+    member.line = line
     member.ready = new Promise((resolve, reject) => {
-      control.on('message', (message: FromWorker) => {
-        if (message.kind === 'ready') resolve()
-        else this.#hear(member, message)
-      })
-      const early = `relay worker ${member.thread} ended before it was ready`
+      line.on(READY, { told: () => resolve() })
+      const early = `relay thread ${member.thread} ended before it was ready`
       worker.once('error', (cause) => reject(new Error(early, { cause })))
       worker.once('exit', () => reject(new Error(early)))
     })
     member.ready.catch(() => {})
-    if (this.#peers !== null) this.#tell(member, this.#peers)
-    worker.on('error', (error) => log.error({ thread: member.thread, err: error }, 'relay worker failed'))
-    worker.once('exit', () => this.#ended(member, startedAt))
+    worker.on('error', (error) => log.error({ thread: member.thread, err: error }, 'relay thread failed'))
+    worker.once('exit', () => {
+      this.#ended(member, startedAt)
+      control.close()
+    })
   }
 
-  #streamsOf(thread: number): WorkerStreams | null {
+  #lineTo(member: Member, control: MessagePort, memory: SharedArrayBuffer): Line {
+    const { thread } = member
+    const arrived: Envelope[] = []
+    const line = new Line({
+      post: (envelope) => {
+        control.postMessage(envelope)
+        wake(member.wakeUp)
+      },
+      // Node may tell of a thread's end before the last of what it has said.
+      next: () => arrived.shift() ?? (receiveMessageOnPort(control)?.message as Envelope | undefined),
+      memory,
+      end: 0,
+      clock: this.#options.clock,
+    })
+    line.on(ERRORS, { told: (news) => this.#options.errors.add(news) })
+    line.on(LOG_LINES, {})
+    line.on(PORTS, {
+      told: (message) => this.#tellOthers(member, message),
+      asked: (reserved, answer) => {
+        this.#tellOthers(member, reserved)
+        answer(true)
+      },
+    })
+    line.on(MOVES, {
+      told: (message) => this.#handovers.told(thread, message),
+      asked: (question, answer) => this.#handovers.asked(thread, question, answer),
+      answeredLate: (answer) => this.#handovers.turnBack(answer),
+    })
+    control.on('message', (envelope: Envelope) => {
+      this.#writeLines(member)
+      arrived.push(envelope)
+      line.hear()
+    })
+    return line
+  }
+
+  #streamsOf(thread: number): ThreadStreams | null {
     const { limits, http } = this.#options.streams
     const listeners = this.#streams.of(thread)
     if (listeners.length === 0) return null
     return { limits, http, tls: this.#tls, listeners, places: this.#places }
   }
 
-  #hear(member: Member, message: FromWorker): void {
-    this.#writeLines(member)
-    switch (message.kind) {
-      case 'errors':
-        this.#options.errors.add(message.news)
-        break
-      case 'sessions':
-        member.questions.get(message.id)?.(message.sessions)
-        member.questions.delete(message.id)
-        break
-      case 'ready':
-      case 'lines':
-        break
-      case 'ticket':
-      case 'question':
-      case 'answer':
-      case 'adopted':
-        this.#handovers.hear(member.thread, message)
-        break
-      default:
-        this.#passOn(member, message)
-    }
+  get #lines(): Line[] {
+    return this.#members.flatMap(({ line }) => line ?? [])
   }
 
-  /** Node may tell of a thread's end before the last of what it has said. */
-  #hearOut(member: Member): void {
-    const { control } = member
-    if (control === null) return
-    for (let last = receiveMessageOnPort(control); last !== undefined; last = receiveMessageOnPort(control))
-      this.#hear(member, last.message as FromWorker)
+  #sweepLines(): void {
+    const now = this.#options.clock()
+    for (const line of this.#lines) line.sweep(now)
   }
 
   #writeLines({ lines, thread }: Member): void {
     this.droppedLines.total += writeLines(lines, this.#options.log, thread)
   }
 
-  #passOn(from: Member, message: PortMessage): void {
-    for (const member of this.#members) if (member !== from) this.#tell(member, message)
-    if (message.kind === 'reserved') this.#tell(from, { kind: 'announced', token: message.token })
-  }
-
-  #tellAll(message: ToWorker): void {
-    for (const member of this.#members) this.#tell(member, message)
-  }
-
-  /** False when nobody is there to hear it. */
-  #tell({ control, wakeUp }: Member, message: ToWorker): boolean {
-    if (control === null) return false
-    control.postMessage(message)
-    wake(wakeUp)
-    return true
+  #tellOthers(from: Member, message: PortMessage): void {
+    for (const member of this.#members) if (member !== from) member.line?.tell(PORTS, message)
   }
 
   /** Its relay sockets, its places and its open questions are ours to clear away. */
   #ended(member: Member, startedAt: number): void {
     const { log, clock } = this.#options
     member.worker = null
-    this.#hearOut(member)
+    member.line?.hangUp()
+    member.line = null
     this.#writeLines(member)
-    member.control?.close()
-    member.control = null
     for (const fd of new Set([...descriptorsOf(member), ...this.#handovers.arrivingAt(member.thread)])) {
       closeDescriptor(fd)
     }
     member.descriptors.fill(0)
     this.#handovers.forget(member.thread)
     takeBackPlaces(this.#places, member.thread)
-    for (const answer of member.questions.values()) answer([])
-    member.questions.clear()
     // Not before its sockets are closed: another thread may bind the ports at once.
     this.#options.forgetThread(member.thread)
     if (this.#closing !== null) return
-    this.#passOn(member, { kind: 'lost', thread: member.thread })
+    this.#tellOthers(member, { kind: 'lost', thread: member.thread })
     this.deaths.total++
     member.past.inherit(member.counters)
     member.counters = new SharedCounters()
     const pauseMs = clock() - startedAt < SHORT_LIFE_MS ? RESTART_PAUSE_MS : 0
-    log.error({ thread: member.thread, pauseMs }, 'relay worker died: its allocations are lost, it is started again')
+    log.error({ thread: member.thread, pauseMs }, 'relay thread died: its allocations are lost, it is started again')
     setTimeout(() => {
       if (this.#closing === null) this.#spawn(member)
     }, pauseMs).unref()
@@ -326,13 +323,13 @@ export class RelayWorkers {
     if (added === 0) return
     for (const member of this.#members) {
       for (const fd of this.#listeners.descriptorsOf(member.thread).slice(-added)) {
-        this.#tell(member, { kind: 'listen', fd })
+        member.line?.tell(LISTEN, { fd })
       }
     }
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#timer)
+    for (const timer of this.#timers) clearInterval(timer)
     await Promise.all(this.#members.map((member) => this.#dismiss(member)))
     for (const { wakeUp } of this.#members) closeDescriptor(wakeUp)
     this.#listeners.close()
@@ -340,10 +337,10 @@ export class RelayWorkers {
   }
 
   async #dismiss(member: Member): Promise<void> {
-    const { worker } = member
+    const { worker, line } = member
     if (worker === null) return
     const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
-    this.#tell(member, { kind: 'close' })
+    line?.tell(CLOSE, null)
     const late = setTimeout(() => void worker.terminate(), CLOSE_MS)
     await ended
     clearTimeout(late)
@@ -363,12 +360,11 @@ interface Member {
   counters: SharedCounters
   /** Of its former lives. */
   readonly past: SharedCounters
-  readonly questions: Map<number, (sessions: readonly Session[]) => void>
   readonly descriptors: Int32Array
   /** What it logs. */
   readonly lines: LineQueue
   worker: Worker | null
-  control: MessagePort | null
+  line: Line | null
   ready: Promise<void>
 }
 

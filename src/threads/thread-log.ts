@@ -8,7 +8,7 @@ type Level = (typeof LEVELS)[number]
  * A worker's log: the main thread writes the lines, because one place knows where they go. They wait for `flush`, because
  * waking that thread for each costs as much as half an allocation.
  */
-export class WorkerLog {
+export class ThreadLog {
   readonly log: Log
   readonly #queue: LineQueue
   readonly #wake: () => void
@@ -46,7 +46,7 @@ export class WorkerLog {
 /** Writes what a worker has logged since the last time, and returns how many lines there was no room for. */
 export function writeLines(queue: LineQueue, log: Log, thread: number): number {
   for (const line of queue.take()) {
-    // As WorkerLog has put it together.
+    // As ThreadLog has put it together.
     const { level, fields, message } = JSON.parse(line) as { level: Level; fields: object; message: string }
     log[level]({ ...fields, thread }, message)
   }

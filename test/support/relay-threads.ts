@@ -8,7 +8,7 @@ import type { TlsOptions } from '../../src/net/stream/tls-context.ts'
 import { claimMemory } from '../../src/shared/port-claims.ts'
 import { SourceTable, sourceMemory } from '../../src/shared/source-table.ts'
 import type { TurnPlan } from '../../src/start/plan/turn-plan.ts'
-import { RelayWorkers, type RelayWorkersOptions, spawnRelayWorker } from '../../src/threads/relay-threads.ts'
+import { RelayThreads, type RelayThreadsOptions, spawnRelayThread } from '../../src/threads/relay-threads.ts'
 import { SharedCounters, TurnReadings } from '../../src/threads/shared-counters.ts'
 import { budgetMemory } from '../../src/turn/limits/challenge-limit.ts'
 import { Quota, type QuotaLimits, quotaMemory } from '../../src/turn/limits/quota.ts'
@@ -62,7 +62,7 @@ export function planFor(quota: QuotaLimits, more: Partial<TurnPlan> = {}): TurnP
 }
 
 export interface ThreadOptions {
-  readonly workers?: Partial<RelayWorkersOptions>
+  readonly workers?: Partial<RelayThreadsOptions>
   readonly plan?: Partial<TurnPlan>
   readonly quota?: QuotaLimits
   readonly streams?: readonly StreamEndpoint[]
@@ -79,7 +79,7 @@ export async function startThreads(options: ThreadOptions = {}) {
   const spawned: Worker[] = []
   const counters: SharedArrayBuffer[] = []
   const quota = new Quota(plan.quota)
-  const workers = new RelayWorkers({
+  const workers = new RelayThreads({
     threads: THREADS,
     endpoints: [localUdp],
     streams: {
@@ -89,8 +89,7 @@ export async function startThreads(options: ThreadOptions = {}) {
       tls,
     },
     bufferSize: 1 << 20,
-    plan,
-    dtls: null,
+    plan: () => ({ turn: plan, dtls: null }),
     forgetThread: (thread) => {
       quota.forgetThread(thread)
       ownPorts.forgetThread(thread)
@@ -100,7 +99,7 @@ export async function startThreads(options: ThreadOptions = {}) {
     log: silentLog,
     clock: () => performance.now(),
     spawn: (workerOptions) => {
-      const worker = spawnRelayWorker(workerOptions)
+      const worker = spawnRelayThread(workerOptions)
       spawned.push(worker)
       counters.push(workerOptions.workerData.counters)
       return worker

@@ -83,6 +83,18 @@ test('patience ends, and an answer that comes later is not heard', () => {
   expect(answers).toEqual(['late'])
 })
 
+test('what comes with an answer that is too late is not lost', () => {
+  const { here, there } = pair()
+  const late: number[] = []
+  here.on(SUMS, { answeredLate: (answer) => late.push(answer) })
+  there.on(SUMS, { asked: ({ a, b }, answer) => answer(a + b) })
+  here.ask(SUMS, { a: 1, b: 2 }, 1000, () => {})
+  here.sweep(1000)
+  there.hear()
+  here.hear()
+  expect(late).toEqual([3])
+})
+
 test('when the other end dies its last words are heard, then who waits is told', () => {
   const { here, there } = pair()
   const heard: unknown[] = []

@@ -4,10 +4,11 @@ import { describe, expect, test, vi } from 'vitest'
 import type { Log } from '../../src/log.ts'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { ListenError } from '../../src/net/listen-error.ts'
+import { PEER_RULES } from '../../src/start/plan/subjects.ts'
 import type { TurnPlan } from '../../src/start/plan/turn-plan.ts'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute, Method } from '../../src/stun/constants.ts'
-import type { RelayWorkersOptions } from '../../src/threads/relay-threads.ts'
+import type { RelayThreadsOptions } from '../../src/threads/relay-threads.ts'
 import type { QuotaLimits } from '../../src/turn/limits/quota.ts'
 import { defaultSettings } from '../support/default-settings.ts'
 import { ALICE, type LoopbackClient } from '../support/loopback-turn.ts'
@@ -17,7 +18,7 @@ import { channelData } from '../support/turn-client.ts'
 
 const UNLIMITED: QuotaLimits = { user: 0, total: 0 }
 
-async function start(options: Partial<RelayWorkersOptions> = {}, quota = UNLIMITED, plan: Partial<TurnPlan> = {}) {
+async function start(options: Partial<RelayThreadsOptions> = {}, quota = UNLIMITED, plan: Partial<TurnPlan> = {}) {
   const started = await startThreads({ workers: options, quota, plan })
   return { ...started, onEach: () => oneOnEach(started.client, started.created) }
 }
@@ -256,7 +257,7 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     const each = await onEach()
     for (const one of each) await talk(one)
     const { peers } = planFor({ user: 0, total: 0 })
-    workers.setPeerPolicy({ ...peers, denied: ['127.0.0.0/8'], allowLoopback: false })
+    workers.tell(PEER_RULES, { ...peers, denied: ['127.0.0.0/8'], allowLoopback: false })
     workers.drain(true)
     await workers.sessions()
     for (const { client: one } of each) {

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Log } from '../../src/log.ts'
 import { LineQueue } from '../../src/threads/line-queue.ts'
-import { WorkerLog, writeLines } from '../../src/threads/thread-log.ts'
+import { ThreadLog, writeLines } from '../../src/threads/thread-log.ts'
 
 /** A log that remembers what it is told. */
 function recording() {
@@ -43,7 +43,7 @@ test('lines come out as they went in, in the same order', () => {
 test('what there is no room for is dropped, counted and said; the main thread is woken in time and once', () => {
   const queue = new LineQueue()
   let wakes = 0
-  const worker = new WorkerLog('info', queue, () => wakes++)
+  const worker = new ThreadLog('info', queue, () => wakes++)
   const { log, lines } = recording()
   const text = 'x'.repeat(100_000)
   for (let i = 0; i < 20; i++) worker.log.info({ i, text }, 'much to say')
@@ -71,7 +71,7 @@ test.each([
   ['silent', []],
 ])('of a worker that logs from %s on, %j are written', (least, levels) => {
   const queue = new LineQueue()
-  const { log: made } = new WorkerLog(least, queue, () => {})
+  const { log: made } = new ThreadLog(least, queue, () => {})
   const all = ['debug', 'info', 'warn', 'error'] as const
   for (const level of all) made[level]({ text: `\n\t"${level}"` }, 'said')
   expect(all.filter((level) => made.isLevelEnabled(level))).toEqual(levels)
@@ -83,7 +83,7 @@ test.each([
 test('SEC-32 the longest text that a request can bring is a line like others', () => {
   const queue = new LineQueue()
   const username = Buffer.from(randomBytes(65_536).map((byte) => byte & 0x1f)).toString()
-  new WorkerLog('info', queue, () => {}).log.info({ username }, 'request refused')
+  new ThreadLog('info', queue, () => {}).log.info({ username }, 'request refused')
   const { log, lines } = recording()
   writeLines(queue, log, 0)
   expect(lines).toEqual([['info', { username, thread: 0 }, 'request refused']])

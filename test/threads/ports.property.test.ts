@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { claimMemory } from '../../src/shared/port-claims.ts'
 import { Address } from '../../src/stun/address.ts'
-import { type PortMessage, SharedRelayPorts } from '../../src/threads/shared-ports.ts'
+import { type PortMessage, SharedRelayPorts } from '../../src/threads/ports.ts'
 import { RelayPorts } from '../../src/turn/relay-addresses/relay-ports.ts'
 
 const IP = Address.parse('192.0.2.1')!
@@ -47,9 +47,7 @@ class Threads {
   #begin(thread: number): void {
     const own = new RelayPorts(this.range, randomBytes, { thread, claims: this.#claims })
     this.#owns[thread] = own
-    const tell = (message: PortMessage) => {
-      for (const [i, other] of this.#threads.entries()) if (i !== thread) other.hear(message, this.now)
-    }
+    const tell = (message: PortMessage) => this.#announce(thread, message)
     this.#threads[thread] = new SharedRelayPorts(own, LIMITLESS, tell, {
       share: ({ port }, descriptor) => {
         expect(this.held.get(port), `${port}, which is shared`).toContain(descriptor)
@@ -57,6 +55,10 @@ class Threads {
       },
       release: ({ port }) => this.held.get(port)?.delete(thread),
     })
+  }
+
+  #announce(from: number, message: PortMessage): void {
+    for (const [i, other] of this.#threads.entries()) if (i !== from) other.hear(message, this.now)
   }
 
   hold(port: number, thread: number): void {
@@ -107,7 +109,7 @@ class Threads {
     }
     // The thread's number stands for the descriptor of its socket.
     this.hold(port + 1, thread)
-    ports.announce(pair.token, thread)
+    this.#announce(thread, ports.announcement(pair.token, thread)!)
     this.reserved.push(reservation)
     this.tokens.push(reservation)
   }

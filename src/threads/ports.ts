@@ -2,31 +2,34 @@ import { Address } from '../stun/address.ts'
 import type { Quota } from '../turn/limits/quota.ts'
 import type { PortSource } from '../turn/options.ts'
 import type { RelayPorts } from '../turn/relay-addresses/relay-ports.ts'
+import { subject } from './line.ts'
+
+export interface Reserved {
+  readonly kind: 'reserved'
+  readonly token: string
+  /** Whose reservation it is. */
+  readonly thread: number
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly milliseconds: number
+  /** The socket that holds the port; it is the reserving thread's until that ends. */
+  readonly descriptor: number
+}
 
 /** What the threads that relay tell each other about ports and reservations (RFC 8656 §7.2). */
 export type PortMessage =
-  | {
-      readonly kind: 'reserved'
-      readonly token: string
-      /** Whose reservation it is. */
-      readonly thread: number
-      readonly host: string
-      readonly port: number
-      readonly user: string
-      readonly milliseconds: number
-      /** The socket that holds the port; it is the reserving thread's until that ends. */
-      readonly descriptor: number
-    }
+  | Reserved
   | { readonly kind: 'unreserved'; readonly token: string }
   /** A thread has died with all that it had reserved. */
   | { readonly kind: 'lost'; readonly thread: number }
   | { readonly kind: 'taken'; readonly token: string }
 
-const KINDS: ReadonlySet<string> = new Set(['reserved', 'unreserved', 'taken', 'lost'] satisfies PortMessage['kind'][])
-
-export function isAboutPorts(message: { readonly kind: string }): message is PortMessage {
-  return KINDS.has(message.kind)
-}
+/**
+ * A reservation is asked about: the answer comes when every other thread has been told of it. The rest is told, by one thread
+ * to all others.
+ */
+export const PORTS = subject<PortMessage, Reserved, true>('ports')
 
 const RESERVATION_MS = 30_000
 
@@ -78,15 +81,14 @@ export class SharedRelayPorts implements PortSource {
     return this.#own.takePair(ip, user, now)
   }
 
-  /** Tells the others of a reservation whose port is held by `descriptor`; false when it is over. */
-  announce(token: Buffer, descriptor: number): boolean {
+  /** What the others are to know of a reservation whose port is held by `descriptor`; null when it is over. */
+  announcement(token: Buffer, descriptor: number): Reserved | null {
     const reservation = this.#own.reserved(token)
-    if (reservation === undefined) return false
+    if (reservation === undefined) return null
     const { local, user } = reservation
     const { thread } = this.#own
     const [hex, { host, port }, milliseconds] = [token.toString('hex'), local, RESERVATION_MS]
-    this.#tell({ kind: 'reserved', token: hex, thread, host, port, user, milliseconds, descriptor })
-    return true
+    return { kind: 'reserved', token: hex, thread, host, port, user, milliseconds, descriptor }
   }
 
   takeReserved(token: Buffer, user: string, now: number): Address | 'unknown' | 'foreign' {
