@@ -41,7 +41,9 @@ export async function checkConfig(
   for (const { trouble, fix } of config.turn ? relayAdvice(config, turnAddresses(config)) : [])
     terminal.err(`warning: ${trouble} ${fix}`)
   if (busy.length > 0)
-    terminal.err(`note: in use now, unless by this server itself a start would fail: ${busy.map(place).join(', ')}`)
+    terminal.err(
+      `note: in use now, and a start would fail unless it is this server that has them: ${busy.map(place).join(', ')}`,
+    )
   for (const refusal of refusals) terminal.err(`webrtc-stack: ${refusal}`)
   const checked = loaded.file ?? 'no configuration file; the defaults'
   if (stops.length > 0) terminal.err(`${checked}: cannot be started with on this machine`)

@@ -1,5 +1,6 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { temporaryFolder } from '../config/loading.ts'
 import { command } from './running.ts'
@@ -92,4 +93,61 @@ test('warnings are told with their place, and the verdict comes last', async () 
     ...ANY_PORT,
   )
   expect(fine.err).toMatch(/: all right$/)
+})
+
+describe('what a start would stop at on this machine stops check-config, in the same words', () => {
+  test.each([
+    [
+      ['--listening-ip=192.0.2.99'],
+      /^webrtc-stack: cannot listen on udp 192\.0\.2\.99:0: EADDRNOTAVAIL; no network interface/,
+    ],
+    [
+      ['--host=192.0.2.99'],
+      /^webrtc-stack: cannot listen on tcp 192\.0\.2\.99:0: EADDRNOTAVAIL \(wanted for the call page\)/,
+    ],
+    [
+      ['--prometheus', '--prometheus-address=192.0.2.99'],
+      /EADDRNOTAVAIL \(wanted for metrics\); .* compare prometheus-address/,
+    ],
+    [
+      ['--aux-server=192.0.2.99:5000', '--no-udp'],
+      /^webrtc-stack: cannot listen on tcp 192\.0\.2\.99:5000: EADDRNOTAVAIL/,
+    ],
+  ])('%j', async (words, message) => {
+    const flags = ['-n', ...ANY_PORT, '--log-min-level=error', ...words]
+    const checked = await command('check-config', ...flags)
+    expect(checked.exitCode).toBe(1)
+    const line = checked.err.split('\n').find((text) => text.startsWith('webrtc-stack: '))
+    expect(line).toMatch(message)
+    expect(checked.err).toMatch(/cannot be started with on this machine$/)
+    const started = await command('serve', ...flags)
+    expect([started.exitCode, started.err]).toEqual([1, line])
+  })
+
+  test('so does a log that cannot be written, which is not made', async () => {
+    const folder = temporaryFolder()
+    const wrong = await command('check-config', '-n', ...ANY_PORT, `--log-file=${folder}`)
+    expect([wrong.exitCode, wrong.err]).toEqual([
+      78,
+      expect.stringMatching(/^"log-file": .* cannot be written \(EISDIR\)/),
+    ])
+    const right = join(folder, 'logs/turn.log')
+    expect((await command('check-config', '-n', ...ANY_PORT, `--log-file=${right}`)).exitCode).toBe(0)
+    expect(existsSync(dirname(right))).toBe(false)
+  })
+
+  test('ports in use, which may be of the very server, are a note', async () => {
+    const other = createServer()
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    const { port } = other.address() as AddressInfo
+    const words = ['-n', ...ANY_PORT, '--host=127.0.0.1', `--http-port=${port}`]
+    const { exitCode, err } = await command('check-config', ...words)
+    const { out } = await command('check-config', '--json', ...words)
+    await new Promise((resolve) => other.close(resolve))
+    expect(exitCode).toBe(0)
+    expect(err).toContain(
+      `note: in use now, and a start would fail unless it is this server that has them: tcp 127.0.0.1:${port} (the call page)`,
+    )
+    expect(JSON.parse(out)).toMatchObject({ refusals: [], inUse: [{ port, server: 'the call page' }] })
+  })
 })
