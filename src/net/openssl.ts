@@ -193,6 +193,7 @@ export function hmacFunctions(): HmacNative | null {
 export const SSL_CTRL_SET_MTU = 17
 export const SSL_CTRL_EXTRA_CHAIN_CERT = 14
 export const SSL_CTRL_SET_SESS_CACHE_MODE = 44
+export const SSL_CTRL_SET_GROUPS_LIST = 92
 export const SSL_CTRL_SET_MIN_PROTO_VERSION = 123
 export const DTLS_CTRL_HANDLE_TIMEOUT = 74
 export const BIO_CTRL_RESET = 1

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { ConfigError } from '../config/config-error.ts'
 import type { Config } from '../config/options.ts'
 import type { Log } from '../log.ts'
-import { DtlsCallbacks, DtlsContext } from '../net/dtls/connection.ts'
-import { DEFAULT_CIPHERS, type DtlsLimits, DtlsServer } from '../net/dtls/dtls.ts'
+import { DtlsCallbacks, DtlsContext, type DtlsRules } from '../net/dtls/connection.ts'
+import { type DtlsLimits, DtlsServer, dtlsRules } from '../net/dtls/dtls.ts'
 import type { OpenDtls } from '../net/dtls/endpoint.ts'
 import type { DtlsIdentity } from '../net/dtls/identity.ts'
 import { dtlsSupport } from '../net/openssl.ts'
@@ -18,6 +18,7 @@ import type { HandshakePlan } from './plan/turn-plan.ts'
 export interface DtlsPlan {
   readonly identity: DtlsIdentity
   readonly ciphers: string | undefined
+  readonly groups: string | undefined
   readonly limits: Partial<DtlsLimits>
 }
 
@@ -36,10 +37,12 @@ export function dtlsPlan(config: Config, files: CertificateFiles, log: Log): Dtl
   }
   const identity = dtlsIdentity(files)
   const ciphers = config['cipher-list'] === '' ? undefined : config['cipher-list']
-  prove(identity, ciphers)
+  const groups = config['ec-curve-name'] === '' ? undefined : config['ec-curve-name']
+  prove(identity, dtlsRules({ ciphers, groups }))
   return {
     identity,
     ciphers,
+    groups,
     limits: {
       handshakeTimeoutMs: config['handshake-timeout-seconds'] * 1000,
       maxSessions: config['max-dtls-sessions'] || Number.MAX_SAFE_INTEGER,
@@ -50,10 +53,10 @@ export function dtlsPlan(config: Config, files: CertificateFiles, log: Log): Dtl
 }
 
 /** DTLS 1.2 has fewer ciphers than TLS, so that a list may be good for one and empty for the other. */
-function prove(identity: DtlsIdentity, ciphers: string | undefined): void {
+function prove(identity: DtlsIdentity, rules: DtlsRules): void {
   const callbacks = new DtlsCallbacks({ bake: () => Buffer.alloc(0), accepts: () => false })
   try {
-    new DtlsContext(identity, ciphers ?? DEFAULT_CIPHERS, callbacks).free()
+    new DtlsContext(identity, rules, callbacks).free()
   } catch (error) {
     const message = `DTLS cannot be served with these keys: ${(error as Error).message}`
     throw new ConfigError({ where: null, key: 'cipher-list', message, fix: 'compare cipher-list, or set dtls=off' })
@@ -68,7 +71,7 @@ export function dtlsIdentity({ cert, key, passphrase }: CertificateFiles): DtlsI
 
 /** The DTLS of one thread, counted from 0. */
 export function dtlsOf(
-  { identity, ciphers, limits }: DtlsPlan,
+  { identity, ciphers, groups, limits }: DtlsPlan,
   handshakes: HandshakePlan,
   thread: number,
   log: Log,
@@ -81,6 +84,7 @@ export function dtlsOf(
         {
           identity,
           ciphers,
+          groups,
           limits,
           random: randomBytes,
           handshakes: handshakesOf(handshakes, 'dtls', thread),

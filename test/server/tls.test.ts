@@ -37,6 +37,18 @@ test('NET-TLS-01 TLS 1.1 is refused, unless the operator wants it', async () => 
   await expectBindingAnswer(await connectTls(lenient.port, old))
 })
 
+test('NET-TLS-01 no client makes a handshake cost a hundred signatures, unless the operator lets it', async () => {
+  const rsa = { cert: certificateFile('localhost-rsa.crt'), pkey: certificateFile('localhost-rsa.key') }
+  const { port } = await serving(rsa)
+  for (const ecdhCurve of ['ffdhe8192', 'ffdhe2048', 'P-521'])
+    await expect(connectTls(port, { ecdhCurve, minVersion: 'TLSv1.3' })).rejects.toThrow()
+  await expect(connectTls(port, { ciphers: 'AES128-GCM-SHA256', maxVersion: 'TLSv1.2' })).rejects.toThrow()
+  for (const ecdhCurve of ['X25519', 'P-256', 'P-384']) await expectBindingAnswer(await connectTls(port, { ecdhCurve }))
+  const lenient = await serving({ ...rsa, 'ec-curve-name': 'P-521', 'cipher-list': 'AES128-GCM-SHA256' })
+  await expectBindingAnswer(await connectTls(lenient.port, { ecdhCurve: 'P-521', minVersion: 'TLSv1.3' }))
+  await expectBindingAnswer(await connectTls(lenient.port, { ciphers: 'AES128-GCM-SHA256', maxVersion: 'TLSv1.2' }))
+})
+
 test('NET-TLS-01 renegotiation is refused', async () => {
   const { port } = await serving()
   const connection = await connectTls(port, { maxVersion: 'TLSv1.2' })

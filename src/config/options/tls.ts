@@ -11,8 +11,10 @@ export const tls = applying('to new clients', {
   pkey: option(file, null, 'Its key, PEM', { defaultNote: 'turn_server_pkey.pem, if there is one' }),
   'pkey-pwd': secretOption('Password of the key'),
   'CA-file': option(file, null, 'Demand client certificates of these authorities on TURN over TLS'),
-  'cipher-list': option(text, '', 'OpenSSL cipher list', { defaultNote: "Node's" }),
-  'ec-curve-name': option(text, '', 'Groups for the key exchange, e.g. X25519:P-256', { defaultNote: 'automatic' }),
+  'cipher-list': option(text, '', 'OpenSSL cipher list', { defaultNote: "Node's, without static RSA" }),
+  'ec-curve-name': option(text, '', 'Groups for the key exchange, e.g. X25519:P-256', {
+    defaultNote: 'X25519:P-256:P-384',
+  }),
   'dh-file': option(file, null, 'Diffie-Hellman parameters (PEM)', { defaultNote: 'automatic' }),
   dh566: flag(false, '566-bit Diffie-Hellman', { state: weak }),
   dh1066: flag(false, '1066-bit Diffie-Hellman', { state: weak }),

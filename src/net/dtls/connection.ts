@@ -9,6 +9,7 @@ import {
   openssl,
   type Pointer,
   SSL_CTRL_EXTRA_CHAIN_CERT,
+  SSL_CTRL_SET_GROUPS_LIST,
   SSL_CTRL_SET_MIN_PROTO_VERSION,
   SSL_CTRL_SET_MTU,
   SSL_CTRL_SET_SESS_CACHE_MODE,
@@ -51,13 +52,19 @@ export class DtlsCallbacks {
   }
 }
 
+/** In OpenSSL's notation. */
+export interface DtlsRules {
+  readonly ciphers: string
+  readonly groups: string
+}
+
 /** An SSL_CTX: certificate, key, ciphers and rules that its connections share. */
 export class DtlsContext {
   readonly #native: Native
   #context: Pointer | null
 
-  /** Throws DtlsIdentityError when certificate, key or cipher list cannot be used. */
-  constructor(identity: DtlsIdentity, ciphers: string, { callbacks }: DtlsCallbacks) {
+  /** Throws DtlsIdentityError when certificate, key, cipher list or groups cannot be used. */
+  constructor(identity: DtlsIdentity, { ciphers, groups }: DtlsRules, { callbacks }: DtlsCallbacks) {
     const native = openssl().native
     const { chain, key } = parseIdentity(identity)
     const context = native.SSL_CTX_new(native.DTLS_server_method())
@@ -71,6 +78,8 @@ export class DtlsContext {
       native.SSL_CTX_set_options(context, OPTIONS)
       if (native.SSL_CTX_set_cipher_list(context, ciphers) !== 1)
         throw new DtlsIdentityError(`no cipher of the list can be used: ${errorText(native)}`)
+      if (native.SSL_CTX_ctrl(context, SSL_CTRL_SET_GROUPS_LIST, 0, Buffer.from(`${groups}\0`)) !== 1)
+        throw new DtlsIdentityError(`no group of the list can be used: ${errorText(native)}`)
       useCertificates(native, context, chain)
       useKey(native, context, key)
       native.SSL_CTX_set_cookie_generate_cb(context, callbacks.bakeCookie)

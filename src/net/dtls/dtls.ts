@@ -4,11 +4,13 @@ import type { SourceCount } from '../../turn/limits/source-count.ts'
 import { BySource } from '../by-source.ts'
 import type { DtlsCounters } from '../counters.ts'
 import type { Handshakes } from '../handshakes.ts'
+import { DEFAULT_GROUPS, NO_STATIC_RSA } from '../key-exchange.ts'
 import {
   CLOSED,
   DtlsCallbacks,
   type DtlsConnection,
   DtlsContext,
+  type DtlsRules,
   FAILED,
   MAX_DATAGRAM,
   MAX_PLAINTEXT,
@@ -21,8 +23,10 @@ import { DtlsSession } from './session.ts'
 
 export interface DtlsOptions {
   readonly identity: DtlsIdentity
-  /** An OpenSSL cipher list for DTLS 1.2; OpenSSL's own by default. */
+  /** An OpenSSL cipher list for DTLS 1.2; by default OpenSSL's own without static RSA. */
   readonly ciphers?: string | undefined
+  /** Groups for the key exchange; DEFAULT_GROUPS by default. */
+  readonly groups?: string | undefined
   readonly random: (size: number) => Buffer
   /** Those of this thread. */
   readonly handshakes: Handshakes<DtlsSession>
@@ -48,9 +52,6 @@ export interface DtlsLimits {
   readonly mtu: number
 }
 
-/** OpenSSL's own list. */
-export const DEFAULT_CIPHERS = 'DEFAULT'
-
 export const DTLS_LIMITS: DtlsLimits = {
   handshakeTimeoutMs: 10_000,
   maxSessions: 16_384,
@@ -58,6 +59,11 @@ export const DTLS_LIMITS: DtlsLimits = {
   maxIdleMs: 60_000,
   cookieLifetimeMs: 60_000,
   mtu: 1_200,
+}
+
+/** What a client may choose from. */
+export function dtlsRules({ ciphers, groups }: Pick<DtlsOptions, 'ciphers' | 'groups'>): DtlsRules {
+  return { ciphers: ciphers ?? `DEFAULT${NO_STATIC_RSA}`, groups: groups ?? DEFAULT_GROUPS }
 }
 
 /** About what a handshake with an ECDSA key costs. One with RSA takes longer, and then is the only one. */
@@ -71,7 +77,7 @@ const SLICE_MS = 0.5
 export class DtlsServer implements DtlsEndpoint {
   readonly #world: DtlsWorld
   readonly #limits: DtlsLimits
-  readonly #ciphers: string
+  readonly #rules: DtlsRules
   readonly #handshakeFailed: ((client: Address, reason: string) => void) | undefined
   readonly #cookies: Cookies
   readonly #callbacks: DtlsCallbacks
@@ -96,7 +102,7 @@ export class DtlsServer implements DtlsEndpoint {
   constructor(options: DtlsOptions, world: DtlsWorld) {
     this.#world = world
     this.#limits = { ...DTLS_LIMITS, ...options.limits }
-    this.#ciphers = options.ciphers ?? DEFAULT_CIPHERS
+    this.#rules = dtlsRules(options)
     this.#handshakeFailed = options.handshakeFailed
     this.#handshakes = options.handshakes
     this.#sources = options.sources
@@ -106,7 +112,7 @@ export class DtlsServer implements DtlsEndpoint {
       accepts: (cookie) => this.#cookies.accepts(this.#asking, cookie),
     })
     try {
-      this.#context = new DtlsContext(options.identity, this.#ciphers, this.#callbacks)
+      this.#context = new DtlsContext(options.identity, this.#rules, this.#callbacks)
     } catch (error) {
       this.#callbacks.close()
       throw error
@@ -192,7 +198,7 @@ export class DtlsServer implements DtlsEndpoint {
 
   /** New handshakes use the new certificate; sessions live on. On an error the old one stays. */
   reload(identity: DtlsIdentity): void {
-    const context = new DtlsContext(identity, this.#ciphers, this.#callbacks)
+    const context = new DtlsContext(identity, this.#rules, this.#callbacks)
     this.#doorkeeper?.free()
     this.#doorkeeper = null
     this.#context.free()

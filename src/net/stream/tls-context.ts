@@ -1,6 +1,14 @@
 import { constants, X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls'
+import {
+  createSecureContext,
+  createServer,
+  DEFAULT_CIPHERS,
+  type SecureContext,
+  type Server,
+  type TLSSocket,
+} from 'node:tls'
+import { DEFAULT_GROUPS, NO_STATIC_RSA } from '../key-exchange.ts'
 
 /** One certificate chain with its key, both PEM. */
 export interface Certificate {
@@ -115,8 +123,8 @@ function contextOptions({ cert, key, passphrase }: Certificate, options: TlsOpti
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION,
     ...(passphrase !== undefined && { passphrase }),
     ...(clientCa !== undefined && { ca: clientCa }),
-    ...(ciphers !== undefined && { ciphers: withTls13(ciphers) }),
-    ...(curves !== undefined && { ecdhCurve: curves }),
+    ciphers: ciphers === undefined ? DEFAULT_CIPHERS + NO_STATIC_RSA : withTls13(ciphers),
+    ecdhCurve: curves ?? DEFAULT_GROUPS,
     ...(dhParameters !== undefined && { dhparam: dhParameters }),
     ...(ticketKeys !== undefined && { ticketKeys: Buffer.from(ticketKeys) }),
   }
