@@ -12,7 +12,7 @@ export interface Listener {
   readonly portKey: PortKey
 }
 
-export type PortKey =
+type PortKey =
   | 'http-port'
   | 'https-port'
   | 'port'

@@ -7,7 +7,7 @@ import { isPlaceholder } from './oddities.ts'
 import { Secret } from './secret.ts'
 
 /** Takes what the operator should hear about a value that is used all the same. */
-export type Remark = (message: string) => void
+type Remark = (message: string) => void
 
 /** How the text of one option becomes a value, and how the value is shown again. */
 export interface ValueType<Value> {

@@ -21,6 +21,11 @@ export class ListenError extends Error {
     this.code = code
     this.fix = fixFor(code, transport, port, option)
   }
+
+  /** The same for whoever knows better which key the address comes from. */
+  fixFor(option: string): string {
+    return fixFor(this.code, this.transport, this.port, option)
+  }
 }
 
 function fixFor(code: string, transport: 'udp' | 'tcp', port: number, option: string): string {

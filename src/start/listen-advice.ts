@@ -15,5 +15,5 @@ export function listenAdvice(error: ListenError, config: Config): string {
   const moved = isBusy && wanted.portKey !== 'aux-server' ? ` with ${wanted.portKey}=` : ''
   const without = isBusy && wanted.server !== 'TURN' ? `, or ${withoutServer(wanted)}` : ''
   const purpose = wanted.server === 'TURN' ? '' : ` (wanted for ${wanted.server})`
-  return `${error.message}${purpose}; ${error.fix}${moved}${without}`
+  return `${error.message}${purpose}; ${error.fixFor(wanted.hostKey)}${moved}${without}`
 }

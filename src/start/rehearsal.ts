@@ -35,14 +35,14 @@ export async function rehearse(config: Config, log: Log): Promise<Rehearsal> {
   return { stops, busy }
 }
 
-async function probe({ transport, host, port, hostKey }: Listener): Promise<ListenError | null> {
+async function probe({ transport, host, port }: Listener): Promise<ListenError | null> {
   const hosts = transport === 'udp' ? listeningHosts(host) : [host]
   for (const each of hosts) {
     try {
       await (transport === 'udp' ? bindUdp(each, port) : listenTcp(each, port))
     } catch (error) {
       const isMissing = isWildcard(host) && (isAbsent(error) || standsForNothing(host, error))
-      if (!isMissing) return new ListenError(transport, each, port, error, hostKey)
+      if (!isMissing) return new ListenError(transport, each, port, error)
     }
   }
   return null

@@ -53,7 +53,7 @@ export async function ownMachine(addresses: readonly string[] = [MACHINE, MACHIN
 
 /** What eth0 of such a machine has. */
 export const MACHINE = '192.0.2.10'
-export const MACHINE_6 = '2001:db8::10'
+const MACHINE_6 = '2001:db8::10'
 
 /** Runs `ip` in the network of this thread, or in the one of another process. */
 export function ip(words: string, process?: number): void {
