@@ -1,7 +1,8 @@
 import { Address } from '../stun/address.ts'
 import type { Quota } from '../turn/limits/quota.ts'
 import type { PortSource } from '../turn/options.ts'
-import type { RelayPorts } from '../turn/relay-addresses/relay-ports.ts'
+import type { Pair, RelayPorts } from '../turn/relay-addresses/relay-ports.ts'
+import { Reservations, type Reserver } from '../turn/relay-addresses/reservations.ts'
 import { subject } from './line.ts'
 
 export interface Reserved {
@@ -12,6 +13,8 @@ export interface Reserved {
   readonly host: string
   readonly port: number
   readonly user: string
+  /** The address that asked for it. */
+  readonly source: string
   readonly milliseconds: number
   /** The socket that holds the port; it is the reserving thread's until that ends. */
   readonly descriptor: number
@@ -48,7 +51,7 @@ export class SharedRelayPorts implements PortSource {
   readonly #held: HeldSockets
   readonly #catchUp: () => void
   /** Reserved by other threads, by token, oldest first. */
-  readonly #elsewhere = new Map<string, ReservedElsewhere>()
+  readonly #elsewhere = new Reservations<ReservedElsewhere>()
 
   /** `catchUp` hears at once what others have told and nobody has listened to yet. */
   constructor(
@@ -77,18 +80,30 @@ export class SharedRelayPorts implements PortSource {
     return this.#own.take(ip, even, now)
   }
 
-  takePair(ip: Address, user: string, now: number): { readonly port: number; readonly token: Buffer } | null {
-    return this.#own.takePair(ip, user, now)
+  takePair(ip: Address, reserver: Reserver, now: number): Pair | null {
+    return this.#own.takePair(ip, reserver, now)
+  }
+
+  reservedBy(source: Address): number {
+    return this.#own.reservedBy(source) + this.#elsewhere.of(source)
   }
 
   /** What the others are to know of a reservation whose port is held by `descriptor`; null when it is over. */
   announcement(token: Buffer, descriptor: number): Reserved | null {
     const reservation = this.#own.reserved(token)
     if (reservation === undefined) return null
-    const { local, user } = reservation
-    const { thread } = this.#own
-    const [hex, { host, port }, milliseconds] = [token.toString('hex'), local, RESERVATION_MS]
-    return { kind: 'reserved', token: hex, thread, host, port, user, milliseconds, descriptor }
+    const { host, port } = reservation.local
+    return {
+      kind: 'reserved',
+      token: token.toString('hex'),
+      thread: this.#own.thread,
+      host,
+      port,
+      user: reservation.user,
+      source: reservation.source.host,
+      milliseconds: RESERVATION_MS,
+      descriptor,
+    }
   }
 
   takeReserved(token: Buffer, user: string, now: number): Address | 'unknown' | 'foreign' {
@@ -97,7 +112,7 @@ export class SharedRelayPorts implements PortSource {
     if (typeof local !== 'string') this.#tell({ kind: 'unreserved', token: key })
     if (local !== 'unknown') return local
     // The client may be faster than what tells us of its token.
-    if (!this.#elsewhere.has(key)) this.#catchUp()
+    if (this.#elsewhere.get(key) === undefined) this.#catchUp()
     const known = this.#elsewhere.get(key)
     if (known === undefined) return 'unknown'
     if (known.expiresAt <= now) return 'unknown'
@@ -139,9 +154,9 @@ export class SharedRelayPorts implements PortSource {
   hear(message: PortMessage, now: number): void {
     switch (message.kind) {
       case 'reserved': {
-        const { token, thread, host, port, user, milliseconds, descriptor } = message
-        const local = Address.parse(host, port)!
-        this.#elsewhere.set(token, { thread, local, user, expiresAt: now + milliseconds, descriptor })
+        const { token, thread, user, milliseconds, descriptor } = message
+        const [local, source] = [Address.parse(message.host, message.port)!, Address.parse(message.source)!]
+        this.#elsewhere.add(token, { thread, local, user, source, expiresAt: now + milliseconds, descriptor })
         break
       }
       case 'unreserved':
@@ -159,10 +174,9 @@ export class SharedRelayPorts implements PortSource {
   }
 }
 
-interface ReservedElsewhere {
+interface ReservedElsewhere extends Reserver {
   readonly thread: number
   readonly local: Address
-  readonly user: string
   readonly expiresAt: number
   readonly descriptor: number
 }

@@ -17,6 +17,7 @@ export type PortSource = Pick<
   | 'takeReserved'
   | 'takeOver'
   | 'endReservation'
+  | 'reservedBy'
   | 'sweep'
   | 'free'
   | 'skip'

@@ -7,6 +7,7 @@ import { type PortMessage, SharedRelayPorts } from '../../src/threads/ports.ts'
 import { RelayPorts } from '../../src/turn/relay-addresses/relay-ports.ts'
 
 const IP = Address.parse('192.0.2.1')!
+const SOURCE = Address.parse('198.51.100.7')!
 const THREADS = 3
 const LIMITLESS = { takeOver: (_user: string, _thread: number, begin: () => boolean) => begin() }
 
@@ -90,7 +91,7 @@ class Threads {
   take(thread: number, wanted: 'any' | 'even' | 'pair'): void {
     const user = `user ${thread % 2}`
     const ports = this.#threads[thread]!
-    const pair = wanted === 'pair' ? ports.takePair(IP, user, this.now) : null
+    const pair = wanted === 'pair' ? ports.takePair(IP, { user, source: SOURCE }, this.now) : null
     const port = wanted === 'pair' ? (pair?.port ?? null) : ports.take(IP, wanted === 'even', this.now)
     if (port === null) {
       expect(this.some(wanted), `none for ${wanted}`).toBe(false)
@@ -176,6 +177,9 @@ class Threads {
   /** Every port that is nobody's is there for whoever asks, and no other. */
   takeAll(thread: number): void {
     const held = [...this.held].filter(([, holders]) => holders.size > 0).map(([port]) => port)
+    // A thread that was started anew knows what was reserved since.
+    const known = this.reserved.filter(({ unknownTo }) => !unknownTo.has(thread))
+    expect(this.#threads[thread]!.reservedBy(SOURCE)).toBe(known.length)
     expect(held.sort(), 'sockets of reserved ports').toEqual(this.reserved.map(({ port }) => port).sort())
     const free = []
     for (let port = this.range.minPort; port <= this.range.maxPort; port++) if (this.isFree(port)) free.push(port)

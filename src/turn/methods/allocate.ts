@@ -27,9 +27,9 @@ export function allocate(request: StunMessage, exchange: SignedExchange, allocat
   const wish = readWish(request, exchange.client, allocations)
   if ('error' in wish) return wish
 
-  const { quota, maxAllocationsPerAddress } = allocations.options
+  const { quota } = allocations.options
   const { client, user, fingerprint } = exchange
-  if (maxAllocationsPerAddress > 0 && allocations.options.sources.of(client.client) >= maxAllocationsPerAddress) {
+  if (!hasRoomFor(wish, client, allocations.options)) {
     allocations.counters.refusedAllocations.address++
     return refuse(
       ErrorCode.ALLOCATION_QUOTA_REACHED,
@@ -79,6 +79,16 @@ export function allocate(request: StunMessage, exchange: SignedExchange, allocat
   if (allocation.parkedAs === null) return late(now)
   allocations.openRelays(allocation)
   return LATER
+}
+
+/** Whether its address may have so much more; a reserved port counts for it too until it is used or free again. */
+function hasRoomFor(wish: Wish, { client }: FiveTuple, options: TurnOptions): boolean {
+  const { maxAllocationsPerAddress, sources, relayPorts } = options
+  if (maxAllocationsPerAddress === 0) return true
+  const places = wish.ports === 'pair' ? 2 : 1
+  // What it comes for it has already.
+  const reserved = wish.ports === 'reserved' ? 0 : relayPorts.reservedBy(client)
+  return sources.of(client) + reserved + places <= maxAllocationsPerAddress
 }
 
 /** Answers an Allocate once the last of its sockets has been heard of. */
@@ -251,7 +261,7 @@ function takePort(
   const { relayPorts } = allocations.options
   for (const ip of addresses) {
     if (request.ports === 'pair') {
-      const pair = relayPorts.takePair(ip, user.quotaName, now)
+      const pair = relayPorts.takePair(ip, { user: user.quotaName, source: allocation.source }, now)
       if (pair === null) continue
       request.reservationToken = pair.token
       return addRelay(allocation, ip.withPort(pair.port), allocations, ip.withPort(pair.port + 1))

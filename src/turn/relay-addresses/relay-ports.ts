@@ -1,6 +1,7 @@
 import { claimMemory, PortClaims, type RelayPortRange } from '../../shared/port-claims.ts'
 import type { Address } from '../../stun/address.ts'
 import { PortPool } from './port-pool.ts'
+import { Reservations, type Reserver } from './reservations.ts'
 
 /** What several threads have together, so that each may give out any port of the range. */
 export interface PortShare {
@@ -11,10 +12,15 @@ export interface PortShare {
 }
 
 /** The odd port beside an even one, kept for whoever of the same user brings the token (RFC 8656 §7.2). */
-interface Reservation {
+interface Reservation extends Reserver {
   readonly local: Address
-  readonly user: string
   readonly expiresAt: number
+}
+
+/** An even port, and the token for the odd one above it. */
+export interface Pair {
+  readonly port: number
+  readonly token: Buffer
 }
 
 /** Which relay ports are free: at random, per local address, whichever thread has the others (RFC 8656 §7.2). */
@@ -23,8 +29,7 @@ export class RelayPorts {
   readonly #random: (size: number) => Buffer
   readonly #share: PortShare
   readonly #pools = new Map<string, PortPool>()
-  /** By token, oldest first. */
-  readonly #reservations = new Map<string, Reservation>()
+  readonly #reservations = new Reservations<Reservation>()
 
   constructor(range: RelayPortRange, random: (size: number) => Buffer, share: PortShare = ALONE) {
     this.#range = range
@@ -47,12 +52,12 @@ export class RelayPorts {
   }
 
   /** An even port on `ip`, and a token for the odd one above it; null when no such pair is free. */
-  takePair(ip: Address, user: string, now: number): { readonly port: number; readonly token: Buffer } | null {
+  takePair(ip: Address, { user, source }: Reserver, now: number): Pair | null {
     const port = this.#pool(ip).take('pair', now)
     if (port === null) return null
     const token = this.#random(TOKEN_LENGTH)
-    const reservation = { local: ip.withPort(port + 1), user, expiresAt: now + RESERVATION_MS }
-    this.#reservations.set(token.toString('hex'), reservation)
+    const reservation = { local: ip.withPort(port + 1), user, source, expiresAt: now + RESERVATION_MS }
+    this.#reservations.add(token.toString('hex'), reservation)
     return { port, token }
   }
 
@@ -79,16 +84,13 @@ export class RelayPorts {
   }
 
   /** What is reserved under a token of this thread. */
-  reserved(token: Buffer): { readonly local: Address; readonly user: string } | undefined {
+  reserved(token: Buffer): (Reserver & { readonly local: Address }) | undefined {
     return this.#reservations.get(token.toString('hex'))
   }
 
   /** Another thread has taken what was reserved here; where that is. */
   forgetReservation(token: Buffer): Address | null {
-    const key = token.toString('hex')
-    const reservation = this.#reservations.get(key)
-    this.#reservations.delete(key)
-    return reservation?.local ?? null
+    return this.#reservations.delete(token.toString('hex'))?.local ?? null
   }
 
   /** Ends a reservation before its time: the port is the caller's, to give back. Null when there was none any more. */
@@ -131,6 +133,11 @@ export class RelayPorts {
 
   get reservations(): number {
     return this.#reservations.size
+  }
+
+  /** Reservations of one source that nobody has come for. */
+  reservedBy(source: Address): number {
+    return this.#reservations.of(source)
   }
 
   #pool(ip: Address): PortPool {

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { SourceTable, sourceMemory } from '../../../src/shared/source-table.ts'
 import { Address } from '../../../src/stun/address.ts'
 import { Attribute } from '../../../src/stun/constants.ts'
+import type { StunWriter } from '../../../src/stun/writer.ts'
 import { SourceCount } from '../../../src/turn/limits/source-count.ts'
 import { ALICE, BOB, TurnWorld } from '../../support/turn-world.ts'
 
@@ -50,6 +51,25 @@ test('RES-04 TURN-ALLOC-21 Allocates that fail leave no trace in the count, and 
   expect(world.client(ALICE, 'udp', '203.0.113.1').allocate().code).toBe(486)
   expect(world.options.quota.of('account alice')).toBe(1)
   expect(world.server.allocations.options.sources.size).toBe(1)
+})
+
+test('RES-04 TURN-EVEN-07 what an address has reserved counts until somebody comes for it or its time is over', () => {
+  const world = worldWithLimit()
+  const pair = (writer: StunWriter) => writer.uint8(Attribute.EVEN_PORT, 0x80)
+  const tokens: Buffer[] = []
+  for (let i = 0; i < 2; i++) {
+    const client = world.client()
+    tokens.push(Buffer.from(client.allocate(pair).message.value(Attribute.RESERVATION_TOKEN)!))
+    client.refresh(0)
+  }
+  expect(world.client().allocate(pair).code).toBe(486)
+  expect(world.client(ALICE, 'udp', '203.0.113.1').allocate(pair).code).toBe(200)
+  expect(world.client().allocate((writer) => writer.bytes(Attribute.RESERVATION_TOKEN, tokens[0]!)).code).toBe(200)
+  expect(world.client().allocate().code).toBe(200)
+  expect(world.client().allocate().code).toBe(486)
+  world.pass(30)
+  expect(world.client().allocate().code).toBe(200)
+  expect(world.client().allocate().code).toBe(486)
 })
 
 test('RES-04 0 is no limit, and a user over his quota is counted apart', () => {

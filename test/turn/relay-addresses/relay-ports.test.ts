@@ -5,6 +5,7 @@ import { Address } from '../../../src/stun/address.ts'
 import { RelayPorts } from '../../../src/turn/relay-addresses/relay-ports.ts'
 
 const IP = Address.parse('192.0.2.1')!
+const ALICE = { user: 'alice', source: Address.parse('198.51.100.7')! }
 
 /** Threads that share the ports of one address. */
 function threads(minPort: number, maxPort: number, count = 2): RelayPorts[] {
@@ -95,7 +96,7 @@ test('TURN-EVEN-01 an even port leaves its odd neighbour to others', () => {
 
 test('TURN-EVEN-02 a pair is an even port and a token of 8 bytes for the one above', () => {
   const source = ports(49_152, 49_161)
-  const { port, token } = source.takePair(IP, 'alice', 0)!
+  const { port, token } = source.takePair(IP, ALICE, 0)!
   expect(port % 2).toBe(0)
   expect(token).toHaveLength(8)
   expect(source.takeReserved(token, 'alice', 0)?.toString()).toBe(`192.0.2.1:${port + 1}`)
@@ -103,13 +104,13 @@ test('TURN-EVEN-02 a pair is an even port and a token of 8 bytes for the one abo
 
 test('TURN-EVEN-02 tokens are all different', () => {
   const source = ports(20_000, 65_535)
-  const tokens = Array.from({ length: 10_000 }, () => source.takePair(IP, 'alice', 0)!.token.toString('hex'))
+  const tokens = Array.from({ length: 10_000 }, () => source.takePair(IP, ALICE, 0)!.token.toString('hex'))
   expect(new Set(tokens).size).toBe(10_000)
 })
 
 test('TURN-EVEN-03 a reservation lasts 30 s, also when the even port is freed before', () => {
   const source = ports(49_152, 49_153)
-  const { port, token } = source.takePair(IP, 'alice', 1000)!
+  const { port, token } = source.takePair(IP, ALICE, 1000)!
   source.free(IP.withPort(port), 2000)
   const expired: string[] = []
   source.sweep(30_999, (local, user) => expired.push(`${user} ${local.port}`))
@@ -121,7 +122,7 @@ test('TURN-EVEN-03 a reservation lasts 30 s, also when the even port is freed be
 
 test('TURN-EVEN-03 TURN-EVEN-07 SEC-28 after 30 s the port is free and the place in the quota is given back', () => {
   const source = ports(49_152, 49_153)
-  const { port, token } = source.takePair(IP, 'alice', 1000)!
+  const { port, token } = source.takePair(IP, ALICE, 1000)!
   expect(source.takeReserved(token, 'alice', 31_000)).toBe('unknown')
   const expired: string[] = []
   source.sweep(31_000, (local, user) => expired.push(`${user} ${local.port}`))
@@ -133,7 +134,7 @@ test('TURN-EVEN-03 TURN-EVEN-07 SEC-28 after 30 s the port is free and the place
 
 test('TURN-EVEN-04 a token works once', () => {
   const source = ports(49_152, 49_161)
-  const { token } = source.takePair(IP, 'alice', 0)!
+  const { token } = source.takePair(IP, ALICE, 0)!
   expect(source.takeReserved(token, 'alice', 0)).toBeInstanceOf(Address)
   expect(source.takeReserved(token, 'alice', 0)).toBe('unknown')
   source.sweep(60_000, () => expect.unreachable('a used reservation does not expire'))
@@ -141,21 +142,21 @@ test('TURN-EVEN-04 a token works once', () => {
 
 test('TURN-ALLOC-08 an unknown token, whatever its length, is refused', () => {
   const source = ports(49_152, 49_161)
-  source.takePair(IP, 'alice', 0)
+  source.takePair(IP, ALICE, 0)
   for (const length of [0, 7, 8, 9]) expect(source.takeReserved(randomBytes(length), 'alice', 0)).toBe('unknown')
 })
 
 test('TURN-EVEN-06 where no pair is left there is none, though single ports are', () => {
   const source = ports(49_152, 49_155)
-  source.takePair(IP, 'alice', 0)
+  source.takePair(IP, ALICE, 0)
   source.take(IP, true, 0)
-  expect(source.takePair(IP, 'alice', 0)).toBeNull()
+  expect(source.takePair(IP, ALICE, 0)).toBeNull()
   expect(source.take(IP, false, 0)).not.toBeNull()
 })
 
 test('TURN-EVEN-08 the token of another user is refused and stays good for its owner', () => {
   const source = ports(49_152, 49_161)
-  const { token } = source.takePair(IP, 'alice', 0)!
+  const { token } = source.takePair(IP, ALICE, 0)!
   expect(source.takeReserved(token, 'mallory', 0)).toBe('foreign')
   expect(source.takeReserved(token, 'alice', 0)).toBeInstanceOf(Address)
 })
@@ -170,14 +171,15 @@ test.each([
 ])('TURN-EVEN-09 with %s no pair leaves the range', (_name, minPort, maxPort, expected) => {
   const source = ports(minPort, maxPort)
   const taken: number[] = []
-  for (let pair = source.takePair(IP, 'a', 0); pair !== null; pair = source.takePair(IP, 'a', 0)) taken.push(pair.port)
+  for (let pair = source.takePair(IP, ALICE, 0); pair !== null; pair = source.takePair(IP, ALICE, 0))
+    taken.push(pair.port)
   expect(taken.sort()).toEqual(expected)
   expect(takeAll(source)).toHaveLength(maxPort - minPort + 1 - expected.length * 2)
 })
 
 test('TURN-ALLOC-21 a reservation that came to nothing leaves nothing behind', () => {
   const source = ports(49_152, 49_153)
-  const { port, token } = source.takePair(IP, 'alice', 0)!
+  const { port, token } = source.takePair(IP, ALICE, 0)!
   expect(source.endReservation(token)?.port).toBe(port + 1)
   expect(source.endReservation(token)).toBeNull()
   source.free(IP.withPort(port + 1), 0)
@@ -188,10 +190,10 @@ test('TURN-ALLOC-21 a reservation that came to nothing leaves nothing behind', (
 
 test('TURN-EVEN-03 a reservation that is over, or used, cannot be undone', () => {
   const ports = new RelayPorts({ minPort: 50000, maxPort: 50003 }, randomBytes)
-  const over = ports.takePair(IP, 'alice', 0)!
+  const over = ports.takePair(IP, ALICE, 0)!
   ports.sweep(30_000, () => {})
   expect(ports.endReservation(over.token)).toBeNull()
-  const used = ports.takePair(IP, 'alice', 30_000)!
+  const used = ports.takePair(IP, ALICE, 30_000)!
   ports.takeReserved(used.token, 'alice', 30_000)
   expect(ports.endReservation(used.token)).toBeNull()
 })
@@ -208,7 +210,7 @@ test('SEC-28 on 20 ports a hundred rounds of allocate and release succeed', () =
 test('SEC-28 pairs come back too, when both of their ports have', () => {
   const source = ports(49_152, 49_171)
   for (let round = 0; round < 100; round++) {
-    const { port, token } = source.takePair(IP, 'alice', round)!
+    const { port, token } = source.takePair(IP, ALICE, round)!
     source.takeReserved(token, 'alice', round)
     source.free(IP.withPort(port), round)
     source.free(IP.withPort(port + 1), round)
@@ -262,7 +264,7 @@ test('TURN-EVEN-02 a pair is had of a free port and one that rests in another th
   const [one, other] = threads(49_152, 49_153) as [RelayPorts, RelayPorts]
   const port = one.take(IP, true, 0)!
   one.free(IP.withPort(port), 0)
-  expect(other.takePair(IP, 'alice', 1)?.port).toBe(port)
+  expect(other.takePair(IP, ALICE, 1)?.port).toBe(port)
   expect(one.take(IP, false, 1)).toBeNull()
 })
 
@@ -287,7 +289,7 @@ test('TURN-ALLOC-15 a port that another program holds is left alone by all threa
 
 test('TURN-EVEN-04 a reserved port that one thread has taken is lost to all others, also to its own', () => {
   const [one, other, third] = threads(49_152, 49_153, 3) as [RelayPorts, RelayPorts, RelayPorts]
-  const { port, token } = one.takePair(IP, 'alice', 0)!
+  const { port, token } = one.takePair(IP, ALICE, 0)!
   expect(other.adopt(IP.withPort(port + 1), 0)).toBe(true)
   expect(third.adopt(IP.withPort(port + 1), 0)).toBe(false)
   expect(one.takeReserved(token, 'alice', 0)).toBe('unknown')
@@ -300,7 +302,7 @@ test('TURN-EVEN-04 a reserved port that one thread has taken is lost to all othe
 
 test('SEC-28 what a thread that died had in use, reserved, at rest or left alone is free', () => {
   const [one, other] = threads(49_152, 49_157) as [RelayPorts, RelayPorts]
-  one.takePair(IP, 'alice', 0)
+  one.takePair(IP, ALICE, 0)
   one.free(IP.withPort(one.take(IP, false, 0)!), 0)
   one.skip(IP.withPort(one.take(IP, false, 0)!), 0)
   const kept = other.take(IP, false, 0)!
