@@ -15,7 +15,7 @@ const CORE = 'test/{stun,turn,rooms,config,shared}/**/*.test.{ts,tsx}'
  */
 const SERVER_SUITES = [
   'test/{bench,server}/*.test.ts',
-  'test/e2e/!(apprtc|package|rooms).test.ts',
+  'test/e2e/!(apprtc|package|rooms|turnserver-conf).test.ts',
   'test/security/!(process).test.ts',
   'test/commands/bench.test.ts',
   'test/server.test.ts',

@@ -90,13 +90,19 @@ function wholeNumber(text: string, remark?: Remark): number {
   return Number(digits)
 }
 
-/** Empty for what is worked out at start. */
+/** Empty, or beyond the ends, for what is worked out at start. */
 export function optionalInteger(placeholder: string, from: number, to: number): ValueType<number | null> {
   const number = integer(placeholder, from, to)
   return {
     placeholder,
     neverHolds: '#',
-    parse: (value, remark) => (value === '' ? null : number.parse(value, remark)),
+    parse(value, remark) {
+      if (value === '') return null
+      const wanted = wholeNumber(value, remark)
+      if (wanted >= from && wanted <= to) return wanted
+      remark?.(`${clip(value)} is not between ${from} and ${to}; the default is used`)
+      return null
+    },
     show: (value) => (value === null ? '' : number.show(value)),
   }
 }

@@ -86,14 +86,14 @@ describe('a file that coturn starts with starts here too:', () => {
       conf: 'total-quota=0:0\nrelay-threads=500\nchannel-lifetime=-1\nuser-quota=-1\nsyslog-facility=daemon\n',
       values: {
         'total-quota': 0,
-        'relay-threads': 128,
+        'relay-threads': null,
         'channel-lifetime': 1e9,
         'user-quota': 0,
         'syslog-facility': 'LOG_DAEMON',
       },
       says: [
         /:1: "total-quota": "0:0" is read as 0/,
-        /:2: "relay-threads": 500 is not between 0 and 128; 128 is used/,
+        /:2: "relay-threads": 500 is not between 0 and 128; the default is used/,
         /:3: "channel-lifetime": -1 stands for as long as possible/,
         /:4: "user-quota": -1 is not between 0 and .*; 0 is used/,
       ],

@@ -69,8 +69,14 @@ const SERVED: readonly Case[] = [
   },
   {
     name: 'numbers of another mind',
-    conf: restricted('user-quota=-1', 'channel-lifetime=-1', 'syslog-facility=daemon', 'external-ip=0.0.0.0'),
-    says: [/; 0 is used/, /as long as possible/, /0\.0\.0\.0 is no address/],
+    conf: restricted(
+      'relay-threads=500',
+      'user-quota=-1',
+      'channel-lifetime=-1',
+      'syslog-facility=daemon',
+      'external-ip=0.0.0.0',
+    ),
+    says: [/the default is used/, /; 0 is used/, /as long as possible/, /0\.0\.0\.0 is no address/],
   },
 ]
 
