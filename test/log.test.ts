@@ -133,6 +133,12 @@ describe('createLog', () => {
 })
 
 describe('a pipe that nobody reads', () => {
+  const pipe = (): string => {
+    const path = join(mkdtempSync(join(folder, 'pipe-')), 'pipe')
+    execFileSync('mkfifo', [path])
+    return path
+  }
+
   /** What has come through it so far. */
   const read = (descriptor: number): string => {
     const bytes = Buffer.alloc(1 << 16)
@@ -145,8 +151,7 @@ describe('a pipe that nobody reads', () => {
   }
 
   test('takes lines until it is full; of later ones some wait, the others are counted, and that is said at last', async () => {
-    const path = join(folder, 'pipe')
-    execFileSync('mkfifo', [path])
+    const path = pipe()
     // Nobody has it open yet, and opening it waits for nobody.
     const log = createLog({ level: 'info', pretty: false, destination: path })
     const count = 2000
@@ -159,10 +164,13 @@ describe('a pipe that nobody reads', () => {
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
     onTestFinished(() => closeSync(reader))
     let text = ''
-    await vi.waitFor(() => {
-      text += read(reader)
-      expect(text).toContain('log lines were dropped')
-    })
+    await vi.waitFor(
+      () => {
+        text += read(reader)
+        expect(text).toContain('log lines were dropped')
+      },
+      { timeout: 10_000, interval: 1 },
+    )
     await log.output.written(1000)
     text += read(reader)
     const written = text
@@ -177,8 +185,7 @@ describe('a pipe that nobody reads', () => {
   })
 
   test('whose reader has gone makes nobody wait', async () => {
-    const path = join(folder, 'left')
-    execFileSync('mkfifo', [path])
+    const path = pipe()
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
     const output = new DescriptorOutput(path)
     closeSync(reader)
