@@ -1,3 +1,5 @@
+import type { AmountLimits } from './source-shares.ts'
+
 /** Limits and times of rooms. A limit of 0 is no limit, a time of 0 never ends. */
 export interface RoomsOptions {
   /** `room-capacity`: places in a room. Clients of AppRTC know exactly two. */
@@ -8,8 +10,8 @@ export interface RoomsOptions {
   readonly registerTimeoutSeconds: number
   /** `room-expiration-seconds`: an untouched room is dropped (ROOM_MEMCACHE_EXPIRATION_SEC). */
   readonly expirationSeconds: number
-  /** `max-rooms` */
-  readonly maxRooms: number
+  /** `max-rooms`, `max-rooms-per-address` */
+  readonly rooms: AmountLimits
   /** `max-room-messages`: undelivered messages of one room. */
   readonly maxMessages: number
   /** `max-room-bytes`: undelivered text of one room, as UTF-8. */

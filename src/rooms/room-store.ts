@@ -1,10 +1,13 @@
 import type { RoomsOptions } from './options.ts'
 import { type JoinOutcome, type MessageResult, type Refusal, Room, type RoomEffects } from './room.ts'
+import { SourceShares } from './source-shares.ts'
 
 /** Every room there is, by name. */
 export interface RoomStore {
   /** Rooms there are now. */
   readonly size: number
+  /** Rooms that were not opened. */
+  readonly refused: SourceShares['refused']
   has(room: string): boolean
   /** Whether this client has joined and not left. */
   hasPlace(room: string, client: string): boolean
@@ -36,14 +39,20 @@ export class MemoryRooms implements RoomStore {
   readonly #options: RoomsOptions
   readonly #effects: RoomEffects
   readonly #rooms = new Map<string, Room>()
+  readonly #shares: SourceShares
 
   constructor(options: RoomsOptions, effects: RoomEffects) {
     this.#options = options
     this.#effects = effects
+    this.#shares = new SourceShares(options.rooms)
   }
 
   get size(): number {
     return this.#rooms.size
+  }
+
+  get refused(): SourceShares['refused'] {
+    return this.#shares.refused
   }
 
   has(room: string): boolean {
@@ -63,7 +72,7 @@ export class MemoryRooms implements RoomStore {
   }
 
   join(name: string, client: string, loopback: boolean, now: number, from?: string): ReturnType<RoomStore['join']> {
-    const room = this.#open(name, now)
+    const room = this.#open(name, now, from)
     if (!room) return { result: 'TOO_MANY_ROOMS' }
     const outcome = room.join(client, loopback, now, from)
     this.#dropIfEmpty(room)
@@ -75,7 +84,7 @@ export class MemoryRooms implements RoomStore {
   }
 
   post(name: string, client: string, text: string, now: number, from?: string): Refusal {
-    const room = this.#open(name, now)
+    const room = this.#open(name, now, from)
     if (!room) return 'Max room capacity reached'
     const refusal = room.post(client, text, now, from)
     this.#dropIfEmpty(room)
@@ -83,7 +92,7 @@ export class MemoryRooms implements RoomStore {
   }
 
   register(name: string, client: string, now: number, from?: string): Refusal {
-    const room = this.#open(name, now)
+    const room = this.#open(name, now, from)
     if (!room) return 'Max room capacity reached'
     return room.register(client, now, from)
   }
@@ -111,11 +120,11 @@ export class MemoryRooms implements RoomStore {
     }
   }
 
-  #open(name: string, now: number): Room | null {
+  #open(name: string, now: number, from = ''): Room | null {
     const known = this.#rooms.get(name)
     if (known) return known
-    if (this.#options.maxRooms > 0 && this.#rooms.size >= this.#options.maxRooms) return null
-    const room = new Room(name, this.#options, this.#effects, now)
+    if (!this.#shares.take(from, 1)) return null
+    const room = new Room(name, from, this.#options, this.#effects, now)
     this.#rooms.set(name, room)
     return room
   }
@@ -129,6 +138,6 @@ export class MemoryRooms implements RoomStore {
   }
 
   #dropIfEmpty(room: Room): void {
-    if (room.empty) this.#rooms.delete(room.name)
+    if (room.empty && this.#rooms.delete(room.name)) this.#shares.give(room.from, 1)
   }
 }

@@ -29,6 +29,8 @@ export type Refusal =
 /** One room: who has a place, who can be reached, and what waits for whom. */
 export class Room {
   readonly name: string
+  /** Whose room it is: where the client that opened it came from. */
+  readonly from: string
   readonly #options: RoomsOptions
   readonly #effects: RoomEffects
   readonly #clients = new Map<string, Client>()
@@ -36,8 +38,9 @@ export class Room {
   #waitingMessages = 0
   #waitingBytes = 0
 
-  constructor(name: string, options: RoomsOptions, effects: RoomEffects, now: number) {
+  constructor(name: string, from: string, options: RoomsOptions, effects: RoomEffects, now: number) {
     this.name = name
+    this.from = from
     this.#options = options
     this.#effects = effects
     this.#changedAt = now

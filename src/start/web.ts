@@ -14,6 +14,7 @@ import { type Refused, Shares } from '../net/shares.ts'
 import type { SocketErrors } from '../net/socket-errors.ts'
 import type { RoomEffects } from '../rooms/room.ts'
 import { MemoryRooms } from '../rooms/room-store.ts'
+import type { SourceShares } from '../rooms/source-shares.ts'
 import { Hub } from '../signaling/hub.ts'
 import { RemoteCollider } from '../signaling/remote-collider.ts'
 import { RoomServer } from '../signaling/room-server.ts'
@@ -40,7 +41,9 @@ export interface RunningWeb {
   readonly https: AddressInfo | null
   readonly collider: (AddressInfo & { readonly tls: boolean }) | null
   /** What did not get a place, or lost it to somebody who had fewer. */
-  readonly refused: () => Readonly<Record<'connections' | 'handshakes' | 'websockets', Refused>>
+  readonly refused: () => Readonly<Record<'connections' | 'handshakes' | 'websockets', Refused>> & {
+    readonly rooms: SourceShares['refused']
+  }
   /** Requests over the limits of their address. */
   readonly limited: AddressLimits['refused']
   reload(files: CertificateFiles): void
@@ -122,6 +125,7 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
         connections: sumOf(listeners.map(({ pools }) => pools.connections.counters)),
         handshakes: sumOf(listeners.map(({ pools }) => pools.handshakes.counters)),
         websockets: sockets.counters,
+        rooms: hub.rooms.refused,
       }),
       limited: limits.refused,
       reload: ({ cert, key, passphrase }) => {

@@ -373,7 +373,7 @@ describe('SEC-44 sizes', () => {
   })
 
   test('SEC-44 so many rooms and no more', async () => {
-    await start({ rooms: { maxRooms: 1 } })
+    await start({ rooms: { rooms: { total: 1, perSource: 0 } } })
     await service.join('one')
     expect((await service.post('/join/two')).status).toBe(429)
   })

@@ -84,7 +84,7 @@ describe('places', () => {
   })
 
   test.each([0, 1])('a limit of 0 is none (capacity, member %i)', (member) => {
-    const rooms = new RecordedRooms({ capacity: 0, maxRooms: 0, maxMessages: 0, maxBytes: 0 })
+    const rooms = new RecordedRooms({ capacity: 0, rooms: { total: 0, perSource: 0 }, maxMessages: 0, maxBytes: 0 })
     for (let id = 0; id < 50; id++) expect(rooms.join('r', `${id}`, false, 0).result).toBe('SUCCESS')
     expect(rooms.message('r', `${member}`, 'x', 0)).toBe('SUCCESS')
   })
@@ -345,7 +345,7 @@ describe('who is gone', () => {
 
 describe('limits', () => {
   test('SEC-44 AR-5.2.10 a room keeps 1 024 texts and 1 MiB, there are so many rooms and no more', () => {
-    const rooms = new RecordedRooms({ maxRooms: 2 })
+    const rooms = new RecordedRooms({ rooms: { total: 2, perSource: 0 } })
     rooms.join('r', 'a', false, 0)
     for (let i = 0; i < 1024; i++) expect(rooms.message('r', 'a', 'x', 0)).toBe('SUCCESS')
     expect(rooms.message('r', 'a', 'x', 0)).toBe('ERROR')
@@ -356,6 +356,34 @@ describe('limits', () => {
     expect(rooms.register('t', 'a', 0)).not.toBeNull()
     expect(rooms.post('t', 'a', 'x', 0)).not.toBeNull()
     expect(rooms.size).toBe(2)
+  })
+
+  test('SEC-44 an address over its share of rooms is refused, whoever else comes is not, and what is over counts no more', () => {
+    const rooms = new RecordedRooms({ rooms: { total: 100, perSource: 10 } })
+    const open = (from: string) => {
+      const name = `${from} ${rooms.size}`
+      return rooms.join(name, 'a', false, 0, from).result
+    }
+    for (let i = 0; i < 10; i++) expect(open('192.0.2.1')).toBe('SUCCESS')
+    expect(open('192.0.2.1')).toBe('TOO_MANY_ROOMS')
+    expect(rooms.register('r', 'a', 0, '192.0.2.1')).not.toBeNull()
+    expect(rooms.post('r', 'a', 'x', 0, '192.0.2.1')).not.toBeNull()
+    expect(open('192.0.2.2')).toBe('SUCCESS')
+    // Into a room that is there anybody may come.
+    expect(rooms.join('192.0.2.2 10', 'b', false, 0, '192.0.2.1').result).toBe('SUCCESS')
+    expect(rooms.refused).toEqual({ 'too-many': 0, 'too-many-from-source': 3 })
+    rooms.leave('192.0.2.1 0', 'a', 0)
+    expect(open('192.0.2.1')).toBe('SUCCESS')
+  })
+
+  test('SEC-44 when rooms run short the address that has the most is refused first, and a newcomer gets one', () => {
+    const rooms = new RecordedRooms({ rooms: { total: 100, perSource: 0 } })
+    let greedy = 0
+    while (rooms.join(`g${greedy}`, 'a', false, 0, '192.0.2.1').result === 'SUCCESS') greedy++
+    expect(greedy).toBe(89)
+    for (const from of ['2001:db8:0:1', '192.0.2.2', '192.0.2.3'])
+      expect(rooms.join(from, 'a', false, 0, from).result).toBe('SUCCESS')
+    expect(rooms.refused).toEqual({ 'too-many': 0, 'too-many-from-source': 1 })
   })
 
   test('room is made again when texts are delivered or their room is left', () => {

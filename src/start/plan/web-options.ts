@@ -15,7 +15,7 @@ export function roomsOptions(config: Config): RoomsOptions {
     graceSeconds: config['room-grace-seconds'],
     registerTimeoutSeconds: config['room-register-timeout-seconds'],
     expirationSeconds: config['room-expiration-seconds'],
-    maxRooms: config['max-rooms'],
+    rooms: { total: config['max-rooms'], perSource: config['max-rooms-per-address'] },
     maxMessages: config['max-room-messages'],
     maxBytes: config['max-room-bytes'],
   }
