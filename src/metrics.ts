@@ -67,6 +67,11 @@ export class Metrics {
       hub(({ rooms }) => rooms.size),
     )
     this.#gauge(
+      'webrtc_stack_waiting_bytes',
+      'Memory of texts that wait in rooms',
+      hub(({ rooms }) => rooms.waitingBytes),
+    )
+    this.#gauge(
       'webrtc_stack_websockets',
       'Open WebSockets',
       hub(({ connections }) => connections),

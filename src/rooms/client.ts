@@ -4,7 +4,7 @@
  */
 export interface Client {
   readonly id: string
-  /** What its join, register or POST was counted by: an IPv4 address or an IPv6 /64; '' for the pseudo client. */
+  /** What its join, register or POST was counted by: an IPv4 address or an IPv6 /64; the pseudo client's is the real one's. */
   readonly from: string
   /** The pseudo client of a loopback room: it comes and goes with the real one. */
   readonly loopback: boolean
@@ -23,11 +23,19 @@ export interface Client {
   /** When it loses its place unless a socket comes. */
   expiresAt: number
   /** Texts for this client that wait for its socket. */
-  inbox: string[]
+  inbox: WaitingText[]
   /** Texts of this client that wait for whoever comes next. */
-  outbox: string[]
+  outbox: WaitingText[]
   /** Who still hears a client that has left: the members it left behind. A newcomer must not get its late bye. */
   audience: ReadonlySet<string>
+}
+
+/** A text and whose share of the memory it is in: that of who said it. */
+export interface WaitingText {
+  readonly text: string
+  /** As UTF-8. */
+  readonly bytes: number
+  readonly from: string
 }
 
 /** The pseudo client that fills a room joined with `debug=loopback`. */

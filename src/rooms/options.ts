@@ -16,4 +16,6 @@ export interface RoomsOptions {
   readonly maxMessages: number
   /** `max-room-bytes`: undelivered text of one room, as UTF-8. */
   readonly maxBytes: number
+  /** `max-waiting-bytes`, `max-waiting-bytes-per-address`: memory for undelivered texts of all rooms. */
+  readonly waitingBytes: AmountLimits
 }

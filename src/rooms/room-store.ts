@@ -1,13 +1,15 @@
 import type { RoomsOptions } from './options.ts'
-import { type JoinOutcome, type MessageResult, type Refusal, Room, type RoomEffects } from './room.ts'
+import { type JoinOutcome, type MessageResult, type Refusal, Room, type RoomEffects, type RoomWorld } from './room.ts'
 import { SourceShares } from './source-shares.ts'
 
 /** Every room there is, by name. */
 export interface RoomStore {
   /** Rooms there are now. */
   readonly size: number
-  /** Rooms that were not opened. */
-  readonly refused: SourceShares['refused']
+  /** Memory that undelivered texts take. */
+  readonly waitingBytes: number
+  /** Rooms that were not opened, and texts that were not kept because all of them together or those of one source were too many. */
+  readonly refused: Readonly<Record<'rooms' | 'texts', SourceShares['refused']>>
   has(room: string): boolean
   /** Whether this client has joined and not left. */
   hasPlace(room: string, client: string): boolean
@@ -36,14 +38,12 @@ export interface RoomStore {
 
 /** Rooms of one process. A room exists from the first join, register or POST until its last client is gone. */
 export class MemoryRooms implements RoomStore {
-  readonly #options: RoomsOptions
-  readonly #effects: RoomEffects
+  readonly #world: RoomWorld
   readonly #rooms = new Map<string, Room>()
   readonly #shares: SourceShares
 
   constructor(options: RoomsOptions, effects: RoomEffects) {
-    this.#options = options
-    this.#effects = effects
+    this.#world = { options, effects, waiting: new SourceShares(options.waitingBytes) }
     this.#shares = new SourceShares(options.rooms)
   }
 
@@ -51,8 +51,12 @@ export class MemoryRooms implements RoomStore {
     return this.#rooms.size
   }
 
-  get refused(): SourceShares['refused'] {
-    return this.#shares.refused
+  get waitingBytes(): number {
+    return this.#world.waiting.taken
+  }
+
+  get refused(): RoomStore['refused'] {
+    return { rooms: this.#shares.refused, texts: this.#world.waiting.refused }
   }
 
   has(room: string): boolean {
@@ -124,7 +128,7 @@ export class MemoryRooms implements RoomStore {
     const known = this.#rooms.get(name)
     if (known) return known
     if (!this.#shares.take(from, 1)) return null
-    const room = new Room(name, from, this.#options, this.#effects, now)
+    const room = new Room(name, from, this.#world, now)
     this.#rooms.set(name, room)
     return room
   }

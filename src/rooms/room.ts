@@ -1,5 +1,6 @@
-import { BYE, type Client, isBye, LOOPBACK_CLIENT_ID, newClient } from './client.ts'
+import { BYE, type Client, isBye, LOOPBACK_CLIENT_ID, newClient, type WaitingText } from './client.ts'
 import type { RoomsOptions } from './options.ts'
+import type { SourceShares } from './source-shares.ts'
 
 /** What rooms ask of the world. Synchronous, never re-entrant. */
 export interface RoomEffects {
@@ -26,6 +27,17 @@ export type Refusal =
   | 'Too many messages queued for the client'
   | null
 
+/** What V8 keeps beside each text: without it a megabyte of one-letter texts would be many. */
+const KEPT_WITH_EACH = 256
+
+/** What all rooms have in common. */
+export interface RoomWorld {
+  readonly options: RoomsOptions
+  readonly effects: RoomEffects
+  /** Memory for undelivered texts. */
+  readonly waiting: SourceShares
+}
+
 /** One room: who has a place, who can be reached, and what waits for whom. */
 export class Room {
   readonly name: string
@@ -33,16 +45,18 @@ export class Room {
   readonly from: string
   readonly #options: RoomsOptions
   readonly #effects: RoomEffects
+  readonly #waiting: SourceShares
   readonly #clients = new Map<string, Client>()
   #changedAt: number
   #waitingMessages = 0
   #waitingBytes = 0
 
-  constructor(name: string, from: string, options: RoomsOptions, effects: RoomEffects, now: number) {
+  constructor(name: string, from: string, { options, effects, waiting }: RoomWorld, now: number) {
     this.name = name
     this.from = from
     this.#options = options
     this.#effects = effects
+    this.#waiting = waiting
     this.#changedAt = now
   }
 
@@ -81,7 +95,7 @@ export class Room {
     const registerSeconds = this.#effects.forward ? 0 : this.#options.registerTimeoutSeconds
     const client = this.#add(id, 'member', after(now, registerSeconds), from)
     client.initiator = members.length === 0
-    if (client.initiator && loopback) this.#addLoopback(LOOPBACK_CLIENT_ID)
+    if (client.initiator && loopback) this.#addLoopback(LOOPBACK_CLIENT_ID, from)
     const messages = members.flatMap((other) => this.#take(other, 'outbox'))
     return { result: 'SUCCESS', initiator: client.initiator, messages }
   }
@@ -200,11 +214,11 @@ export class Room {
     const pseudo = this.#clients.get(LOOPBACK_CLIENT_ID)
     if (!pseudo?.loopback || pseudo.socket === 'open') return undefined
     this.#clients.delete(LOOPBACK_CLIENT_ID)
-    return this.#addLoopback(id, pseudo.inbox)
+    return this.#addLoopback(id, pseudo.from, pseudo.inbox)
   }
 
-  #addLoopback(id: string, inbox: string[] = []): Client {
-    const pseudo = { ...newClient(id, 'member', Number.POSITIVE_INFINITY), loopback: true, inbox }
+  #addLoopback(id: string, from: string, inbox: WaitingText[] = []): Client {
+    const pseudo = { ...newClient(id, 'member', Number.POSITIVE_INFINITY, from), loopback: true, inbox }
     this.#clients.set(id, pseudo)
     return pseudo
   }
@@ -252,7 +266,7 @@ export class Room {
     if (audience.length === 0) {
       if (sender.standing === 'left') return null
       this.#changedAt = now
-      return this.#keep(sender.outbox, text) ? null : 'Too many messages queued for the client'
+      return this.#keep(sender, sender.outbox, text) ? null : 'Too many messages queued for the client'
     }
     if (this.#effects.forward) {
       this.#effects.forward(this.name, sender.id, text)
@@ -261,7 +275,7 @@ export class Room {
     let kept = true
     for (const other of audience) {
       if (other.socket === 'open') this.#effects.deliver(this.name, other.id, text)
-      else kept = this.#keep(other.inbox, text) && kept
+      else kept = this.#keep(sender, other.inbox, text) && kept
     }
     return kept ? null : 'Too many messages queued for the client'
   }
@@ -283,7 +297,7 @@ export class Room {
       // What it has said since was meant for the one who left; a newcomer must not get stale answers.
       this.#take(other, 'outbox')
       if (other.socket === 'open') this.#effects.deliver(this.name, other.id, text)
-      else this.#keep(other.inbox, text)
+      else this.#keep(client, other.inbox, text)
     }
     client.audience = new Set()
   }
@@ -304,14 +318,15 @@ export class Room {
     if (client.socket === 'open') this.#effects.disconnect(this.name, client.id)
   }
 
-  #keep(box: string[], text: string): boolean {
+  #keep({ from }: Client, box: WaitingText[], text: string): boolean {
     const bytes = Buffer.byteLength(text)
     const { maxMessages, maxBytes } = this.#options
     if (maxMessages > 0 && this.#waitingMessages >= maxMessages) return false
     if (maxBytes > 0 && this.#waitingBytes + bytes > maxBytes) return false
+    if (!this.#waiting.take(from, bytes + KEPT_WITH_EACH)) return false
     this.#waitingMessages++
     this.#waitingBytes += bytes
-    box.push(text)
+    box.push({ text, bytes, from })
     return true
   }
 
@@ -319,8 +334,11 @@ export class Room {
     const texts = client[box]
     client[box] = []
     this.#waitingMessages -= texts.length
-    for (const text of texts) this.#waitingBytes -= Buffer.byteLength(text)
-    return texts
+    for (const { bytes, from } of texts) {
+      this.#waitingBytes -= bytes
+      this.#waiting.give(from, bytes + KEPT_WITH_EACH)
+    }
+    return texts.map(({ text }) => text)
   }
 }
 

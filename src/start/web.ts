@@ -13,8 +13,7 @@ import { ListenError } from '../net/listen-error.ts'
 import { type Refused, Shares } from '../net/shares.ts'
 import type { SocketErrors } from '../net/socket-errors.ts'
 import type { RoomEffects } from '../rooms/room.ts'
-import { MemoryRooms } from '../rooms/room-store.ts'
-import type { SourceShares } from '../rooms/source-shares.ts'
+import { MemoryRooms, type RoomStore } from '../rooms/room-store.ts'
 import { Hub } from '../signaling/hub.ts'
 import { RemoteCollider } from '../signaling/remote-collider.ts'
 import { RoomServer } from '../signaling/room-server.ts'
@@ -41,9 +40,7 @@ export interface RunningWeb {
   readonly https: AddressInfo | null
   readonly collider: (AddressInfo & { readonly tls: boolean }) | null
   /** What did not get a place, or lost it to somebody who had fewer. */
-  readonly refused: () => Readonly<Record<'connections' | 'handshakes' | 'websockets', Refused>> & {
-    readonly rooms: SourceShares['refused']
-  }
+  readonly refused: () => Readonly<Record<'connections' | 'handshakes' | 'websockets', Refused>> & RoomStore['refused']
   /** Requests over the limits of their address. */
   readonly limited: AddressLimits['refused']
   reload(files: CertificateFiles): void
@@ -125,7 +122,7 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
         connections: sumOf(listeners.map(({ pools }) => pools.connections.counters)),
         handshakes: sumOf(listeners.map(({ pools }) => pools.handshakes.counters)),
         websockets: sockets.counters,
-        rooms: hub.rooms.refused,
+        ...hub.rooms.refused,
       }),
       limited: limits.refused,
       reload: ({ cert, key, passphrase }) => {

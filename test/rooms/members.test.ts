@@ -3,6 +3,7 @@ import { BYE } from '../../src/rooms/client.ts'
 import { RecordedRooms } from './recorder.ts'
 
 const SECOND = 1000
+const NONE = { total: 0, perSource: 0 }
 
 describe('places', () => {
   test('the first is initiator, the second gets what was stored, the third finds the room full', () => {
@@ -84,7 +85,7 @@ describe('places', () => {
   })
 
   test.each([0, 1])('a limit of 0 is none (capacity, member %i)', (member) => {
-    const rooms = new RecordedRooms({ capacity: 0, rooms: { total: 0, perSource: 0 }, maxMessages: 0, maxBytes: 0 })
+    const rooms = new RecordedRooms({ capacity: 0, rooms: NONE, waitingBytes: NONE, maxMessages: 0, maxBytes: 0 })
     for (let id = 0; id < 50; id++) expect(rooms.join('r', `${id}`, false, 0).result).toBe('SUCCESS')
     expect(rooms.message('r', `${member}`, 'x', 0)).toBe('SUCCESS')
   })
@@ -371,7 +372,7 @@ describe('limits', () => {
     expect(open('192.0.2.2')).toBe('SUCCESS')
     // Into a room that is there anybody may come.
     expect(rooms.join('192.0.2.2 10', 'b', false, 0, '192.0.2.1').result).toBe('SUCCESS')
-    expect(rooms.refused).toEqual({ 'too-many': 0, 'too-many-from-source': 3 })
+    expect(rooms.refused.rooms).toEqual({ 'too-many': 0, 'too-many-from-source': 3 })
     rooms.leave('192.0.2.1 0', 'a', 0)
     expect(open('192.0.2.1')).toBe('SUCCESS')
   })
@@ -383,7 +384,61 @@ describe('limits', () => {
     expect(greedy).toBe(89)
     for (const from of ['2001:db8:0:1', '192.0.2.2', '192.0.2.3'])
       expect(rooms.join(from, 'a', false, 0, from).result).toBe('SUCCESS')
-    expect(rooms.refused).toEqual({ 'too-many': 0, 'too-many-from-source': 1 })
+    expect(rooms.refused.rooms).toEqual({ 'too-many': 0, 'too-many-from-source': 1 })
+  })
+
+  test('SEC-44 texts of one address have a share of the memory, whatever rooms it opens, and others still have theirs', () => {
+    const rooms = new RecordedRooms()
+    const say = (room: string, from: string, bytes: number) => {
+      rooms.join(room, 'a', false, 0, from)
+      return rooms.message(room, 'a', 'x'.repeat(bytes), 0)
+    }
+    let full = 0
+    for (let i = 0; i < 600; i++) if (say(`r${i}`, '192.0.2.1', 1 << 20) === 'SUCCESS') full++
+    expect(full).toBe(7)
+    expect(rooms.waitingBytes).toBeLessThanOrEqual(8 << 20)
+    expect(rooms.refused.texts).toEqual({ 'too-many': 0, 'too-many-from-source': 593 })
+    expect(say('honest', '2001:db8:0:1', 100_000)).toBe('SUCCESS')
+    // What is read or dropped counts no more.
+    rooms.join('r0', 'b', false, 0, '192.0.2.3')
+    rooms.leave('r1', 'a', 0)
+    expect(say('more', '192.0.2.1', 1 << 20)).toBe('SUCCESS')
+    expect(say('still more', '192.0.2.1', 1 << 20)).toBe('SUCCESS')
+    expect(say('too much', '192.0.2.1', 1 << 20)).toBe('ERROR')
+  })
+
+  test('SEC-44 the smallest texts count with what is kept beside them', () => {
+    const rooms = new RecordedRooms()
+    let kept = 0
+    for (let i = 0; i < 600; i++) {
+      rooms.join(`r${i}`, 'a', false, 0, '192.0.2.1')
+      while (rooms.message(`r${i}`, 'a', 'x', 0) === 'SUCCESS') kept++
+    }
+    expect(kept).toBe(Math.floor((8 << 20) / 257))
+  })
+
+  test('SEC-44 when the memory for texts runs short the address that has the most is refused first', () => {
+    const rooms = new RecordedRooms({ waitingBytes: { total: 10_000_000, perSource: 0 } })
+    const say = (room: string, from: string) => {
+      rooms.join(room, 'a', false, 0, from)
+      return rooms.message(room, 'a', 'x'.repeat(10_000), 0)
+    }
+    let greedy = 0
+    while (say(`g${greedy}`, '192.0.2.1') === 'SUCCESS') greedy++
+    expect(rooms.waitingBytes).toBeGreaterThan(8_000_000)
+    for (let i = 0; i < 50; i++) expect(say(`h${i}`, `198.51.100.${i}`)).toBe('SUCCESS')
+    expect(rooms.refused.texts).toEqual({ 'too-many': 0, 'too-many-from-source': 1 })
+  })
+
+  test('SEC-44 what waits in the inbox of another counts for who said it', () => {
+    const rooms = new RecordedRooms({ waitingBytes: { total: 0, perSource: 1000 } })
+    rooms.join('r', 'a', false, 0, '192.0.2.1')
+    rooms.join('r', 'b', false, 0, '192.0.2.2')
+    expect(rooms.message('r', 'a', 'x'.repeat(700), 0)).toBe('SUCCESS')
+    expect(rooms.message('r', 'a', 'x'.repeat(700), 0)).toBe('ERROR')
+    expect(rooms.message('r', 'b', 'x'.repeat(700), 0)).toBe('SUCCESS')
+    rooms.register('r', 'b', 0, '192.0.2.2')
+    expect(rooms.waitingBytes).toBe(956)
   })
 
   test('room is made again when texts are delivered or their room is left', () => {

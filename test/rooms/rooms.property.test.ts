@@ -62,6 +62,7 @@ test.prop([fc.array(event, { maxLength: 60 })], { numRuns: 2000 })(
     // Loopback's pseudo client has no time of its own: it goes with the real one, whose time is up now.
     rooms.sweep(now + 31_000)
     expect(rooms.size).toBe(0)
+    expect(rooms.waitingBytes).toBe(0)
     expect(wrong).toEqual([])
   },
 )

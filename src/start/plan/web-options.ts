@@ -18,6 +18,7 @@ export function roomsOptions(config: Config): RoomsOptions {
     rooms: { total: config['max-rooms'], perSource: config['max-rooms-per-address'] },
     maxMessages: config['max-room-messages'],
     maxBytes: config['max-room-bytes'],
+    waitingBytes: { total: config['max-waiting-bytes'], perSource: config['max-waiting-bytes-per-address'] },
   }
 }
 
