@@ -83,6 +83,35 @@ test('SEC-52 an address that has taken all WebSockets loses one to an honest new
   expect(service.hub.connections).toBe(3)
 })
 
+interface Answer {
+  readonly result: string
+  readonly params: { readonly client_id: string }
+}
+
+test('SEC-44 texts that wait for one address fill its share of the memory and no more', async () => {
+  // So that requests of one machine come from several addresses.
+  const { url } = await start({ 'trusted-proxy': '127.0.0.1' })
+  const post = async (address: string, path: string, body = ''): Promise<Answer> => {
+    const response = await fetch(url + path, { method: 'POST', body, headers: { 'X-Forwarded-For': address } })
+    return (await response.json()) as Answer
+  }
+  const say = async (address: string, room: string, texts: number): Promise<string[]> => {
+    const { client_id } = (await post(address, `/join/${room}`)).params
+    const path = `/message/${room}/${client_id}`
+    const answers: string[] = []
+    for (let i = 0; i < texts; i++) answers.push((await post(address, path, 'x'.repeat(250_000))).result)
+    return answers
+  }
+  const answers: string[] = []
+  for (let i = 0; i < 12; i++) answers.push(...(await say(GREEDY, `r${i}`, 4)))
+  expect(answers.map((answer) => answer === 'SUCCESS')).toEqual(answers.map((_, i) => i < 33))
+  expect(await say(HONEST, 'honest', 1)).toEqual(['SUCCESS'])
+  const text = await (await fetch(`${url}/metrics`)).text()
+  expect(text).toContain(`webrtc_stack_waiting_bytes ${34 * (250_000 + 256)}\n`)
+  expect(text).toContain('webrtc_stack_web_refused_total{kind="texts",reason="too-many-from-source"} 15\n')
+  expect(text).toContain('webrtc_stack_web_refused_total{kind="rooms",reason="too-many-from-source"} 0\n')
+})
+
 test('RES-10 what was refused is in /metrics', async () => {
   const { running, url } = await start({ 'max-connections-per-address': '2' })
   const held = await silent(running.web!.http!.port, 2, GREEDY)
