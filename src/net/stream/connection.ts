@@ -88,6 +88,8 @@ export class StreamConnection {
   #framesSeen = 0
   #lastFrameAt: number
   #halfwaySince = 0
+  /** Since the connection is ending. */
+  #bytesIgnored = 0
 
   constructor(raw: Socket, endpoint: StreamEndpoint, host: StreamHost) {
     const now = host.clock()
@@ -197,6 +199,9 @@ export class StreamConnection {
       this.#opening = this.#opening === null ? chunk : Buffer.concat([this.#opening, chunk])
       if (this.#stage === 'proxy-header') this.#readProxyHeader(this.#opening)
       else this.#recognise(this.#opening)
+    } else if (this.#stage === 'ending') {
+      this.#bytesIgnored += chunk.length
+      if (this.#bytesIgnored > LINGER_BYTES) this.#socket.destroy()
     }
   }
 
@@ -337,7 +342,8 @@ export class StreamConnection {
       this.close('http')
       return
     }
-    // Ended, not destroyed: the client reads the answer and closes, or the sweep does.
+    // Ended, not destroyed, or what is unread would reset it (RFC 9112 §9.6): the client reads the answer and closes, or the
+    // sweep does.
     this.#closeReason = 'http'
     this.#enter('ending')
     this.#socket.end(answer)
@@ -355,6 +361,9 @@ export class StreamConnection {
 
 // RFC 8446 §5.1, header included.
 const MAX_TLS_RECORD = 5 + (1 << 14)
+
+// Of a request that is answered already: a web client's header and a little of its body.
+const LINGER_BYTES = 256 * 1024
 
 // Room for responses beyond what datagrams may fill.
 const RESPONSES = 64 * 1024
