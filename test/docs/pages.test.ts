@@ -3,7 +3,11 @@ import { dirname, join, normalize } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import requirements from '../requirements/requirements.json' with { type: 'json' }
 
-const PAGES = ['README.md', ...readdirSync('docs').flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : []))]
+const PAGES = [
+  'README.md',
+  'README.zh-CN.md',
+  ...readdirSync('docs').flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : [])),
+]
 const textOf = (page: string) => readFileSync(page, 'utf8')
 const { scripts } = JSON.parse(textOf('package.json')) as { readonly scripts: Readonly<Record<string, string>> }
 
