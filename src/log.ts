@@ -9,7 +9,11 @@ export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error' | 'fatal
 }
 
 /** The log of the process, and what becomes of its lines. */
-export type ProcessLog = Log & { readonly output: Omit<LogOutput, 'write' | 'onResumed'> }
+export type ProcessLog = Log & {
+  readonly output: Omit<LogOutput, 'write' | 'onResumed'>
+  /** The least level that is written from now on, also by its children. */
+  setLevel(level: LogOptions['level']): void
+}
 
 export interface LogOptions {
   readonly level: 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
@@ -34,7 +38,15 @@ export function createLog(options: LogOptions): ProcessLog {
       output.write(visible(format(line)), stream.lastLevel)
     },
   }
-  const log = Object.assign(pino(settings(options), stream), { output })
+  // A child has a level of its own. There are as many as the program has parts.
+  const all: Log[] = []
+  const log = Object.assign(pino({ ...settings(options), onChild: (child) => all.push(child) }, stream), {
+    output,
+    setLevel: (level: LogOptions['level']) => {
+      for (const each of all) each.level = level
+    },
+  })
+  all.push(log)
   output.onResumed = (lines) => log.warn({ lines }, 'log lines were dropped: they were not taken fast enough')
   return log
 }

@@ -7,6 +7,13 @@ import type { RunningTurn } from './start/turn.ts'
 import type { RunningWeb } from './start/web.ts'
 import type { TurnReadings } from './threads/shared-counters.ts'
 
+/** How the last attempt to read the configuration again has ended. */
+export interface ReloadHealth {
+  isGood: boolean
+  /** Wall clock, milliseconds: when what is in force was read. */
+  goodAt: number
+}
+
 /** One number read at scrape time, with its labels. */
 type Reading = readonly [labels: Readonly<Record<string, string>>, value: number]
 
@@ -21,10 +28,19 @@ export class Metrics {
   #web: RunningWeb | null = null
   #errors: SocketErrors | null = null
   #log: ProcessLog | null = null
+  #reloads: ReloadHealth | null = null
   #isScraped = false
 
   constructor() {
     this.#gauge('webrtc_stack_info', 'Version of the program', () => [[{ version: __VERSION__ }, 1]])
+    this.#gauge('webrtc_stack_config_last_reload_successful', '0 when the last reload was refused', () =>
+      this.#reloads === null ? [] : [[{}, Number(this.#reloads.isGood)]],
+    )
+    this.#gauge(
+      'webrtc_stack_config_last_reload_success_timestamp_seconds',
+      'When the configuration in force was read',
+      () => (this.#reloads === null ? [] : [[{}, this.#reloads.goodAt / 1000]]),
+    )
     this.#counter(
       'webrtc_stack_log_lines_dropped_total',
       'Log lines that were dropped, by who was too slow for them',
@@ -40,7 +56,14 @@ export class Metrics {
   }
 
   /** The parts to read, once they run. */
-  watch(turn: RunningTurn | null, web: RunningWeb | null, errors: SocketErrors, log: ProcessLog): void {
+  watch(
+    turn: RunningTurn | null,
+    web: RunningWeb | null,
+    errors: SocketErrors,
+    log: ProcessLog,
+    reloads: ReloadHealth,
+  ): void {
+    this.#reloads = reloads
     this.#running = turn
     this.#web = web
     this.#hub = web?.hub ?? null

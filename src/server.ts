@@ -1,17 +1,31 @@
 import { X509Certificate } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { performance } from 'node:perf_hooks'
+import { changesBetween } from './config/changes.ts'
+import { ConfigError } from './config/config-error.ts'
 import type { LoadedConfig } from './config/load.ts'
+import type { OptionName } from './config/options.ts'
 import type { ProcessLog } from './log.ts'
-import { Metrics } from './metrics.ts'
+import { Metrics, type ReloadHealth } from './metrics.ts'
 import { SocketErrors } from './net/socket-errors.ts'
 import { turnAddresses } from './start/addresses.ts'
-import { certificate, isSame } from './start/certificate.ts'
+import { type CertificateFiles, certificate, isSame } from './start/certificate.ts'
 import { type MetricsListener, openMetrics } from './start/metrics-listener.ts'
+import { logLevel } from './start/plan/log-level.ts'
 import { iceConfigOptions } from './start/plan/web-options.ts'
 import { summary } from './start/summary.ts'
 import { type RunningTurn, startTurn } from './start/turn.ts'
 import { type RunningWeb, startWeb } from './start/web.ts'
+
+/** What reading everything again has brought. */
+export type Reloaded =
+  | {
+      readonly isGood: true
+      readonly applied: readonly OptionName[]
+      readonly afterRestart: readonly OptionName[]
+      readonly certificate: 'new' | 'same' | 'none'
+    }
+  | { readonly isGood: false; readonly problems: readonly ConfigError[] }
 
 export interface RunningServer {
   /** For people: addresses to open, TURN URIs, and what to mend. */
@@ -20,8 +34,11 @@ export interface RunningServer {
   readonly web: RunningWeb | null
   /** Where the port of `prometheus` is. */
   readonly metrics: AddressInfo | null
-  /** Reads certificates from their files again, for new connections, and logs whether they are new; throws and changes nothing when they are bad. */
-  reload(): Promise<void>
+  /**
+   * Reads everything again: what is wrong keeps the old configuration and says why, what has changed is in force at once, for new
+   * clients, or named as waiting for a restart. Never throws for what an operator wrote; calls go on.
+   */
+  reload(load?: () => Promise<LoadedConfig>): Promise<Reloaded>
   /** No new allocations, and /readyz says so; what runs goes on. */
   drain(): void
   /** Stops in the reverse order of the start. */
@@ -43,13 +60,15 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
     )
     let isReady = false
     let served = files
+    let current = loaded
+    const reloads: ReloadHealth = { isGood: true, goodAt: Date.now() }
 
     const turn = config.turn ? await startTurn(config, addresses, files, log) : null
     if (turn !== null) stops.push(() => turn.close())
 
     const errors = new SocketErrors(log, () => performance.now())
     const metrics = new Metrics()
-    const iceConfig = iceConfigOptions(config, addresses, turn?.ports ?? null, files)
+    let iceConfig = iceConfigOptions(config, addresses, turn?.ports ?? null, files)
     const web =
       config.rooms || config.signaling
         ? await startWeb(config, files, {
@@ -66,7 +85,7 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
       : null
     if (ownMetrics !== null) stops.push(() => ownMetrics.close())
 
-    metrics.watch(turn, web, errors, log)
+    metrics.watch(turn, web, errors, log, reloads)
     const servicePorts = [
       web?.http,
       web?.https,
@@ -81,21 +100,45 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
       turn,
       web,
       metrics: ownMetrics?.address ?? null,
-      reload: async () => {
-        const renewed = await certificate(
-          config,
-          addresses.own.map(({ host }) => host),
-        )
-        if (renewed === null)
-          return log.warn({}, 'nothing to reload: there is no certificate, and the rest is read at the start')
-        turn?.reload(renewed)
-        web?.reload(renewed)
-        const { validTo } = new X509Certificate(renewed.cert)
-        const fields = { cert: config.cert, validTo }
-        if (served !== null && isSame(renewed, served))
-          log.warn(fields, 'reloaded, but the certificate is the same as before')
-        else log.info(fields, 'reloaded: new connections get the new certificate')
-        served = renewed
+      reload: async (load = async () => current) => {
+        try {
+          const next = await load()
+          const { config, applied, afterRestart } = changesBetween(current.config, next.config)
+          const renewed = await certificate(
+            config,
+            addresses.own.map(({ host }) => host),
+          )
+          // First what may be refused: then nothing has changed.
+          if (renewed !== null) {
+            turn?.renew(config, renewed)
+            web?.renew(renewed)
+          }
+          turn?.apply(config)
+          web?.apply(config)
+          iceConfig = iceConfigOptions(config, turnAddresses(config), turn?.ports ?? null, renewed)
+          log.setLevel(logLevel(config))
+          tellOfWarnings(log, next, current)
+          const isSameFile = renewed !== null && served !== null && isSame(renewed, served)
+          const result = {
+            isGood: true,
+            applied,
+            afterRestart,
+            certificate: renewed === null ? 'none' : isSameFile ? 'same' : 'new',
+          } as const
+          current = { ...next, config }
+          served = renewed
+          Object.assign(reloads, { isGood: true, goodAt: Date.now() })
+          const fields = renewed === null ? {} : { cert: config.cert, validTo: validTo(renewed) }
+          log.info({ changed: applied, afterRestart, ...fields }, reloadedText(result))
+          return result
+        } catch (error) {
+          reloads.isGood = false
+          if (!(error instanceof ConfigError)) throw error
+          const problems = [error, ...error.others]
+          for (const problem of problems) log.error({}, `reload refused: ${problem.toLine()}`)
+          log.error({ problems: problems.length }, 'the configuration before goes on; mend these and reload again')
+          return { isGood: false, problems }
+        }
       },
       drain: () => {
         isReady = false
@@ -108,5 +151,29 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
   } catch (error) {
     await close()
     throw error
+  }
+}
+
+function validTo({ cert }: CertificateFiles): string {
+  return new X509Certificate(cert).validTo
+}
+
+/** What a tired person wants to know of it. */
+function reloadedText({ applied, afterRestart, certificate }: Extract<Reloaded, { isGood: true }>): string {
+  const parts = [
+    ...(applied.length > 0 ? [`changed: ${applied.join(', ')}`] : []),
+    ...(afterRestart.length > 0 ? [`after a restart: ${afterRestart.join(', ')}`] : []),
+    ...(certificate === 'new' ? ['new connections get the new certificate'] : []),
+    ...(certificate === 'same' ? ['the certificate is the same as before'] : []),
+  ]
+  const isNothing = applied.length + afterRestart.length === 0 && certificate !== 'new'
+  return `reloaded; ${isNothing ? ['nothing has changed', ...parts].join('; ') : parts.join('; ')}`
+}
+
+/** Those that were not there before. */
+function tellOfWarnings(log: ProcessLog, next: LoadedConfig, before: LoadedConfig): void {
+  const known = new Set(before.warnings.map(({ message }) => message))
+  for (const { where, message } of next.warnings) {
+    if (!known.has(message)) log.warn(where === null ? {} : { where }, message)
   }
 }

@@ -25,12 +25,32 @@ const CLOSE_AFTER_BUG_MS = 1000
  */
 export function untilStopped(
   log: Pick<ProcessLog, 'info' | 'warn' | 'error' | 'fatal' | 'output'>,
-  start: () => Promise<Running>,
+  start: (requestReload: () => void) => Promise<Running>,
   machine: ProcessEvents = process,
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     let isStopping = false
-    const starting = start()
+    let reloading: 'no' | 'now' | 'now, and once more' = 'no'
+    const reload = () => {
+      // Signals that come in a storm are as good as one after the last of them.
+      if (reloading !== 'no') {
+        reloading = 'now, and once more'
+        return
+      }
+      reloading = 'now'
+      starting
+        .then(async (running) => {
+          if (running.reload === undefined) return log.warn({}, 'there is nothing to reload')
+          await running.reload()
+        })
+        .catch((err: unknown) => log.error({ err }, 'reload failed; what ran before goes on'))
+        .finally(() => {
+          const isDue = reloading === 'now, and once more'
+          reloading = 'no'
+          if (isDue && !isStopping) reload()
+        })
+    }
+    const starting = start(reload)
 
     const close = (limitMs: number) =>
       Promise.race([
@@ -59,14 +79,6 @@ export function untilStopped(
       isStopping = true
       const end = () => log.output.written(CLOSE_AFTER_BUG_MS).then(() => machine.exit(ExitCode.BUG))
       close(CLOSE_AFTER_BUG_MS).then(end, end)
-    }
-    const reload = () => {
-      starting
-        .then(async (running) => {
-          if (running.reload === undefined) return log.warn({}, 'there is nothing to reload')
-          await running.reload()
-        })
-        .catch((err: unknown) => log.error({ err }, 'reload failed; what ran before goes on'))
     }
     const drain = () => {
       starting.then((running) => running.drain?.()).catch((err: unknown) => log.error({ err }, 'draining failed'))

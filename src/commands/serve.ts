@@ -7,6 +7,8 @@ import type { Config } from '../config/options.ts'
 import { createLog, type Log, type LogOptions, type ProcessLog } from '../log.ts'
 import { ListenError } from '../net/listen-error.ts'
 import { listenAdvice } from '../start/listen-advice.ts'
+import { logLevel } from '../start/plan/log-level.ts'
+import { filesOf, watchFiles } from '../start/watch-files.ts'
 import { ExitCode } from './exit-code.ts'
 import { type ProcessEvents, untilStopped } from './lifecycle.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
@@ -26,18 +28,22 @@ export async function serve(flags: Flags, remarks: readonly string[], terminal: 
   try {
     return await untilStopped(
       log,
-      async () => {
+      async (requestReload) => {
         const server = await startServer(loaded, { log })
         // On a terminal, what the log has said of the start stands above the summary.
         await log.output.written(BEFORE_SUMMARY_MS)
         if (!config['no-stdout-log']) terminal.out(server.summary)
         if (config.pidfile !== null) writePid(config.pidfile, log)
+        const stopWatching = config['reload-on-change'] ? watchFiles(filesOf(loaded), requestReload) : () => {}
         return {
-          close: () => server.close(),
+          close: () => {
+            stopWatching()
+            return server.close()
+          },
           drain: () => server.drain(),
           reload: async () => {
             log.output.reopen()
-            await server.reload()
+            await server.reload(() => loadConfig(flags))
           },
         }
       },
@@ -73,12 +79,11 @@ function processEvents(log: ProcessLog): ProcessEvents {
 
 /** coturn's keys for the log, in pino's terms. */
 export function logOptions(config: Config, isTerminal: boolean): LogOptions {
-  const level = config.Verbose && config['log-min-level'] === 'info' ? 'debug' : config['log-min-level']
   const file = config['log-file']
   const destination = file === null ? null : (STANDARD_OUTPUTS.get(file) ?? file)
   const readByPeople = config.dev || (isTerminal && destination === null)
   return {
-    level: level === 'warning' ? 'warn' : level,
+    level: logLevel(config),
     pretty: config['log-format'] === 'auto' ? readByPeople : config['log-format'] === 'pretty',
     ...(destination === null ? {} : { destination }),
     ...(config.syslog ? { syslog: config['syslog-facility'] } : {}),

@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Applies } from './option.ts'
 import { type Config, type OptionName, optionNames, optionOf } from './options.ts'
 import { Secret } from './secret.ts'
 
@@ -16,7 +15,10 @@ export interface Changes {
 /** Compares what is in force with what has been read, option by option. */
 export function changesBetween(before: Config, after: Config): Changes {
   const changed = optionNames.filter((name) => !isSame(before[name], after[name]))
-  const waits = (name: OptionName) => appliesOf(name) === 'after a restart'
+  // A certificate where there was none, or none any more, opens or closes ports.
+  const opensPorts = (before.cert === null) !== (after.cert === null)
+  const waits = (name: OptionName) =>
+    optionOf(name).applies === 'after a restart' || (opensPorts && CERTIFICATE.has(name))
   const afterRestart = changed.filter(waits)
   const kept = Object.fromEntries(afterRestart.map((name) => [name, before[name]]))
   return {
@@ -27,9 +29,7 @@ export function changesBetween(before: Config, after: Config): Changes {
   }
 }
 
-function appliesOf(name: OptionName): Applies | null {
-  return optionOf(name).applies
-}
+const CERTIFICATE: ReadonlySet<OptionName> = new Set(['cert', 'pkey', 'pkey-pwd'])
 
 /** Equal as an operator sees it; a secret by what it holds. */
 function isSame(one: unknown, other: unknown): boolean {

@@ -18,16 +18,21 @@ export class AddressLimits {
   /** How often each limit has said no. */
   readonly refused = { 'new-rooms': 0, 'ice-config': 0, 'unknown-clients': 0 }
   /** The first one that grants it is used up: so many a minute, and a burst that comes back as slowly. */
-  readonly #newRooms: readonly SourceWindows[] | null
-  readonly #iceConfig: SourceWindows | null
-  readonly #unknownClients: { readonly of: SourceWindows; readonly inRoom: SourceWindows } | null
+  #newRooms: readonly SourceWindows[] | null = null
+  #iceConfig: SourceWindows | null = null
+  #unknownClients: { readonly of: SourceWindows; readonly inRoom: SourceWindows } | null = null
   readonly #now: () => number
 
   /** `now`: monotonic milliseconds. */
   constructor(options: Limits, now: () => number) {
+    this.#now = now
+    this.apply(options)
+  }
+
+  /** Other limits, which count from now on. */
+  apply(options: Limits): void {
     const { newRoomsPerMinute, newRoomsBurst, iceConfigPerMinute, unknownClientsPerMinute } = options
     const burstMs = Math.max(1, newRoomsBurst / newRoomsPerMinute) * MINUTE_MS
-    this.#now = now
     this.#newRooms =
       newRoomsPerMinute === 0
         ? null

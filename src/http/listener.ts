@@ -4,7 +4,7 @@ import {
   Server as TlsServer,
   type ServerOptions as TlsServerOptions,
 } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo, BlockList, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SecureContextOptions } from 'node:tls'
 import { getRequestListener } from '@hono/node-server'
@@ -52,10 +52,12 @@ export interface ListenAddress {
 /** One HTTP or HTTPS port. */
 export class HttpListener {
   readonly server: Server
+  #trusted: BlockList
   #closed: Promise<void> | undefined
 
-  private constructor(server: Server) {
+  private constructor(server: Server, trusted: BlockList) {
     this.server = server
+    this.#trusted = trusted
   }
 
   /** Listens, or rejects with Node's error (`code`, `address`, `port`). */
@@ -71,8 +73,8 @@ export class HttpListener {
       ...(options.maxHeaderBytes > 0 ? { maxHeaderSize: options.maxHeaderBytes } : {}),
     }
     const server = at.tls ? createTlsServer({ ...at.tls, ...settings }) : createServer(settings)
+    const listener = new HttpListener(server, addressList(world.trustedProxies))
     server.maxHeadersCount = options.maxHeaders
-    const listener = new HttpListener(server)
     listener.#serve(world)
     if (at.tls) listener.#boundHandshakes(world.handshakes, options.handshakeTimeoutSeconds * 1000)
     await new Promise<void>((resolve, reject) => {
@@ -89,6 +91,14 @@ export class HttpListener {
   get address(): AddressInfo {
     // A server that listens on a TCP port has one; strings are for pipes.
     return this.server.address() as AddressInfo
+  }
+
+  /** Other times, limits and proxies for the requests that come; the bound of a header stays. */
+  apply(options: ListenerOptions, trustedProxies: readonly string[]): void {
+    this.#trusted = addressList(trustedProxies)
+    this.server.headersTimeout = options.headersTimeoutSeconds * 1000
+    this.server.requestTimeout = options.requestTimeoutSeconds * 1000
+    this.server.maxHeadersCount = options.maxHeaders
   }
 
   /** New handshakes get this certificate; live connections keep theirs. Throws when it is bad, and changes nothing. */
@@ -135,18 +145,17 @@ export class HttpListener {
   }
 
   #serve(world: ListenerWorld): void {
-    const trusted = addressList(world.trustedProxies)
     this.server.on('connection', (socket: Socket) => {
       const { connections } = world
       const address = sourceOf(socket)
       // A proxy of ours speaks for everybody.
-      const from = holds(trusted, address) ? null : address
+      const from = holds(this.#trusted, address) ? null : address
       if (connections.take(from, socket, destroy) !== null) socket.destroy()
       else socket.once('close', () => connections.give(socket))
     })
     const answer = getRequestListener(
       async (request, { incoming, outgoing }) => {
-        const caller = callerOf(incoming as IncomingMessage, trusted)
+        const caller = callerOf(incoming as IncomingMessage, this.#trusted)
         if (!caller) return new Response('Bad Host header\n', { status: 400 })
         const response = await world.fetch(request, { caller })
         // The rest of a body that is too large is nothing another request could follow.
@@ -166,7 +175,7 @@ export class HttpListener {
     this.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       // A peer that resets during the handshake must not take us with it.
       socket.on('error', () => socket.destroy())
-      const caller = callerOf(request, trusted)
+      const caller = callerOf(request, this.#trusted)
       const path = (request.url ?? '').split('?')[0]!.replace(/\/{2,}/g, '/')
       if (caller && world.upgrade && path === '/ws') world.upgrade(request, socket, head, caller)
       else socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')

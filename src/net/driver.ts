@@ -109,9 +109,11 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
       onFailed: (relay, reason) => turn.relayFailed(relay, reason, clock()),
       onDatagram: (relay, peer, bytes, start, end) => turn.peerData(relay, peer, bytes, start, end, clock()),
     })
+    // One object for all that go by them: `limitStreams` changes it.
+    const limits = { ...options.limits }
     this.#streams = new StreamServer({
-      limits: options.limits,
-      places: new StreamPlaces(options.limits, sharedPlaces(1, randomBytes), 0),
+      limits,
+      places: new StreamPlaces(limits, sharedPlaces(1, randomBytes), 0),
       handshakes: options.handshakes,
       waiting: () => this.#workSoon(),
       http: options.http,
@@ -162,6 +164,11 @@ export class TurnDriver<T extends TurnCore = TurnServer> implements Effects {
   /** Relay sockets now open. */
   get openRelays(): number {
     return this.#relays.size
+  }
+
+  /** Other limits for the connections there are, and for new ones. */
+  limitStreams(limits: StreamLimits): void {
+    this.#streams.limit(limits)
   }
 
   /** New TLS handshakes get these certificates; live connections notice nothing. Throws, and keeps the old, if they are bad. */

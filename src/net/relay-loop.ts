@@ -21,6 +21,7 @@ import {
 } from './linux/descriptors.ts'
 import { SystemCallError } from './linux/system-calls.ts'
 import { SocketErrors } from './socket-errors.ts'
+import type { StreamLimits } from './stream/connection.ts'
 import type { StreamListener } from './stream/listeners.ts'
 import { LoopStreams } from './stream/loop-streams.ts'
 import type { StreamServerOptions } from './stream/stream.ts'
@@ -183,6 +184,11 @@ export class RelayLoop implements Effects {
   /** Holds the reserved port that another thread holds by `descriptor`, too. */
   share(local: Address, descriptor: number): void {
     this.#held.share(local, descriptor)
+  }
+
+  /** Other limits for the connections there are, and for new ones. */
+  limitStreams(limits: StreamLimits): void {
+    this.#streams?.limit(limits)
   }
 
   /** New TLS handshakes get these certificates; throws, and keeps the old, if they are bad. */

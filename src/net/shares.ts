@@ -17,7 +17,7 @@ export type Refused = Record<'too-many' | 'too-many-from-source' | 'displaced', 
  */
 export class Shares<T extends object> {
   readonly counters: Refused = { 'too-many': 0, 'too-many-from-source': 0, displaced: 0 }
-  readonly #limits: ShareLimits
+  #limits: ShareLimits
   readonly #bySource = new BySource<T>()
   /** Null for those who speak for many, such as a proxy: they have no share and give none up. */
   readonly #sources = new Map<T, Address | null>()
@@ -28,6 +28,11 @@ export class Shares<T extends object> {
 
   get size(): number {
     return this.#sources.size
+  }
+
+  /** Other limits for whoever comes. */
+  apply(limits: ShareLimits): void {
+    this.#limits = limits
   }
 
   /**

@@ -34,6 +34,8 @@ export interface RoomStore {
   remove(room: string, client: string, now: number): void
   /** Once a second: takes back places and drops rooms whose time is over. */
   sweep(now: number): void
+  /** Other limits and times from now on, for the rooms there are, too. */
+  apply(options: RoomsOptions): void
 }
 
 /** Rooms of one process. A room exists from the first join, register or POST until its last client is gone. */
@@ -43,7 +45,7 @@ export class MemoryRooms implements RoomStore {
   readonly #shares: SourceShares
 
   constructor(options: RoomsOptions, effects: RoomEffects) {
-    this.#world = { options, effects, waiting: new SourceShares(options.waitingBytes) }
+    this.#world = { options: { ...options }, effects, waiting: new SourceShares(options.waitingBytes) }
     this.#shares = new SourceShares(options.rooms)
   }
 
@@ -122,6 +124,13 @@ export class MemoryRooms implements RoomStore {
       room.sweep(now)
       this.#dropIfEmpty(room)
     }
+  }
+
+  // Each room looks at the one object.
+  apply(options: RoomsOptions): void {
+    Object.assign(this.#world.options, options)
+    this.#world.waiting.apply(options.waitingBytes)
+    this.#shares.apply(options.rooms)
   }
 
   #open(name: string, now: number, from = ''): Room | null {

@@ -13,11 +13,16 @@ const MOST_OF_WHAT_IS_LEFT = 8
  */
 export class SourceShares {
   readonly refused = { 'too-many': 0, 'too-many-from-source': 0 }
-  readonly #limits: AmountLimits
+  #limits: AmountLimits
   readonly #held = new Map<string, number>()
   #taken = 0
 
   constructor(limits: AmountLimits) {
+    this.#limits = limits
+  }
+
+  /** Other limits for what is taken from now on. */
+  apply(limits: AmountLimits): void {
     this.#limits = limits
   }
 

@@ -64,7 +64,7 @@ export class Hub {
   #closing = false
 
   constructor(options: SignalingOptions, createRooms: (effects: RoomEffects) => RoomStore, world: HubWorld) {
-    this.#options = options
+    this.#options = { ...options }
     this.#world = world
     this.#startedAt = world.now()
     this.#server = new WebSocketServer({
@@ -81,6 +81,12 @@ export class Hub {
     })
     this.#heartbeat = setInterval(() => this.beat(), 1000)
     this.#heartbeat.unref()
+  }
+
+  /** Other options from now on, for the sockets there are, too: each of them looks at the one object. */
+  apply(options: SignalingOptions): void {
+    Object.assign(this.#options, options)
+    this.#server.options.maxPayload = options.maxFrameBytes
   }
 
   /** Open sockets, registered or not. */

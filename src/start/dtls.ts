@@ -12,7 +12,7 @@ import { SourceTable } from '../shared/source-table.ts'
 import { SourceCount } from '../turn/limits/source-count.ts'
 import type { CertificateFiles } from './certificate.ts'
 import { handshakesOf } from './handshakes.ts'
-import type { HandshakePlan } from './plan/turn-plan.ts'
+import type { HandshakeShares } from './shared-memory.ts'
 
 /** What a thread needs to serve DTLS, in values that can be copied to it. */
 export interface DtlsPlan {
@@ -72,7 +72,7 @@ export function dtlsIdentity({ cert, key, passphrase }: CertificateFiles): DtlsI
 /** The DTLS of one thread, counted from 0. */
 export function dtlsOf(
   { identity, ciphers, groups, limits }: DtlsPlan,
-  handshakes: HandshakePlan,
+  handshakes: HandshakeShares,
   thread: number,
   log: Log,
 ): Dtls {

@@ -1,10 +1,10 @@
 import { performance } from 'node:perf_hooks'
 import { Handshakes, type SecureTransport } from '../net/handshakes.ts'
-import type { HandshakePlan } from './plan/turn-plan.ts'
+import type { HandshakeShares } from './shared-memory.ts'
 
 /** The handshakes of one kind in one thread, counted from 0. */
 export function handshakesOf<T>(
-  { limits, memory }: HandshakePlan,
+  { limits, memory }: HandshakeShares,
   kind: SecureTransport,
   thread: number,
 ): Handshakes<T> {

@@ -11,19 +11,20 @@ import { handshakesOf } from './handshakes.ts'
 import type { NetPlan } from './plan/net-options.ts'
 import type { TurnPlan } from './plan/turn-plan.ts'
 import type { Relaying } from './relaying.ts'
-import { peerPolicy, turnOptions } from './turn-options.ts'
+import { type TurnRun, turnOptions } from './turn-options.ts'
 
 /** Relays on this thread: the portable way. */
-export function relayHere(plan: TurnPlan, options: NetPlan, secure: DtlsPlan | null, log: Log): Relaying {
+export function relayHere(plan: TurnPlan, run: TurnRun, options: NetPlan, secure: DtlsPlan | null, log: Log): Relaying {
+  const { memory } = run
   const shares = {
-    quota: new Quota(plan.quota),
-    relayPorts: new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: plan.portClaims }),
+    quota: new Quota(memory.quota),
+    relayPorts: new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: memory.portClaims }),
     sources: new SourceCount(),
   }
-  const dtls = secure === null ? null : dtlsOf(secure, plan.handshakes, 0, log)
+  const dtls = secure === null ? null : dtlsOf(secure, memory.handshakes, 0, log)
   const driver = new TurnDriver(
-    { ...options, dtls: dtls?.open ?? null, handshakes: handshakesOf(plan.handshakes, 'tls', 0) },
-    (effects, events) => new TurnServer(turnOptions(plan, shares), effects, { random: randomBytes, events }),
+    { ...options, dtls: dtls?.open ?? null, handshakes: handshakesOf(memory.handshakes, 'tls', 0) },
+    (effects, events) => new TurnServer(turnOptions(plan, run, shares), effects, { random: randomBytes, events }),
     log,
   )
   const own = new TurnReadings(driver.turn.counters, driver.counters)
@@ -34,11 +35,17 @@ export function relayHere(plan: TurnPlan, options: NetPlan, secure: DtlsPlan | n
       return driver.addresses
     },
     start: () => driver.start(),
-    setPeerPolicy: (peers) => driver.turn.apply({ peerPolicy: peerPolicy(peers, shares.relayPorts) }),
+    apply: (next, limits) => {
+      shares.quota.limit(next.quota)
+      driver.turn.apply(turnOptions(next, run, shares))
+      driver.limitStreams(limits)
+    },
     reload: (tls, identity) => {
       if (tls !== null) driver.reload(tls)
       if (identity !== null) dtls?.reload(identity)
     },
+    // Its log is the program's.
+    setLogLevel: () => {},
     drain: (on) => driver.turn.drain(on),
     readings: () => {
       own.update(driver.turn.allocations.open, driver.openRelays)

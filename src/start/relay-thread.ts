@@ -9,7 +9,7 @@ import { SourceTable } from '../shared/source-table.ts'
 import type { Address } from '../stun/address.ts'
 import { ErrorCode } from '../stun/constants.ts'
 import { replaceHmac } from '../stun/hmac.ts'
-import { CLOSE, DRAIN, ERRORS, LISTEN, LOG_LINES, READY, TLS } from '../threads/control.ts'
+import { CLOSE, DRAIN, ERRORS, LISTEN, LOG_LEVEL, LOG_LINES, READY, TLS } from '../threads/control.ts'
 import { ASKER_PATIENCE_MS, MOVES } from '../threads/handovers.ts'
 import { type Envelope, Line } from '../threads/line.ts'
 import { LineQueue } from '../threads/line-queue.ts'
@@ -26,8 +26,8 @@ import { RelayPorts } from '../turn/relay-addresses/relay-ports.ts'
 import { TurnServer } from '../turn/turn-server.ts'
 import { dtlsOf } from './dtls.ts'
 import { handshakesOf } from './handshakes.ts'
-import { DTLS_IDENTITY, PEER_RULES, type ThreadPlan } from './plan/subjects.ts'
-import { peerPolicy, turnOptions } from './turn-options.ts'
+import { DTLS_IDENTITY, STREAM_LIMITS, type ThreadPlan, TURN_PLAN } from './plan/subjects.ts'
+import { turnOptions } from './turn-options.ts'
 
 // The entry of a thread that relays (`virtual:relay-thread`). It never returns to its event loop for long.
 
@@ -45,7 +45,8 @@ if (fastHmac !== null) replaceHmac(fastHmac)
 // Written by threads/relay-threads.ts, from the same plan that the main thread uses itself.
 const data = workerData as RelayThreadData<ThreadPlan>
 const { control, wakeUp, thread, bufferSize } = data
-const plan = data.plan.turn
+const { turn: plan, run } = data.plan
+const { memory } = run
 const clock = () => performance.now()
 const random = randomBlocks()
 const line = new Line({
@@ -59,8 +60,8 @@ const line = new Line({
 const logged = new ThreadLog(data.logLevel, new LineQueue(data.lines), () => line.tell(LOG_LINES, null))
 const { log } = logged
 
-const quota = new Quota(plan.quota, thread)
-const ownPorts = new RelayPorts(plan.ports, random, { thread, claims: plan.portClaims })
+const quota = new Quota(memory.quota, thread)
+const ownPorts = new RelayPorts(plan.ports, random, { thread, claims: memory.portClaims })
 const held = {
   share: (local: Address, descriptor: number) => loop.share(local, descriptor),
   release: (local: Address) => loop.closeReserved(local),
@@ -73,8 +74,9 @@ const relayPorts = new SharedRelayPorts(
   // What concerns ports changes nothing in the core, which may be at work.
   () => line.hearAbout(PORTS),
 )
-const sources = new SourceCount(new SourceTable(plan.sourceCounts, thread))
-const dtls = data.plan.dtls === null ? null : dtlsOf(data.plan.dtls, plan.handshakes, thread, log)
+const sources = new SourceCount(new SourceTable(memory.sourceCounts, thread))
+const shares = { quota, relayPorts, sources }
+const dtls = data.plan.dtls === null ? null : dtlsOf(data.plan.dtls, memory.handshakes, thread, log)
 const descriptors = new Int32Array(data.descriptors)
 
 const elsewhere: Elsewhere = {
@@ -103,7 +105,7 @@ const loop = new RelayLoop(
     streams: data.streams && {
       ...data.streams,
       places: new StreamPlaces(data.streams.limits, data.streams.places, thread),
-      handshakes: handshakesOf(plan.handshakes, 'tls', thread),
+      handshakes: handshakesOf(memory.handshakes, 'tls', thread),
     },
     onWake: () => line.hear(),
     mayTell,
@@ -114,7 +116,7 @@ const loop = new RelayLoop(
     },
   },
   (effects, events) =>
-    new TurnServer(turnOptions(plan, { quota, relayPorts, sources }), effects, {
+    new TurnServer(turnOptions(plan, run, shares), effects, {
       random,
       events,
       elsewhere: data.hasOthers ? elsewhere : NOWHERE_ELSE,
@@ -148,7 +150,9 @@ function listen(): void {
   line.on(LISTEN, { told: ({ fd }) => loop.listen(fd) })
   line.on(TLS, { told: (tls) => loop.reload(tls) })
   line.on(DTLS_IDENTITY, { told: (identity) => dtls?.reload(identity) })
-  line.on(PEER_RULES, { told: (peers) => loop.turn.apply({ peerPolicy: peerPolicy(peers, relayPorts) }) })
+  line.on(TURN_PLAN, { told: (next) => loop.turn.apply(turnOptions(next, run, shares)) })
+  line.on(STREAM_LIMITS, { told: (limits) => loop.limitStreams(limits) })
+  line.on(LOG_LEVEL, { told: (level) => logged.setLevel(level) })
   line.on(DRAIN, { told: (on) => loop.turn.drain(on) })
   line.on(CLOSE, {
     told: () => {

@@ -3,29 +3,33 @@ import type { Log } from '../log.ts'
 import { forgetHandshakes } from '../net/handshakes.ts'
 import { SocketErrors } from '../net/socket-errors.ts'
 import { SourceTable } from '../shared/source-table.ts'
+import { LOG_LEVEL } from '../threads/control.ts'
 import { RelayThreads, spawnRelayThread } from '../threads/relay-threads.ts'
 import { TurnReadings } from '../threads/shared-counters.ts'
 import { Quota } from '../turn/limits/quota.ts'
 import { RelayPorts } from '../turn/relay-addresses/relay-ports.ts'
 import type { DtlsPlan } from './dtls.ts'
 import type { NetPlan } from './plan/net-options.ts'
-import { DTLS_IDENTITY, PEER_RULES, type ThreadPlan } from './plan/subjects.ts'
+import { DTLS_IDENTITY, STREAM_LIMITS, type ThreadPlan, TURN_PLAN } from './plan/subjects.ts'
 import type { TurnPlan } from './plan/turn-plan.ts'
 import type { Relaying } from './relaying.ts'
+import type { TurnRun } from './turn-options.ts'
 
 /** Relays on `threads` threads; this one never sees a packet. */
 export function relayOnThreads(
   threads: number,
   plan: TurnPlan,
+  run: TurnRun,
   options: NetPlan,
   dtls: DtlsPlan | null,
   log: Log,
 ): Relaying {
   const { udp, streams, limits, http, tls, socketBufferBytes: bufferSize, clock } = options
+  const { memory } = run
   const errors = new SocketErrors(log, clock)
-  const ports = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: plan.portClaims })
-  const quota = new Quota(plan.quota)
-  const sources = new SourceTable(plan.sourceCounts, 0)
+  const ports = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: memory.portClaims })
+  const quota = new Quota(memory.quota)
+  const sources = new SourceTable(memory.sourceCounts, 0)
   // What a thread begins with that is started again.
   let turn = plan
   let secure = dtls && shareOf(dtls, threads)
@@ -34,13 +38,13 @@ export function relayOnThreads(
     endpoints: udp,
     streams: { endpoints: streams, limits, http, tls },
     bufferSize,
-    plan: () => ({ turn, dtls: secure }),
+    plan: () => ({ turn, run, dtls: secure }),
     forgetThread: (thread) => {
       quota.forgetThread(thread)
       ports.forgetThread(thread)
       sources.forgetThread(thread)
-      forgetHandshakes(plan.handshakes.memory, thread)
-      new SourceTable(plan.handshakes.dtlsSources, thread).forgetThread(thread)
+      forgetHandshakes(memory.handshakes.memory, thread)
+      new SourceTable(memory.handshakes.dtlsSources, thread).forgetThread(thread)
     },
     errors,
     log,
@@ -54,9 +58,12 @@ export function relayOnThreads(
       return workers.addresses
     },
     start: () => workers.start(),
-    setPeerPolicy: (peers) => {
-      turn = { ...turn, peers }
-      workers.tell(PEER_RULES, peers)
+    apply: (next, limits) => {
+      turn = next
+      quota.limit(next.quota)
+      workers.tell(TURN_PLAN, next)
+      workers.limitStreams(limits)
+      workers.tell(STREAM_LIMITS, limits)
     },
     reload: (renewed, identity) => {
       if (renewed !== null) workers.reloadTls(renewed)
@@ -64,6 +71,7 @@ export function relayOnThreads(
       secure = { ...secure, identity }
       workers.tell(DTLS_IDENTITY, identity)
     },
+    setLogLevel: (level) => workers.tell(LOG_LEVEL, level),
     drain: (on) => workers.drain(on),
     readings: () => {
       const sum = new TurnReadings()

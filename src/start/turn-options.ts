@@ -10,12 +10,21 @@ import type { PortSource, TurnOptions } from '../turn/options.ts'
 import { PeerPolicy, type PeerRange, parsePeerRange } from '../turn/peer-policy.ts'
 import { ExternalIp } from '../turn/relay-addresses/external-ip.ts'
 import type { PeerPlan, TurnPlan } from './plan/turn-plan.ts'
+import type { RunSecrets } from './run-secrets.ts'
+import type { TurnMemory } from './shared-memory.ts'
 
 const random = (size: number): Buffer => randomBytes(size)
+
+/** What all threads have beside the plan, for as long as the program runs. */
+export interface TurnRun {
+  readonly memory: TurnMemory
+  readonly secrets: RunSecrets
+}
 
 /** What one thread's TURN core is told; quota, ports and sources are its share of what all threads have together. */
 export function turnOptions(
   plan: TurnPlan,
+  { memory, secrets }: TurnRun,
   shares: Pick<TurnOptions, 'quota' | 'relayPorts' | 'sources'>,
 ): TurnOptions {
   const relayAddresses = plan.relayAddresses.map(addressOf)
@@ -26,9 +35,9 @@ export function turnOptions(
   return {
     ...plan.settings,
     ...shares,
-    authenticator: authenticator(plan),
-    challengeLimit: new ChallengeLimit(plan.challengesPerSecond, 1000, shared(plan.challengesUsed)),
-    guessLimit: new ChallengeLimit(plan.guessesPerMinute, 60_000, shared(plan.guessesUsed)),
+    authenticator: authenticator(plan, secrets),
+    challengeLimit: new ChallengeLimit(plan.challengesPerSecond, 1000, shared(memory.challengesUsed)),
+    guessLimit: new ChallengeLimit(plan.guessesPerMinute, 60_000, shared(memory.guessesUsed)),
     relayAddresses,
     relayWhereReached: plan.relayWhereReached,
     externalIp: new ExternalIp(externalIp, relayAddresses),
@@ -47,7 +56,7 @@ const UNASKED: readonly PeerRange[] = ranges('recommended').map(({ text, ...rang
 })
 
 /** `relayPorts` knows which of our relay addresses have an allocation. */
-export function peerPolicy(plan: PeerPlan, relayPorts: Pick<PortSource, 'isInUse'>): PeerPolicy {
+function peerPolicy(plan: PeerPlan, relayPorts: Pick<PortSource, 'isInUse'>): PeerPolicy {
   return new PeerPolicy({
     allowed: plan.allowed.flatMap(ranges),
     denied: [...(plan.closesPrivate ? UNASKED : []), ...plan.denied.flatMap(ranges)],
@@ -64,14 +73,13 @@ export function peerPolicy(plan: PeerPlan, relayPorts: Pick<PortSource, 'isInUse
   })
 }
 
-function authenticator({ auth, users, nonces }: TurnPlan): Authenticator {
+function authenticator({ auth, users, nonces }: TurnPlan, { nonceKey }: RunSecrets): Authenticator {
   const stored = users.map(({ name, password, key }) =>
     key === undefined ? { name, password: password ?? '' } : { name, key: Buffer.from(key, 'hex') },
   )
-  const { key, ...rest } = nonces
   return new Authenticator(
     { ...auth, users: new StaticUsers(stored, auth.realm) },
-    new Nonces({ ...rest, key: Buffer.from(key, 'hex'), random }),
+    new Nonces({ ...nonces, key: Buffer.from(nonceKey, 'hex'), random }),
     Date.now,
   )
 }

@@ -1,16 +1,20 @@
+import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import type { Config } from '../config/options.ts'
 import type { Log } from '../log.ts'
 import type { BoundAddress } from '../net/driver.ts'
 import { linuxSupport } from '../net/linux/system-calls.ts'
-import type { TurnAddresses } from './addresses.ts'
+import { type TurnAddresses, turnAddresses } from './addresses.ts'
 import { type CertificateFiles, ticketKeys, turnTls } from './certificate.ts'
 import { dtlsIdentity, dtlsPlan } from './dtls.ts'
+import { logLevel } from './plan/log-level.ts'
 import { type NetPlan, netOptions } from './plan/net-options.ts'
-import { peerPlan, turnPlan } from './plan/turn-plan.ts'
+import { turnPlan } from './plan/turn-plan.ts'
 import { relayHere } from './relay-here.ts'
 import { relayOnThreads } from './relay-threads.ts'
 import type { Relaying } from './relaying.ts'
+import { runSecrets } from './run-secrets.ts'
+import { turnMemory } from './shared-memory.ts'
 
 /** Where clients reach TURN; null where a transport is off. */
 export interface TurnPorts {
@@ -26,7 +30,10 @@ export interface RunningTurn extends Pick<Relaying, 'driver' | 'workers' | 'read
   readonly isDraining: boolean
   /** Closes this machine's own services, by the ports they really got, to relayed traffic. */
   protect(ports: readonly number[]): void
-  reload(files: CertificateFiles): void
+  /** New handshakes get this certificate; throws, and keeps the old one, when it is bad. */
+  renew(config: Config, files: CertificateFiles): void
+  /** Goes by another configuration, as far as it can without a restart. */
+  apply(config: Config): void
   drain(on: boolean): void
 }
 
@@ -40,9 +47,12 @@ export async function startTurn(
   const secure = files === null ? null : dtlsPlan(config, files, log)
   const options = netOptions(config, files, secure !== null)
   const threads = relayThreads(config, options, log)
-  const plan = turnPlan(config, addresses, Math.max(1, threads))
+  const plan = turnPlan(config, addresses, [])
+  const run = { memory: turnMemory(plan, Math.max(1, threads), randomBytes), secrets: runSecrets(config) }
   const relaying =
-    threads === 0 ? relayHere(plan, options, secure, log) : relayOnThreads(threads, plan, options, secure, log)
+    threads === 0
+      ? relayHere(plan, run, options, secure, log)
+      : relayOnThreads(threads, plan, run, options, secure, log)
   await relaying.start()
   if (config['allow-private-peers'] === null && plan.peers.closesPrivate)
     log.info(
@@ -54,6 +64,7 @@ export async function startTurn(
   // Whoever gets hold of these keys can read what was sealed with them, so that they must not last.
   const renewal = setInterval(() => relaying.reload(tls && { ...tls, ticketKeys: ticketKeys() }, null), DAY_MS).unref()
   let isDraining = false
+  let ownPorts: readonly number[] = []
   return {
     driver: relaying.driver,
     workers: relaying.workers,
@@ -62,12 +73,21 @@ export async function startTurn(
     get isDraining() {
       return isDraining
     },
-    protect: (ports) => relaying.setPeerPolicy(peerPlan(config, addresses, ports)),
-    reload: (renewed) => {
-      const next = tls && turnTls(config, renewed)
-      relaying.reload(next, secure === null ? null : dtlsIdentity(renewed))
+    protect: (ports) => {
+      ownPorts = ports
+      relaying.apply(turnPlan(config, addresses, ownPorts), options.limits)
+    },
+    apply: (next) => {
+      const { external, behindExternal, externalIp } = turnAddresses(next)
+      const now = { ...addresses, external, behindExternal, externalIp }
+      relaying.apply(turnPlan(next, now, ownPorts), netOptions(next, null, false).limits)
+      relaying.setLogLevel(logLevel(next))
+    },
+    renew: (next, renewed) => {
+      const certified = tls && turnTls(next, renewed)
+      relaying.reload(certified, secure === null ? null : dtlsIdentity(renewed))
       // Bad ones have been refused.
-      tls = next
+      tls = certified
     },
     drain: (on) => {
       isDraining = on

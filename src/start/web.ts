@@ -43,7 +43,10 @@ export interface RunningWeb {
   readonly refused: () => Readonly<Record<'connections' | 'handshakes' | 'websockets', Refused>> & RoomStore['refused']
   /** Requests over the limits of their address. */
   readonly limited: AddressLimits['refused']
-  reload(files: CertificateFiles): void
+  /** New handshakes get this certificate; throws when it is bad. */
+  renew(files: CertificateFiles): void
+  /** Goes by another configuration, as far as it can without a restart. */
+  apply(config: Config): void
   close(): Promise<void>
 }
 
@@ -51,8 +54,7 @@ export interface RunningWeb {
 export async function startWeb(config: Config, files: CertificateFiles | null, world: WebWorld): Promise<RunningWeb> {
   const { log } = world
   const now = () => performance.now()
-  const options = httpOptions(config, files !== null)
-  const limits = new AddressLimits(options, now)
+  const limits = new AddressLimits(httpOptions(config, files !== null), now)
   const sockets = new Shares<Duplex>(socketLimits(config))
   const remote = remoteCollider(config, files)
   const foreign = foreignRoomServer(config)
@@ -64,12 +66,33 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
     sockets,
     ...(foreign === null ? {} : { forgotten: (room, client) => foreign.gone(room, client) }),
   })
-  const collider: ColliderWorld | null = config.signaling
-    ? { hub, limits, maxBodyBytes: options.maxBodyBytes, now }
-    : null
+  /** What answers requests: made anew for each configuration, because it keeps nothing itself. */
+  const appsFor = (wanted: Config): { readonly rooms: App; readonly collider: App | null } => {
+    const options = httpOptions(wanted, files !== null)
+    const collider: ColliderWorld | null = wanted.signaling
+      ? { hub, limits, maxBodyBytes: options.maxBodyBytes, now }
+      : null
+    const rooms = createApp({
+      ...world,
+      options,
+      rooms: hub.rooms,
+      limits,
+      pages: callPages,
+      log: log.child({ part: 'rooms' }),
+      now,
+      wallClock: Date.now,
+      collider,
+    })
+    return { rooms, collider: collider && colliderApp(collider, world.ready) }
+  }
+  let apps = appsFor(config)
   const listeners: { readonly listener: HttpListener; readonly pools: HttpPools; readonly tls: boolean }[] = []
 
-  const open = async (app: App, port: number, tls: CertificateFiles | null): Promise<AddressInfo> => {
+  const open = async (
+    which: 'rooms' | 'collider',
+    port: number,
+    tls: CertificateFiles | null,
+  ): Promise<AddressInfo> => {
     const at = {
       host: config.host,
       port,
@@ -80,10 +103,13 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
       const listener = await HttpListener.open(at, {
         options: listenerOptions(config),
         trustedProxies: config['trusted-proxy'],
-        fetch: (request, environment) => app.fetch(request, environment),
+        // Asked for only where it is there.
+        fetch: (request, environment) => apps[which]!.fetch(request, environment),
         ...pools,
         acceptFailed: (error) => world.errors.count('http', error),
-        upgrade: collider && ((request, socket, head, caller) => hub.upgrade(request, socket, head, caller.block)),
+        upgrade: config.signaling
+          ? (request, socket, head, caller) => hub.upgrade(request, socket, head, caller.block)
+          : null,
       })
       listeners.push({ listener, pools, tls: tls !== null })
       log.info({ port: listener.address.port, tls: tls !== null }, 'listening')
@@ -98,21 +124,10 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
   }
 
   try {
-    const rooms = createApp({
-      ...world,
-      options,
-      rooms: hub.rooms,
-      limits,
-      pages: callPages,
-      log: log.child({ part: 'rooms' }),
-      now,
-      wallClock: Date.now,
-      collider,
-    })
-    const http = config.rooms ? await open(rooms, config['http-port'], null) : null
-    const https = config.rooms && files !== null ? await open(rooms, config['https-port'], files) : null
+    const http = config.rooms ? await open('rooms', config['http-port'], null) : null
+    const https = config.rooms && files !== null ? await open('rooms', config['https-port'], files) : null
     const colliderTls = config.tls === false ? null : files
-    const at = collider === null ? null : await open(colliderApp(collider, world.ready), config.port, colliderTls)
+    const at = config.signaling ? await open('collider', config.port, colliderTls) : null
     return {
       hub,
       http,
@@ -125,7 +140,19 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
         ...hub.rooms.refused,
       }),
       limited: limits.refused,
-      reload: ({ cert, key, passphrase }) => {
+      apply: (wanted) => {
+        apps = appsFor(wanted)
+        limits.apply(httpOptions(wanted, files !== null))
+        hub.apply(signalingOptions(wanted))
+        hub.rooms.apply(roomsOptions(wanted))
+        sockets.apply(socketLimits(wanted))
+        for (const { listener, pools } of listeners) {
+          listener.apply(listenerOptions(wanted), wanted['trusted-proxy'])
+          pools.connections.apply(connectionLimits(wanted))
+          pools.handshakes.apply(handshakeLimits(wanted))
+        }
+      },
+      renew: ({ cert, key, passphrase }) => {
         for (const { listener, tls } of listeners) if (tls) listener.renew({ cert, key, passphrase })
       },
       close,

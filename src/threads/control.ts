@@ -10,6 +10,8 @@ export const LISTEN = subject<{ readonly fd: number }>('listen')
 export const TLS = subject<TlsOptions | null>('tls')
 /** While true, no new allocations. */
 export const DRAIN = subject<boolean>('drain')
+/** The least level that is logged. */
+export const LOG_LEVEL = subject<string>('log level')
 /** To end everything, and itself. */
 export const CLOSE = subject<null>('close')
 

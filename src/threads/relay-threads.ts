@@ -8,7 +8,7 @@ import { openWakeUp, wake } from '../net/linux/wake-up.ts'
 import { ReuseListeners } from '../net/reuse-listeners.ts'
 import type { Session } from '../net/session.ts'
 import type { SocketErrors } from '../net/socket-errors.ts'
-import type { StreamEndpoint } from '../net/stream/connection.ts'
+import type { StreamEndpoint, StreamLimits } from '../net/stream/connection.ts'
 import { StreamListeners } from '../net/stream/listeners.ts'
 import { type SharedPlaces, sharedPlaces, takeBackPlaces } from '../net/stream/places.ts'
 import { TlsContext, type TlsOptions } from '../net/stream/tls-context.ts'
@@ -85,6 +85,7 @@ export class RelayThreads<Plan = unknown> {
     },
     closeDescriptor,
   })
+  #limits: StreamLimits
   #tls: TlsOptions | null
   #isDraining = false
   #timers: NodeJS.Timeout[] = []
@@ -93,6 +94,7 @@ export class RelayThreads<Plan = unknown> {
   /** Throws when TLS cannot be served like that. */
   constructor(options: RelayThreadsOptions<Plan>) {
     this.#options = options
+    this.#limits = options.streams.limits
     this.#tls = proven(options.streams)
     this.#streams = new StreamListeners(options.threads)
     this.#places = sharedPlaces(options.threads, randomBytes)
@@ -163,6 +165,11 @@ export class RelayThreads<Plan = unknown> {
   drain(on: boolean): void {
     this.#isDraining = on
     this.tell(DRAIN, on)
+  }
+
+  /** Threads that begin later have these limits of connections. */
+  limitStreams(limits: StreamLimits): void {
+    this.#limits = limits
   }
 
   /** New TLS handshakes get these certificates; throws, and keeps the old, if they are bad. */
@@ -268,7 +275,8 @@ export class RelayThreads<Plan = unknown> {
   }
 
   #streamsOf(thread: number): ThreadStreams | null {
-    const { limits, http } = this.#options.streams
+    const { http } = this.#options.streams
+    const limits = this.#limits
     const listeners = this.#streams.of(thread)
     if (listeners.length === 0) return null
     return { limits, http, tls: this.#tls, listeners, places: this.#places }

@@ -11,14 +11,15 @@ type Level = (typeof LEVELS)[number]
 export class ThreadLog {
   readonly log: Log
   readonly #queue: LineQueue
+  #from: number
   readonly #wake: () => void
   /** What had been taken from the queue when the other thread was woken last. */
   #takenAtWake = -1
 
   /** `wake` tells the main thread that there are lines to write. */
   constructor(least: string, queue: LineQueue, wake: () => void) {
-    const from = LEVELS.indexOf(least as Level)
-    const isEnabled = (level: Level) => from >= 0 && LEVELS.indexOf(level) >= from
+    this.#from = LEVELS.indexOf(least as Level)
+    const isEnabled = (level: Level) => this.#from >= 0 && LEVELS.indexOf(level) >= this.#from
     const line = (level: Level) => (fields: object, message: string) => {
       if (isEnabled(level)) this.#add(JSON.stringify({ level, fields, message }))
     }
@@ -27,6 +28,11 @@ export class ThreadLog {
     this.log = { ...made, isLevelEnabled: (level: string) => isEnabled(level as Level) } as unknown as Log
     this.#queue = queue
     this.#wake = wake
+  }
+
+  /** The least level from now on; one that is not among these logs nothing. */
+  setLevel(least: string): void {
+    this.#from = LEVELS.indexOf(least as Level)
   }
 
   /** What was logged so far is written soon. */

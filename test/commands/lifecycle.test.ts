@@ -34,6 +34,22 @@ describe('a signal', () => {
     expect(await ended).toBe(1)
     expect(log.error).toHaveBeenCalledOnce()
   })
+  test('signals that come in a storm are one reload, and one more after the last of them', async () => {
+    const ends: (() => void)[] = []
+    const reload = vi.fn(() => new Promise<void>((resolve) => ends.push(resolve)))
+    const { machine, exit, ended } = world({ reload })
+    for (let i = 0; i < 50; i++) machine.emit('SIGHUP', 'SIGHUP')
+    await vi.waitFor(() => expect(reload).toHaveBeenCalledOnce())
+    ends[0]!()
+    await vi.waitFor(() => expect(reload).toHaveBeenCalledTimes(2))
+    ends[1]!()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(reload).toHaveBeenCalledTimes(2)
+    expect(exit).not.toHaveBeenCalled()
+    machine.emit('SIGTERM', 'SIGTERM')
+    await ended
+  })
+
   test.each(['SIGHUP', 'SIGUSR2'])('%s reloads, and a reload that fails ends nothing', async (signal) => {
     const reload = vi
       .fn<() => Promise<void>>()

@@ -1,7 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
-import { claimMemory } from '../../src/shared/port-claims.ts'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute, MessageClass, Method } from '../../src/stun/constants.ts'
 import { localhostEc } from '../support/certificates.ts'
@@ -9,7 +8,7 @@ import { IpEndpoint } from '../support/ip-endpoint.ts'
 import { LoopbackClient } from '../support/loopback-turn.ts'
 import { canEnterNetworks, enterNewNetwork, ip } from '../support/network.ts'
 import { describeWith } from '../support/peers.ts'
-import { planFor, RELAY_HOST, startThreads } from '../support/relay-threads.ts'
+import { RELAY_HOST, startThreads } from '../support/relay-threads.ts'
 import { channelData, connectTcp, connectTls, freePort, localStream, UdpClient } from '../support/sockets.ts'
 import { Answer } from '../support/turn-client.ts'
 
@@ -18,12 +17,10 @@ const CHANNEL = 0x4000
 
 /** Two threads with relays of both families, and a client of them. */
 async function relaying(transport: (typeof TRANSPORTS)[number], relayHosts: readonly string[]) {
-  const { ports } = planFor({ user: 0, total: 0 })
-  const portClaims = new Map(relayHosts.map((host) => [host, claimMemory(ports)]))
   const { client, streamPort, readings } = await startThreads({
     streams: [localStream],
     tls: { certificates: [localhostEc] },
-    plan: { relayAddresses: [...relayHosts], portClaims },
+    plan: { relayAddresses: [...relayHosts] },
   })
   const connect = {
     udp: client,

@@ -5,17 +5,16 @@ import { onTestFinished } from 'vitest'
 import { SocketErrors } from '../../src/net/socket-errors.ts'
 import type { StreamEndpoint, StreamLimits } from '../../src/net/stream/connection.ts'
 import type { TlsOptions } from '../../src/net/stream/tls-context.ts'
-import { claimMemory } from '../../src/shared/port-claims.ts'
-import { SourceTable, sourceMemory } from '../../src/shared/source-table.ts'
+import { SourceTable } from '../../src/shared/source-table.ts'
 import type { TurnPlan } from '../../src/start/plan/turn-plan.ts'
+import { turnMemory } from '../../src/start/shared-memory.ts'
 import { RelayThreads, type RelayThreadsOptions, spawnRelayThread } from '../../src/threads/relay-threads.ts'
 import { SharedCounters, TurnReadings } from '../../src/threads/shared-counters.ts'
-import { budgetMemory } from '../../src/turn/limits/challenge-limit.ts'
-import { Quota, type QuotaLimits, quotaMemory } from '../../src/turn/limits/quota.ts'
+import { Quota, type QuotaLimits } from '../../src/turn/limits/quota.ts'
 import { RelayPorts } from '../../src/turn/relay-addresses/relay-ports.ts'
 import { defaultNet } from './default-net.ts'
 import { defaultSettings } from './default-settings.ts'
-import { handshakePlan } from './handshakes.ts'
+import { HANDSHAKE_LIMITS } from './handshakes.ts'
 import { ALICE, LoopbackClient, REALM } from './loopback-turn.ts'
 import { localUdp, silentLog } from './sockets.ts'
 
@@ -43,18 +42,14 @@ export function planFor(quota: QuotaLimits, more: Partial<TurnPlan> = {}): TurnP
     settings: { ...defaultSettings, dontFragment: true },
     auth: { realm: REALM, anonymous: false, secrets: [], separator: ':', strictExpiry: false, sha256: 'off' },
     users: [{ name: ALICE.username, password: ALICE.password }],
-    nonces: { lifetimeSeconds: 600, key: randomBytes(32).toString('hex'), bitOrder: 'msb' },
-    quota: quotaMemory(quota, { threads: THREADS, ports: ports.maxPort - ports.minPort + 1 }, randomBytes),
+    nonces: { lifetimeSeconds: 600, bitOrder: 'msb' },
+    quota,
     challengesPerSecond: 0,
     guessesPerMinute: 0,
-    challengesUsed: budgetMemory(randomBytes),
-    guessesUsed: budgetMemory(randomBytes),
     relayAddresses: [RELAY_HOST],
     relayWhereReached: false,
     ports,
-    portClaims: new Map([[RELAY_HOST, claimMemory(ports)]]),
-    sourceCounts: sourceMemory(THREADS, randomBytes),
-    handshakes: handshakePlan(THREADS),
+    handshakes: { tls: HANDSHAKE_LIMITS, dtls: HANDSHAKE_LIMITS },
     externalIp: [],
     peers: { ...peers, ...ports },
     ...more,
@@ -74,11 +69,13 @@ export interface ThreadOptions {
 export async function startThreads(options: ThreadOptions = {}) {
   const { quota: quotaLimits = { user: 0, total: 0 }, streams = [], limits = {}, tls = null } = options
   const plan = planFor(quotaLimits, options.plan)
-  const ownPorts = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: plan.portClaims })
-  const ownSources = new SourceTable(plan.sourceCounts, 0)
+  const memory = turnMemory(plan, THREADS, randomBytes)
+  const run = { memory, secrets: { nonceKey: randomBytes(32).toString('hex') } }
+  const ownPorts = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: memory.portClaims })
+  const ownSources = new SourceTable(memory.sourceCounts, 0)
   const spawned: Worker[] = []
   const counters: SharedArrayBuffer[] = []
-  const quota = new Quota(plan.quota)
+  const quota = new Quota(memory.quota)
   const workers = new RelayThreads({
     threads: THREADS,
     endpoints: [localUdp],
@@ -89,7 +86,7 @@ export async function startThreads(options: ThreadOptions = {}) {
       tls,
     },
     bufferSize: 1 << 20,
-    plan: () => ({ turn: plan, dtls: null }),
+    plan: () => ({ turn: plan, run, dtls: null }),
     forgetThread: (thread) => {
       quota.forgetThread(thread)
       ownPorts.forgetThread(thread)

@@ -4,7 +4,7 @@ import { describe, expect, test, vi } from 'vitest'
 import type { Log } from '../../src/log.ts'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { ListenError } from '../../src/net/listen-error.ts'
-import { PEER_RULES } from '../../src/start/plan/subjects.ts'
+import { TURN_PLAN } from '../../src/start/plan/subjects.ts'
 import type { TurnPlan } from '../../src/start/plan/turn-plan.ts'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute, Method } from '../../src/stun/constants.ts'
@@ -256,8 +256,9 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     const { client, workers, onEach } = await start()
     const each = await onEach()
     for (const one of each) await talk(one)
-    const { peers } = planFor({ user: 0, total: 0 })
-    workers.tell(PEER_RULES, { ...peers, denied: ['127.0.0.0/8'], allowLoopback: false })
+    const plan = planFor({ user: 0, total: 0 })
+    const peers = { ...plan.peers, denied: ['127.0.0.0/8'], allowLoopback: false }
+    workers.tell(TURN_PLAN, { ...plan, peers })
     workers.drain(true)
     await workers.sessions()
     for (const { client: one } of each) {

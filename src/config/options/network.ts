@@ -47,8 +47,12 @@ export const network = applying('to new clients', {
   rfc5780: flag(false, 'NAT behaviour discovery', {
     state: notBuiltYet('Binding requests with CHANGE-REQUEST get 420'),
   }),
-  'respond-http-unsupported': flag(false, 'Answer HTTP on a TURN port with 400 instead of closing'),
-  'acme-redirect': option(prefixUrl, null, 'Where /.well-known/acme-challenge/ on a TURN port points'),
+  'respond-http-unsupported': flag(false, 'Answer HTTP on a TURN port with 400 instead of closing', {
+    applies: 'after a restart',
+  }),
+  'acme-redirect': option(prefixUrl, null, 'Where /.well-known/acme-challenge/ on a TURN port points', {
+    applies: 'after a restart',
+  }),
   'sock-buf-size': option(integer('BYTES', -1, 1_073_741_824), 2_097_152, 'UDP socket buffers', {
     applies: 'after a restart',
   }),
@@ -77,14 +81,18 @@ export const network = applying('to new clients', {
   'tcp-half-message-timeout-seconds': seconds(15, 'Time to complete a message that has begun'),
   'tcp-stalled-timeout-seconds': seconds(30, 'How long a TCP client may leave waiting bytes unread'),
   'max-tcp-queue-bytes': limit(1_048_576, 'Bytes waiting for a slow TCP client before datagrams are dropped'),
-  'max-unauthenticated-frame-bytes': limit(4096, 'Longest message of a TCP client without allocation', {
-    applies: 'at once',
+  'max-unauthenticated-frame-bytes': limit(4096, 'Longest message of a TCP client without allocation'),
+  'handshake-timeout-seconds': seconds(10, 'Time for a TLS or DTLS handshake', { applies: 'after a restart' }),
+  'max-tls-handshakes': limit(1024, 'TLS handshakes at a time: TURN, and each HTTP port', {
+    applies: 'after a restart',
   }),
-  'handshake-timeout-seconds': seconds(10, 'Time for a TLS or DTLS handshake'),
-  'max-tls-handshakes': limit(1024, 'TLS handshakes at a time: TURN, and each HTTP port'),
-  'max-dtls-handshakes': limit(1024, 'DTLS handshakes at a time'),
-  'max-handshakes-per-address': limit(64, 'TLS handshakes of one address at a time, and as many of DTLS'),
-  'handshake-ratelimit-rps': limit(30, 'Handshakes of one address a second, averaged over ten; more have to wait'),
-  'max-dtls-sessions': limit(16_384, 'DTLS sessions at a time'),
-  'max-dtls-sessions-per-address': limit(1024, 'The same from one address'),
+  'max-dtls-handshakes': limit(1024, 'DTLS handshakes at a time', { applies: 'after a restart' }),
+  'max-handshakes-per-address': limit(64, 'TLS handshakes of one address at a time, and as many of DTLS', {
+    applies: 'after a restart',
+  }),
+  'handshake-ratelimit-rps': limit(30, 'Handshakes of one address a second, averaged over ten; more have to wait', {
+    applies: 'after a restart',
+  }),
+  'max-dtls-sessions': limit(16_384, 'DTLS sessions at a time', { applies: 'after a restart' }),
+  'max-dtls-sessions-per-address': limit(1024, 'The same from one address', { applies: 'after a restart' }),
 })

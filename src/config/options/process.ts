@@ -11,6 +11,7 @@ export const processOptions = applying('after a restart', {
       'the server stays in the foreground, for Docker or systemd to keep (Type=simple, not forking)',
     ),
   }),
+  'reload-on-change': flag(false, 'Read the configuration and certificates again when their files change'),
   pidfile: option(path, null, 'File for the process id', { defaultNote: 'none' }),
   'ignore-unknown-keys': flag(false, 'Start although the file has unknown keys', {
     caution: 'a mistyped key of the file is passed over, whatever it was to protect',

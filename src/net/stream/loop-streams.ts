@@ -2,6 +2,7 @@ import type { Log } from '../../log.ts'
 import type { FiveTuple } from '../../turn/five-tuple.ts'
 import { duplicate } from '../linux/descriptors.ts'
 import { EventLoop, pollerOf } from '../linux/event-loop.ts'
+import type { StreamLimits } from './connection.ts'
 import type { StreamListener } from './listeners.ts'
 import { StreamServer, type StreamServerOptions } from './stream.ts'
 import type { TlsOptions } from './tls-context.ts'
@@ -67,6 +68,10 @@ export class LoopStreams {
   closeClient(client: FiveTuple): void {
     this.#loop.touch()
     this.#server.closeClient(client)
+  }
+
+  limit(limits: StreamLimits): void {
+    this.#server.limit(limits)
   }
 
   sweep(now: number): void {

@@ -100,6 +100,11 @@ export class StreamServer {
     return this.#connections.size
   }
 
+  /** Other limits from now on, for the connections there are, too: each of them looks at the one object. */
+  limit(limits: StreamLimits): void {
+    Object.assign(this.#options.limits, limits)
+  }
+
   /** New handshakes use the new certificates; live connections keep what they have. Throws and changes nothing if they are bad. */
   reload(tls: TlsOptions | null): void {
     this.#tls = tls && new TlsContext(tls, this.#options.limits.handshakeMs)

@@ -1,16 +1,21 @@
 import type { DtlsIdentity } from '../../net/dtls/identity.ts'
+import type { StreamLimits } from '../../net/stream/connection.ts'
 import { subject } from '../../threads/line.ts'
 import type { DtlsPlan } from '../dtls.ts'
-import type { PeerPlan, TurnPlan } from './turn-plan.ts'
+import type { TurnRun } from '../turn-options.ts'
+import type { TurnPlan } from './turn-plan.ts'
 
 /** What a relay thread is told when it begins. */
 export interface ThreadPlan {
   readonly turn: TurnPlan
+  readonly run: TurnRun
   /** Null for none. */
   readonly dtls: DtlsPlan | null
 }
 
-/** Other rules about peers, from the next packet on. */
-export const PEER_RULES = subject<PeerPlan>('peer rules')
+/** Another plan for TURN. */
+export const TURN_PLAN = subject<TurnPlan>('TURN plan')
+/** Other limits of TCP and TLS connections. */
+export const STREAM_LIMITS = subject<StreamLimits>('stream limits')
 /** Another certificate for new DTLS handshakes. */
 export const DTLS_IDENTITY = subject<DtlsIdentity>('DTLS identity')

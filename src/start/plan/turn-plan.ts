@@ -1,19 +1,11 @@
-import { randomBytes } from 'node:crypto'
 import type { Config } from '../../config/options.ts'
-import {
-  type HandshakeLimits,
-  type HandshakeMemory,
-  handshakeMemory,
-  type SecureTransport,
-} from '../../net/handshakes.ts'
+import type { HandshakeLimits, SecureTransport } from '../../net/handshakes.ts'
 import { linuxSupport } from '../../net/linux/system-calls.ts'
-import { claimMemory, type RelayPortRange } from '../../shared/port-claims.ts'
-import { sourceMemory } from '../../shared/source-table.ts'
+import type { RelayPortRange } from '../../shared/port-claims.ts'
 import type { Address } from '../../stun/address.ts'
 import type { AuthOptions } from '../../turn/auth/auth.ts'
-import { type NonceOptions, nonceKey } from '../../turn/auth/nonce.ts'
-import { budgetMemory } from '../../turn/limits/challenge-limit.ts'
-import { type QuotaMemory, quotaMemory } from '../../turn/limits/quota.ts'
+import type { NonceOptions } from '../../turn/auth/nonce.ts'
+import type { QuotaLimits } from '../../turn/limits/quota.ts'
 import type { TurnSettings } from '../../turn/options.ts'
 import type { PeerRules } from '../../turn/peer-policy.ts'
 import { deniesPrivatePeers, type TurnAddresses } from '../addresses.ts'
@@ -26,34 +18,18 @@ export interface TurnPlan {
   readonly settings: TurnSettings
   readonly auth: Omit<AuthOptions, 'users'>
   readonly users: readonly UserPlan[]
-  /** One key for all threads: a client may come back to another one. */
-  readonly nonces: Omit<NonceOptions, 'random' | 'key'> & { readonly key: string }
-  /** Of all threads together. */
-  readonly quota: QuotaMemory
+  readonly nonces: Omit<NonceOptions, 'random' | 'key'>
+  readonly quota: QuotaLimits
   /** 0 = no limit. */
   readonly challengesPerSecond: number
   readonly guessesPerMinute: number
-  /** What strangers have used of both; a source that changes its port may reach another thread. */
-  readonly challengesUsed: SharedArrayBuffer
-  readonly guessesUsed: SharedArrayBuffer
   readonly relayAddresses: readonly string[]
   readonly relayWhereReached: boolean
   readonly ports: RelayPortRange
-  /** Who has which port, by relay address. */
-  readonly portClaims: ReadonlyMap<string, SharedArrayBuffer>
-  /** How many allocations each source has in each thread. */
-  readonly sourceCounts: SharedArrayBuffer
-  readonly handshakes: HandshakePlan
+  /** Of all threads together. */
+  readonly handshakes: Readonly<Record<SecureTransport, HandshakeLimits>>
   readonly externalIp: readonly { readonly public: string; readonly private: string | null }[]
   readonly peers: PeerPlan
-}
-
-/** The TLS and DTLS of all threads. */
-export interface HandshakePlan {
-  readonly limits: Readonly<Record<SecureTransport, HandshakeLimits>>
-  readonly memory: HandshakeMemory
-  /** How many DTLS sessions and handshakes each source has in each thread. */
-  readonly dtlsSources: SharedArrayBuffer
 }
 
 /** A key is hexadecimal. */
@@ -74,10 +50,8 @@ export type PeerPlan = Pick<PeerRules, 'allowLoopback' | 'ownPorts' | 'minPort' 
   readonly nat64: readonly string[]
 }
 
-/** For `threads` cores. */
-export function turnPlan(config: Config, addresses: TurnAddresses, threads: number): TurnPlan {
-  const ports = { minPort: config['min-port'], maxPort: config['max-port'] }
-  const nonceSecret = config['stateless-nonce-secret']
+/** A function of its arguments alone: two plans can be compared, and one can take another's place. */
+export function turnPlan(config: Config, addresses: TurnAddresses, ownPorts: readonly number[]): TurnPlan {
   return {
     settings: settings(config),
     auth: {
@@ -91,47 +65,30 @@ export function turnPlan(config: Config, addresses: TurnAddresses, threads: numb
     users: config.user.map(({ name, password, key }) =>
       key === null ? { name, password: password?.reveal() ?? '' } : { name, key: key.reveal() },
     ),
-    nonces: {
-      lifetimeSeconds: config['stale-nonce'],
-      key: (nonceSecret === null ? randomBytes(32) : nonceKey(nonceSecret.reveal())).toString('hex'),
-      bitOrder: config['nonce-bit-order'],
-    },
-    quota: quotaMemory(
-      { user: config['user-quota'], total: config['total-quota'] },
-      { threads, ports: addresses.relay.length * (ports.maxPort - ports.minPort + 1) },
-      randomBytes,
-    ),
+    nonces: { lifetimeSeconds: config['stale-nonce'], bitOrder: config['nonce-bit-order'] },
+    quota: { user: config['user-quota'], total: config['total-quota'] },
     challengesPerSecond: config['unauthorized-ratelimit'] ? config['unauthorized-ratelimit-rps'] : 0,
     guessesPerMinute: config['max-wrong-guesses-per-minute'],
-    challengesUsed: budgetMemory(randomBytes),
-    guessesUsed: budgetMemory(randomBytes),
     relayAddresses: hosts(addresses.relay),
     relayWhereReached: addresses.relayWhereReached,
-    ports,
-    portClaims: new Map(hosts(addresses.relay).map((host) => [host, claimMemory(ports)])),
-    sourceCounts: sourceMemory(threads, randomBytes),
-    handshakes: handshakePlan(config, threads),
+    ports: { minPort: config['min-port'], maxPort: config['max-port'] },
+    handshakes: handshakeLimits(config),
     externalIp: config['external-ip'].map(({ publicIp, privateIp }) => ({ public: publicIp, private: privateIp })),
-    // Until the ports of all servers are known nobody has got a relay.
-    peers: peerPlan(config, addresses, []),
+    peers: peerPlan(config, addresses, ownPorts),
   }
 }
 
-function handshakePlan(config: Config, threads: number): HandshakePlan {
+function handshakeLimits(config: Config): TurnPlan['handshakes'] {
   const limits = (atOnce: number): HandshakeLimits => ({
-    atOnce: atOnce === 0 ? Number.MAX_SAFE_INTEGER : Math.ceil(atOnce / threads),
+    atOnce: atOnce || Number.MAX_SAFE_INTEGER,
     perSource: config['max-handshakes-per-address'] || Number.MAX_SAFE_INTEGER,
     perSecond: config['handshake-ratelimit-rps'],
   })
-  return {
-    limits: { tls: limits(config['max-tls-handshakes']), dtls: limits(config['max-dtls-handshakes']) },
-    memory: handshakeMemory(threads, randomBytes),
-    dtlsSources: sourceMemory(threads, randomBytes),
-  }
+  return { tls: limits(config['max-tls-handshakes']), dtls: limits(config['max-dtls-handshakes']) }
 }
 
-/** The rules about peers once `ownPorts`, those of this machine's own services, are known. */
-export function peerPlan(config: Config, addresses: TurnAddresses, ownPorts: readonly number[]): PeerPlan {
+/** `ownPorts` are those of this machine's own services, once they are known: before, nobody has got a relay. */
+function peerPlan(config: Config, addresses: TurnAddresses, ownPorts: readonly number[]): PeerPlan {
   const denied = config['denied-peer-ip']
   const closesPrivate = deniesPrivatePeers(config, addresses)
   const nat64 = config['nat64-prefix']

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { turnAddresses } from '../../../src/start/addresses.ts'
 import { turnPlan } from '../../../src/start/plan/turn-plan.ts'
+import { runSecrets } from '../../../src/start/run-secrets.ts'
+import { turnMemory } from '../../../src/start/shared-memory.ts'
 import { turnOptions } from '../../../src/start/turn-options.ts'
 import { Quota } from '../../../src/turn/limits/quota.ts'
 import { SourceCount } from '../../../src/turn/limits/source-count.ts'
@@ -12,12 +14,17 @@ import { load } from '../../config/loading.ts'
 /** What the TURN core is told for this turnserver.conf. */
 async function optionsFor(file: string): Promise<TurnOptions> {
   const { config } = await load(file)
-  const plan = turnPlan(config, turnAddresses(config), 1)
-  return turnOptions(plan, {
-    quota: new Quota(plan.quota),
-    relayPorts: new RelayPorts(plan.ports, randomBytes),
-    sources: new SourceCount(),
-  })
+  const plan = turnPlan(config, turnAddresses(config), [])
+  const memory = turnMemory(plan, 1, randomBytes)
+  return turnOptions(
+    plan,
+    { memory, secrets: runSecrets(config) },
+    {
+      quota: new Quota(memory.quota),
+      relayPorts: new RelayPorts(plan.ports, randomBytes),
+      sources: new SourceCount(),
+    },
+  )
 }
 
 test('TURN-ALLOC-05 TURN-MOB-01 RES-04 switches and limits reach the TURN server', async () => {
