@@ -51,10 +51,6 @@ export function refuse(error: number, reason: string): Refused {
   return { error, reason }
 }
 
-export function isRefused(reply: Reply): reply is Refused {
-  return typeof reply !== 'symbol' && 'error' in reply
-}
-
 /** Where an answer goes, and how it is signed. */
 export interface Exchange {
   readonly method: number

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -78,7 +79,8 @@ export async function loadForTest(options: TestOptions = {}): Promise<LoadedConf
     },
     accountFile: null,
     domainName: null,
-    runSecret: () => 'drawn-for-this-run-of-the-tests',
+    // Each server of the tests is a run of its own.
+    runSecret: () => randomBytes(32).toString('base64url'),
   })
 }
 
