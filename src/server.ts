@@ -18,7 +18,7 @@ import { type RunningTurn, startTurn } from './start/turn.ts'
 import { type RunningWeb, startWeb } from './start/web.ts'
 
 /** What reading everything again has brought. */
-export type Reloaded =
+type Reloaded =
   | {
       readonly isGood: true
       readonly applied: readonly OptionName[]

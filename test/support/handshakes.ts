@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { type HandshakeLimits, Handshakes, handshakeMemory } from '../../src/net/handshakes.ts'
-import { sourceMemory } from '../../src/shared/source-table.ts'
-import type { HandshakeShares } from '../../src/start/shared-memory.ts'
 
 export const HANDSHAKE_LIMITS: HandshakeLimits = { atOnce: 1024, perSource: 64, perSecond: 30 }
 
@@ -9,13 +7,4 @@ export const HANDSHAKE_LIMITS: HandshakeLimits = { atOnce: 1024, perSource: 64, 
 export function handshakesAlone<T>(limits: Partial<HandshakeLimits> = {}): Handshakes<T> {
   const alone = { thread: 0, clockOffsetMs: 0 }
   return new Handshakes('dtls', { ...HANDSHAKE_LIMITS, ...limits }, handshakeMemory(1, randomBytes), alone)
-}
-
-export function handshakePlan(threads: number, limits: Partial<HandshakeLimits> = {}): HandshakeShares {
-  const each = { ...HANDSHAKE_LIMITS, ...limits }
-  return {
-    limits: { tls: each, dtls: each },
-    memory: handshakeMemory(threads, randomBytes),
-    dtlsSources: sourceMemory(threads, randomBytes),
-  }
 }
