@@ -1,6 +1,7 @@
 import type { Draft } from './draft.ts'
 import { clash, type Listener, listeners, withoutServer } from './listeners.ts'
 import { isPublishedSecret } from './oddities.ts'
+import { optionOf } from './options.ts'
 import { Secret } from './secret.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { User } from './values.ts'
@@ -20,6 +21,7 @@ export function applyRules(
   checkRelay(draft)
   checkPorts(draft)
   checkAdministration(draft)
+  checkCredentialLinks(draft)
   settleAuthentication(draft, accountFile, runSecret)
   settleRealm(draft, domainName)
 }
@@ -104,6 +106,38 @@ function checkAdministration(draft: Draft): void {
   if (values['allow-loopback-peers'] && values.cli && values['cli-password'] === null)
     draft.problem('allow-loopback-peers', 'with cli opens the console to every client', 'set cli-password')
   if (values['web-admin'] && values['no-tls']) draft.warn('web-admin', 'needs TLS, which no-tls switches off')
+}
+
+/** Who comes for TURN credentials has to know the key, and visitors know of it what we write into their links. */
+function checkCredentialLinks(draft: Draft): void {
+  const { values } = draft
+  const keyNames = (['ice-server-api-key', 'ceod-key'] as const).filter((name) => values[name] !== '')
+  if (!values.rooms || keyNames.length === 0) return
+  const links = [
+    { template: 'ice-server-url-template', base: values['ice-server-base-url'], filled: [KEY] },
+    { template: 'turn-url-template', base: values['turn-base-url'], filled: ['user', KEY] },
+  ] as const
+  for (const { template, base, filled } of links) {
+    if (!draft.isGiven(template) || (base !== null && hostOf(base) !== hostOf(`http://${values['public-host']}`)))
+      continue
+    const link = [OWN_BASE, ...filled].reduce((text, value) => text.replace('%s', value), values[template])
+    // A link to somebody else is not for us to judge, and a key may stand in it as it is.
+    if (hostOf(link) !== hostOf(OWN_BASE)) continue
+    const key = new URL(link).searchParams.get('key')
+    if (key === KEY || keyNames.some((name) => values[name] === key)) continue
+    const example = optionOf(template).default
+    draft.warn(
+      template,
+      `does not carry ${keyNames[0]} as key=…, so our own visitors get 403 instead of TURN credentials; write it as ${example}, or take it out`,
+    )
+  }
+}
+
+const OWN_BASE = 'http://own.invalid'
+const KEY = 'the-key'
+
+function hostOf(url: string): string | null {
+  return URL.canParse(url) ? new URL(url).hostname : null
 }
 
 function settleAuthentication(draft: Draft, accountFile: string | null, runSecret: () => string): void {

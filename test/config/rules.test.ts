@@ -49,6 +49,49 @@ describe('combinations', () => {
   })
 })
 
+describe('links for TURN credentials', () => {
+  const ICE = 'ice-server-url-template'
+  const TURN = 'turn-url-template'
+  const told = (key: string, template: string, written: string) => [
+    `"${template}": does not carry ${key} as key=…, so our own visitors get 403 instead of TURN credentials; write it as ${written}, or take it out`,
+  ]
+
+  test.each([
+    ['ice-server-api-key', ICE, '%s/v1alpha/iceconfig'],
+    ['ceod-key', ICE, '%s/v1alpha/iceconfig?key='],
+    ['ceod-key', ICE, '%s/v1alpha/iceconfig?apikey=%s'],
+    ['ice-server-api-key', ICE, '%s/v1alpha/iceconfig?username=%s&key=%s'],
+    ['ice-server-api-key', ICE, '%s/v1alpha/iceconfig?key=another'],
+  ])(
+    'a key that %s asks for and %s=%s does not hand out is told, with the line and the fix',
+    async (key, name, text) => {
+      const loaded = await load(`${key}=letmein\n${name}=${text}\n`)
+      expect(warningsOf(loaded, name)).toEqual(told(key, name, '%s/v1alpha/iceconfig?key=%s'))
+      expect(loaded.warnings.find(({ message }) => message.startsWith(`"${name}"`))!.where).toBe('turnserver.conf:2')
+    },
+  )
+  test.each(['%s/turn', '%s/turn?key=%s', '%s/turn?username=%s'])('so is one in turn-url-template=%s', async (text) => {
+    const loaded = await load(`ceod-key=letmein\n${TURN}=${text}\n`)
+    expect(warningsOf(loaded, TURN)).toEqual(told('ceod-key', TURN, '%s/turn?username=%s&key=%s'))
+  })
+  test.each([
+    ['no key', `${ICE}=%s/v1alpha/iceconfig`],
+    ["the tutorial's path", `ceod-key=letmein\n${ICE}=%s/turn.php?username=diveinedu&key=%s`],
+    ['the key itself', `ceod-key=letmein\n${ICE}=%s/v1alpha/iceconfig?key=letmein`],
+    ['a provider of somebody else', `ceod-key=letmein\nice-server-base-url=https://a.test\n${ICE}=%s/ice?token=%s`],
+    ['a link to somebody else', `ceod-key=letmein\n${ICE}=https://a.test/ice`],
+    ['no rooms', `rooms=off\nceod-key=letmein\n${ICE}=%s/v1alpha/iceconfig`],
+  ])('nothing is told with %s', async (_name, conf) => {
+    expect(warningsOf(await load(`${conf}\n`), ICE)).toEqual([])
+  })
+  test('our own name as the provider is ours, too', async () => {
+    const loaded = await load(
+      `public-host=call.test:8443\nceod-key=letmein\nice-server-base-url=https://call.test:8443\n${ICE}=%s/v1alpha/iceconfig\n`,
+    )
+    expect(warningsOf(loaded, ICE)).toHaveLength(1)
+  })
+})
+
 describe('authentication', () => {
   const secretsOf = ({ config }: Awaited<ReturnType<typeof load>>) =>
     config['static-auth-secret'].map((one) => one.reveal())
