@@ -116,7 +116,6 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
           turn?.apply(config)
           web?.apply(config)
           iceConfig = iceConfigOptions(config, turnAddresses(config), turn?.ports ?? null, renewed)
-          log.setLevel(logLevel(config))
           tellOfWarnings(log, next, current)
           const isSameFile = renewed !== null && served !== null && isSame(renewed, served)
           const result = {
@@ -130,6 +129,8 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
           Object.assign(reloads, { isGood: true, goodAt: Date.now() })
           const fields = renewed === null ? {} : { cert: config.cert, validTo: validTo(renewed) }
           log.info({ changed: applied, afterRestart, ...fields }, reloadedText(result))
+          // Not before: who asked for less wants to read what became of it.
+          log.setLevel(logLevel(config))
           return result
         } catch (error) {
           reloads.isGood = false
