@@ -2,7 +2,7 @@
 export type Saying = PresenceSaying
 
 /** How the other side is: said whenever it changes. */
-export interface PresenceSaying extends Presence {
+interface PresenceSaying extends Presence {
   readonly type: 'presence'
 }
 
