@@ -28,7 +28,7 @@ export function bundlePage(minify: boolean) {
   })
 }
 
-/** The thread that relays, as a script of its own: see spawnRelayWorker. */
+/** The thread that relays, as a script of its own: see spawnRelayThread. */
 async function bundleThread(): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: ['src/start/relay-thread.ts'],

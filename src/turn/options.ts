@@ -39,7 +39,7 @@ export interface TurnOptions extends TurnSettings {
   /** Allocations by source, for `maxAllocationsPerAddress`. */
   readonly sources: SourceCount
   readonly externalIp: ExternalIp
-  /** The peer rules at the start; TurnServer.setPeerPolicy replaces them. */
+  /** The peer rules at the start; TurnServer.apply replaces them. */
   readonly peerPolicy: PeerPolicy
 }
 

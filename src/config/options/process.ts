@@ -24,6 +24,6 @@ export const processOptions = applying('after a restart', {
   }),
   cpus: option(integer('N', 0, 1024), 0, 'Number of processors', {
     defaultNote: 'detected',
-    state: notBuiltYet('one thread relays everything'),
+    state: notBuiltYet('as many threads relay as relay-threads says'),
   }),
 })

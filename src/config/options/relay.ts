@@ -72,6 +72,6 @@ export const relay = applying('to new clients', {
   'max-permissions': limit(1024, 'Permissions of one allocation', { applies: 'at once' }),
   'max-channels': limit(1024, 'Channels of one allocation', { applies: 'at once' }),
   'drain-min-allocations': limit(0, 'A draining server stops when this many allocations are left', {
-    state: withoutEffect('a draining server stops when none is left or when it is told to'),
+    state: withoutEffect('a draining server runs until it is told to stop'),
   }),
 })

@@ -44,7 +44,7 @@ export interface Departure {
  * (RFC 8016). Synchronous and never re-entrant, like Effects.
  */
 export interface Elsewhere {
-  /** False when nobody can be asked now; otherwise TurnServer.answered() follows, once. */
+  /** False when nobody can be asked now; otherwise Handover.answered() follows, once. */
   ask(id: number, question: Question): boolean
   /** A ticket leads here from now on, or nowhere any more. */
   ticketIssued(ticket: string): void
