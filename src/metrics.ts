@@ -89,10 +89,10 @@ export class Metrics {
       'Rooms now',
       hub(({ rooms }) => rooms.size),
     )
-    this.#gauge(
-      'webrtc_stack_waiting_bytes',
-      'Memory of texts that wait in rooms',
-      hub(({ rooms }) => rooms.waitingBytes),
+    this.#gauge('webrtc_stack_waiting_bytes', 'Bytes that wait in rooms, and that WebSockets have not read', () =>
+      this.#hub === null
+        ? []
+        : labelled('kind', { texts: this.#hub.rooms.waitingBytes, unread: this.#hub.unread.bytes }),
     )
     this.#gauge(
       'webrtc_stack_websockets',

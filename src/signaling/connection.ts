@@ -14,6 +14,8 @@ export class Connection {
   client = ''
   /** No more frames are read: an error went out, or the hub let go of it. */
   finished = false
+  /** Bytes that it had not read when somebody last looked. */
+  unread = 0
   /** Frames that arrived while the hub was asking whether this client may open a room. */
   backlog: string[] | null = null
   readonly #options: SignalingOptions

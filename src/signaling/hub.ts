@@ -7,6 +7,7 @@ import type { RoomStore } from '../rooms/room-store.ts'
 import { Connection } from './connection.ts'
 import type { SignalingOptions } from './options.ts'
 import { type ClientMessage, ErrorText, errorFrame, messageFrame, parseClientMessage } from './protocol.ts'
+import { Unread } from './unread.ts'
 
 /** Status of an ordinary end, and of a server that goes away (RFC 6455 §7.4.1). */
 const NORMAL = 1000
@@ -54,6 +55,7 @@ export interface HubCounters {
 export class Hub {
   readonly rooms: RoomStore
   readonly counters: HubCounters = { openSockets: 0, totalSockets: 0, socketErrors: 0, httpErrors: 0 }
+  readonly unread: Unread
   readonly #options: SignalingOptions
   readonly #world: HubWorld
   readonly #server: WebSocketServer
@@ -66,6 +68,7 @@ export class Hub {
   constructor(options: SignalingOptions, createRooms: (effects: RoomEffects) => RoomStore, world: HubWorld) {
     this.#options = { ...options }
     this.#world = world
+    this.unread = new Unread(options.unreadBytes)
     this.#startedAt = world.now()
     this.#server = new WebSocketServer({
       noServer: true,
@@ -75,7 +78,7 @@ export class Hub {
       handleProtocols: () => false,
     })
     this.rooms = createRooms({
-      deliver: (room, client, text) => this.#registered.get(keyOf(room, client))?.send(messageFrame(text)),
+      deliver: (room, client, text) => this.#deliver(keyOf(room, client), text),
       disconnect: (room, client) => this.#disconnect(room, client),
       forgotten: (room, client) => world.forgotten?.(room, client),
     })
@@ -87,6 +90,7 @@ export class Hub {
   apply(options: SignalingOptions): void {
     Object.assign(this.#options, options)
     this.#server.options.maxPayload = options.maxFrameBytes
+    this.unread.apply(options.unreadBytes)
   }
 
   /** Open sockets, registered or not. */
@@ -115,6 +119,7 @@ export class Hub {
     this.rooms.sweep(now)
     const timeout = this.#options.registerTimeoutSeconds * 1000
     for (const connection of this.#connections) {
+      this.unread.weigh(connection, this.#connections)
       const unregistered = connection.room === null && !connection.finished
       if (unregistered && timeout > 0 && now - connection.openedAt >= timeout)
         this.#fail(connection, ErrorText.REGISTER_TIMEOUT)
@@ -266,6 +271,7 @@ export class Hub {
     connection.finished = true
     connection.dispose()
     this.#connections.delete(connection)
+    this.unread.forget(connection)
     this.#release(connection, goingAway)
   }
 
@@ -278,6 +284,13 @@ export class Hub {
     this.counters.openSockets--
     this.#registered.delete(keyOf(room, client))
     this.rooms.closed(room, client, goingAway, this.#world.now())
+  }
+
+  #deliver(key: string, text: string): void {
+    const connection = this.#registered.get(key)
+    if (!connection) return
+    connection.send(messageFrame(text))
+    this.unread.weigh(connection, this.#connections)
   }
 
   /** The rooms have forgotten this client: nothing may be reported back to them. */

@@ -14,6 +14,7 @@ import { type Refused, Shares } from '../net/shares.ts'
 import type { SocketErrors } from '../net/socket-errors.ts'
 import type { RoomEffects } from '../rooms/room.ts'
 import { MemoryRooms, type RoomStore } from '../rooms/room-store.ts'
+import type { SourceShares } from '../rooms/source-shares.ts'
 import { Hub } from '../signaling/hub.ts'
 import { RemoteCollider } from '../signaling/remote-collider.ts'
 import { RoomServer } from '../signaling/room-server.ts'
@@ -40,7 +41,8 @@ export interface RunningWeb {
   readonly https: AddressInfo | null
   readonly collider: (AddressInfo & { readonly tls: boolean }) | null
   /** What did not get a place, or lost it to somebody who had fewer. */
-  readonly refused: () => Readonly<Record<'connections' | 'handshakes' | 'websockets', Refused>> & RoomStore['refused']
+  readonly refused: () => Readonly<Record<'connections' | 'handshakes' | 'websockets', Refused>> &
+    RoomStore['refused'] & { readonly unread: SourceShares['refused'] }
   /** Requests over the limits of their address. */
   readonly limited: AddressLimits['refused']
   /** New handshakes get this certificate; throws when it is bad. */
@@ -138,6 +140,7 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
         handshakes: sumOf(listeners.map(({ pools }) => pools.handshakes.counters)),
         websockets: sockets.counters,
         ...hub.rooms.refused,
+        unread: hub.unread.refused,
       }),
       limited: limits.refused,
       apply: (wanted) => {

@@ -107,7 +107,7 @@ test('SEC-44 texts that wait for one address fill its share of the memory and no
   expect(answers.map((answer) => answer === 'SUCCESS')).toEqual(answers.map((_, i) => i < 33))
   expect(await say(HONEST, 'honest', 1)).toEqual(['SUCCESS'])
   const text = await (await fetch(`${url}/metrics`)).text()
-  expect(text).toContain(`webrtc_stack_waiting_bytes ${34 * (250_000 + 256)}\n`)
+  expect(text).toContain(`webrtc_stack_waiting_bytes{kind="texts"} ${34 * (250_000 + 256)}\n`)
   expect(text).toContain('webrtc_stack_web_refused_total{kind="texts",reason="too-many-from-source"} 15\n')
   expect(text).toContain('webrtc_stack_web_refused_total{kind="rooms",reason="too-many-from-source"} 0\n')
 })

@@ -3,7 +3,7 @@ import { request } from 'node:http'
 import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { afterEach, describe, expect, test } from 'vitest'
-import { raw, Service, type ServiceOptions, until } from '../http/service.ts'
+import { type Peer, raw, Service, type ServiceOptions, until } from '../http/service.ts'
 
 let service: Service
 const start = async (options: ServiceOptions = {}) => {
@@ -245,6 +245,60 @@ describe('SEC-54 floods', () => {
     }
     await until(() => service.hub.connections === 1)
     expect(sender.closeCode).toBeNull()
+  })
+})
+
+describe('SEC-54 what one address does not read', () => {
+  // So that sockets of one machine come from several addresses; texts come faster than anybody types.
+  const setting = { http: { trustedProxies: ['127.0.0.1'] }, signaling: { messagesPerSecond: 0 } }
+  const reader = async (room: string, client: string, address: string) => {
+    const peer = await service.connect(undefined, { 'X-Forwarded-For': address })
+    const before = service.hub.counters.openSockets
+    peer.say({ cmd: 'register', roomid: room, clientid: client })
+    await until(() => service.hub.counters.openSockets > before)
+    return peer
+  }
+  const fill = async (sender: Peer, enough: () => boolean) => {
+    for (let i = 0; i < 400 && !enough(); i++) {
+      sender.send('x'.repeat(64 * 1024))
+      await new Promise((done) => setTimeout(done, 1))
+    }
+    expect(enough()).toBe(true)
+  }
+
+  test('SEC-54 is bounded over all its sockets: the one that has read least is closed, and its neighbours go on', async () => {
+    const perSource = 1 << 20
+    await start({ ...setting, signaling: { ...setting.signaling, unreadBytes: { total: 0, perSource } } })
+    const { hub } = service
+    const senders: Peer[] = []
+    const readers: Peer[] = []
+    for (const [room, address] of [
+      ['first', '192.0.2.1'],
+      ['second', '192.0.2.1'],
+      ['healthy', '192.0.2.1'],
+      ['elsewhere', '192.0.2.2'],
+    ] as const) {
+      senders.push(await reader(room, 'a', '192.0.2.9'))
+      readers.push(await reader(room, 'b', address))
+    }
+    for (const index of [0, 1, 3]) readers[index]!.socket.pause()
+    await fill(senders[3]!, () => hub.unread.bytes > 600_000)
+    const elsewhere = hub.unread.bytes
+    await fill(senders[0]!, () => hub.unread.bytes > elsewhere + 700_000)
+    await fill(senders[1]!, () => hub.unread.refused['too-many-from-source'] > 0)
+    expect(hub.unread.bytes).toBeLessThan(elsewhere + perSource)
+    readers[0]!.socket.resume()
+    await readers[0]!.closed
+    senders[2]!.send('hello')
+    await readers[2]!.heard(1)
+    expect(readers.map(({ closeCode }) => closeCode === null)).toEqual([false, true, true, true])
+    // What is read after all, or closed, counts no more.
+    readers[1]!.socket.resume()
+    readers[3]!.socket.terminate()
+    await until(() => {
+      hub.beat()
+      return hub.unread.bytes === 0
+    })
   })
 })
 

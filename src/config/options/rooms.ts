@@ -39,10 +39,10 @@ export const rooms = applying('at once', {
   'max-rooms-per-address': limit(2048, 'The same, opened from one address', { applies: 'to new clients' }),
   'max-room-messages': limit(1024, 'Undelivered messages of one room'),
   'max-room-bytes': limit(1_048_576, 'Undelivered bytes of one room'),
-  'max-waiting-bytes': limit(134_217_728, 'Undelivered bytes of all rooms; one address gets eight ninths at most', {
+  'max-waiting-bytes': limit(134_217_728, 'Undelivered bytes in all rooms, and as many at slow WebSockets', {
     applies: 'to new clients',
   }),
-  'max-waiting-bytes-per-address': limit(8_388_608, 'The same, sent from one address', { applies: 'to new clients' }),
+  'max-waiting-bytes-per-address': limit(8_388_608, 'The same of one address', { applies: 'to new clients' }),
   'new-rooms-per-minute': limit(60, 'New rooms a minute from one address'),
   'new-rooms-burst': limit(600, 'New rooms that one address may open at once'),
   'ice-config-per-minute': limit(60, 'Requests for TURN credentials a minute from one address'),

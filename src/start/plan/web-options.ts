@@ -4,6 +4,7 @@ import type { HttpOptions, IceConfigOptions, ListenerOptions } from '../../http/
 import { isWildcard } from '../../net/interfaces.ts'
 import type { ShareLimits } from '../../net/shares.ts'
 import type { RoomsOptions } from '../../rooms/options.ts'
+import type { AmountLimits } from '../../rooms/source-shares.ts'
 import type { SignalingOptions } from '../../signaling/options.ts'
 import { lanAddress, type TurnAddresses } from '../addresses.ts'
 import type { CertificateFiles } from '../certificate.ts'
@@ -18,8 +19,12 @@ export function roomsOptions(config: Config): RoomsOptions {
     rooms: { total: config['max-rooms'], perSource: config['max-rooms-per-address'] },
     maxMessages: config['max-room-messages'],
     maxBytes: config['max-room-bytes'],
-    waitingBytes: { total: config['max-waiting-bytes'], perSource: config['max-waiting-bytes-per-address'] },
+    waitingBytes: waitingBytes(config),
   }
+}
+
+function waitingBytes(config: Config): AmountLimits {
+  return { total: config['max-waiting-bytes'], perSource: config['max-waiting-bytes-per-address'] }
 }
 
 export function signalingOptions(config: Config): SignalingOptions {
@@ -30,6 +35,7 @@ export function signalingOptions(config: Config): SignalingOptions {
     messageBurst: config['websocket-message-burst'],
     messagesPerSecond: config['websocket-messages-per-second'],
     maxUnreadBytes: config['max-websocket-unread-bytes'],
+    unreadBytes: waitingBytes(config),
     allowOrigins: config['allow-origin'],
   }
 }
