@@ -1,22 +1,19 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
+import { afterAll, expect, onTestFinished } from 'vitest'
 import { ConfigError } from '../../src/config/config-error.ts'
 import { readFlags } from '../../src/config/flags.ts'
 import { type LoadedConfig, loadConfig } from '../../src/config/load.ts'
 import type { Surroundings } from '../../src/config/surroundings.ts'
 
-const folders: string[] = []
-
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true })
-})
-
-/** An empty folder that goes away after the test file. */
+/** An empty folder that goes away after the test, or after the file where that is read before its tests. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'webrtc-stack-'))
-  folders.push(folder)
+  // The files of the core share this module, so that what it registered itself would be for the first of them alone.
+  const isInTest = expect.getState().currentTestName !== undefined
+  const after = isInTest ? onTestFinished : afterAll
+  after(() => rmSync(folder, { recursive: true }))
   return folder
 }
 
