@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Context } from 'hono'
 import type { Log } from '../log.ts'
 import type { RoomStore } from '../rooms/room-store.ts'
@@ -76,6 +77,7 @@ async function join(c: Context<Environment>, room: string, world: RoomsWorld): P
     return c.json(refused, 429, { 'Retry-After': '60' })
   const query = await queryAndFormOf(c)
   const clientId = randomDigits(8)
+  const secret = randomBytes(16).toString('base64url')
   const { parameters, announced, loopback } = describe(
     query,
     userAgentOf(c),
@@ -83,7 +85,7 @@ async function join(c: Context<Environment>, room: string, world: RoomsWorld): P
     { room, client: clientId },
     options,
   )
-  const outcome = rooms.join(room, clientId, loopback, world.now(), c.env.caller.block)
+  const outcome = rooms.join(room, clientId, loopback, world.now(), c.env.caller.block, secret)
   if (outcome.result === 'TOO_MANY_ROOMS') return c.json(refused, 429, { 'Retry-After': '60' })
   if (outcome.result !== 'SUCCESS') {
     // iOS builds URLs from the parameters before it looks at the result.
@@ -99,7 +101,10 @@ async function join(c: Context<Environment>, room: string, world: RoomsWorld): P
     client_id: clientId,
     is_initiator: outcome.initiator ? 'true' : 'false',
     messages: outcome.messages,
-    ...(options.roomGraceSeconds === null ? {} : { room_grace_seconds: options.roomGraceSeconds }),
+    // Ours alone; other clients pass over what they don't know.
+    ...(options.roomGraceSeconds === null
+      ? {}
+      : { room_grace_seconds: options.roomGraceSeconds, client_secret: secret }),
   }
   return c.json({ result: 'SUCCESS', params })
 }

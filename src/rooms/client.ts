@@ -13,6 +13,10 @@ export interface Client {
    * Collider POST alone, as every client is when a foreign room server uses our hub.
    */
   standing: 'member' | 'left' | 'guest'
+  /** What its join answer said nobody else knows; '' for one that has not joined. */
+  secret: string
+  /** Took its place back after a restart of the server. */
+  returned: boolean
   /** Came into an empty room, or is the one who remained. */
   initiator: boolean
   /**
@@ -36,6 +40,14 @@ export interface WaitingText {
   /** As UTF-8. */
   readonly bytes: number
   readonly from: string
+}
+
+/** What a page shows besides its id at a register that is not its first. */
+export interface Claim {
+  /** From its join answer. */
+  readonly secret: string
+  /** A call that began in this room goes on. */
+  readonly inCall: boolean
 }
 
 /** The pseudo client that fills a room joined with `debug=loopback`. */
@@ -62,6 +74,8 @@ export function newClient(id: string, standing: Client['standing'], expiresAt: n
     from,
     loopback: false,
     standing,
+    secret: '',
+    returned: false,
     initiator: false,
     socket: 'awaited',
     expiresAt,

@@ -1,3 +1,4 @@
+import type { Claim } from './client.ts'
 import type { RoomsOptions } from './options.ts'
 import { type JoinOutcome, type MessageResult, type Refusal, Room, type RoomEffects, type RoomWorld } from './room.ts'
 import { SourceShares } from './source-shares.ts'
@@ -24,10 +25,13 @@ export interface RoomStore {
     loopback: boolean,
     now: number,
     from?: string,
+    secret?: string,
   ): JoinOutcome | { readonly result: 'TOO_MANY_ROOMS' }
   message(room: string, client: string, text: string, now: number): MessageResult
   post(room: string, client: string, text: string, now: number, from?: string): Refusal
-  register(room: string, client: string, now: number, from?: string): Refusal
+  /** Whether this is the secret that `join` was given for this client. */
+  proves(room: string, client: string, secret: string): boolean
+  register(room: string, client: string, now: number, from?: string, claim?: Claim | null): Refusal
   send(room: string, client: string, text: string, now: number): Refusal
   closed(room: string, client: string, goingAway: boolean, now: number): void
   leave(room: string, client: string, now: number): void
@@ -38,14 +42,19 @@ export interface RoomStore {
   apply(options: RoomsOptions): void
 }
 
+/** How long after a start of the server calls that were there before it come back. */
+const RESTORE_MS = 60_000
+
 /** Rooms of one process. A room exists from the first join, register or POST until its last client is gone. */
 export class MemoryRooms implements RoomStore {
   readonly #world: RoomWorld
   readonly #rooms = new Map<string, Room>()
   readonly #shares: SourceShares
 
-  constructor(options: RoomsOptions, effects: RoomEffects) {
-    this.#world = { options: { ...options }, effects, waiting: new SourceShares(options.waitingBytes) }
+  /** `startedAt`: when the server began; without it nobody comes back from before. */
+  constructor(options: RoomsOptions, effects: RoomEffects, startedAt: number = Number.NEGATIVE_INFINITY) {
+    const waiting = new SourceShares(options.waitingBytes)
+    this.#world = { options: { ...options }, effects, waiting, restoresUntil: startedAt + RESTORE_MS }
     this.#shares = new SourceShares(options.rooms)
   }
 
@@ -77,10 +86,17 @@ export class MemoryRooms implements RoomStore {
     return this.#rooms.get(room)?.isFull(now) ?? false
   }
 
-  join(name: string, client: string, loopback: boolean, now: number, from?: string): ReturnType<RoomStore['join']> {
+  join(
+    name: string,
+    client: string,
+    loopback: boolean,
+    now: number,
+    from?: string,
+    secret?: string,
+  ): ReturnType<RoomStore['join']> {
     const room = this.#open(name, now, from)
     if (!room) return { result: 'TOO_MANY_ROOMS' }
-    const outcome = room.join(client, loopback, now, from)
+    const outcome = room.join(client, loopback, now, from, secret)
     this.#dropIfEmpty(room)
     return outcome
   }
@@ -97,10 +113,16 @@ export class MemoryRooms implements RoomStore {
     return refusal
   }
 
-  register(name: string, client: string, now: number, from?: string): Refusal {
+  proves(room: string, client: string, secret: string): boolean {
+    return this.#rooms.get(room)?.proves(client, secret) ?? false
+  }
+
+  register(name: string, client: string, now: number, from?: string, claim?: Claim | null): Refusal {
     const room = this.#open(name, now, from)
     if (!room) return 'Max room capacity reached'
-    return room.register(client, now, from)
+    const refusal = room.register(client, now, from, claim)
+    this.#dropIfEmpty(room)
+    return refusal
   }
 
   send(name: string, client: string, text: string, now: number): Refusal {

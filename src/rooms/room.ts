@@ -1,4 +1,5 @@
-import { BYE, type Client, isBye, LOOPBACK_CLIENT_ID, newClient, type WaitingText } from './client.ts'
+import { timingSafeEqual } from 'node:crypto'
+import { BYE, type Claim, type Client, isBye, LOOPBACK_CLIENT_ID, newClient, type WaitingText } from './client.ts'
 import type { RoomsOptions } from './options.ts'
 import type { SourceShares } from './source-shares.ts'
 
@@ -27,6 +28,9 @@ export type Refusal =
   | 'Too many messages queued for the client'
   | null
 
+/** How long the place of the other one is kept, once one of a call is back after a restart of the server. */
+const COMPANION_MS = 30_000
+
 /** What V8 keeps beside each text: without it a megabyte of one-letter texts would be many. */
 const KEPT_WITH_EACH = 256
 
@@ -36,6 +40,8 @@ export interface RoomWorld {
   readonly effects: RoomEffects
   /** Memory for undelivered texts. */
   readonly waiting: SourceShares
+  /** Until then who has a call here gets its place back, whoever came in since the server's start. */
+  readonly restoresUntil: number
 }
 
 /** One room: who has a place, who can be reached, and what waits for whom. */
@@ -47,13 +53,17 @@ export class Room {
   readonly #effects: RoomEffects
   readonly #waiting: SourceShares
   readonly #clients = new Map<string, Client>()
+  readonly #restoresUntil: number
+  /** Until when a place is kept for somebody who has a call here. */
+  #keptUntil = Number.NEGATIVE_INFINITY
   #changedAt: number
   #waitingMessages = 0
   #waitingBytes = 0
 
-  constructor(name: string, from: string, { options, effects, waiting }: RoomWorld, now: number) {
+  constructor(name: string, from: string, { options, effects, waiting, restoresUntil }: RoomWorld, now: number) {
     this.name = name
     this.from = from
+    this.#restoresUntil = restoresUntil
     this.#options = options
     this.#effects = effects
     this.#waiting = waiting
@@ -79,11 +89,11 @@ export class Room {
 
   /** Whether a newcomer would get no place. */
   isFull(now: number): boolean {
-    return this.#fills(this.#holders(now))
+    return this.#fills(this.#holders(now), now < this.#keptUntil ? 1 : 0)
   }
 
   /** Gives `id` a place and, unless it is the first, everything the others have stored for it. */
-  join(id: string, loopback: boolean, now: number, from = ''): JoinOutcome {
+  join(id: string, loopback: boolean, now: number, from = '', secret = ''): JoinOutcome {
     this.#makeWay(now)
     if (this.isFull(now)) return { result: 'FULL' }
     if (this.#clients.has(id)) return { result: 'DUPLICATE_CLIENT' }
@@ -94,6 +104,7 @@ export class Room {
     // Of sockets that another Collider has we hear nothing, so their absence means nothing.
     const registerSeconds = this.#effects.forward ? 0 : this.#options.registerTimeoutSeconds
     const client = this.#add(id, 'member', after(now, registerSeconds), from)
+    client.secret = secret
     client.initiator = members.length === 0
     if (client.initiator && loopback) this.#addLoopback(LOOPBACK_CLIENT_ID, from)
     const messages = members.flatMap((other) => this.#take(other, 'outbox'))
@@ -118,19 +129,33 @@ export class Room {
     return this.#say(sender, text, now)
   }
 
+  /** Whether this is what the join answer told this client alone. */
+  proves(id: string, secret: string): boolean {
+    const known = this.#clients.get(id)?.secret ?? ''
+    return (
+      known !== '' &&
+      Buffer.byteLength(known) === Buffer.byteLength(secret) &&
+      timingSafeEqual(Buffer.from(known), Buffer.from(secret))
+    )
+  }
+
   /** Binds a socket to `id` and hands over what waits for it. A member always has its place, whoever lingers. */
-  register(id: string, now: number, from = ''): Refusal {
+  register(id: string, now: number, from = '', claim: Claim | null = null): Refusal {
     let client = this.#find(id)
     if (client?.socket === 'open') return 'Duplicated registration'
+    const hasCall = claim?.inCall === true && claim.secret !== ''
+    const returns = hasCall && (client === undefined || client.standing === 'guest') && this.#makeWayBack(id, now)
+    if (returns) client = this.#takeBack(id, claim.secret, now, from)
     if (!client) {
-      if (!this.#admitsGuest()) return 'Max room capacity reached'
+      // With a secret it is a page of ours whose place is gone: it has to join again, or it would wait for nothing.
+      if (claim !== null || !this.#admitsGuest()) return 'Max room capacity reached'
       client = this.#add(id, 'guest', 0, from)
     }
     this.#changedAt = now
     client.socket = 'open'
     client.expiresAt = Number.POSITIVE_INFINITY
     for (const text of this.#take(client, 'inbox')) this.#effects.deliver(this.name, id, text)
-    if (client.standing !== 'guest') return null
+    if (client.standing !== 'guest' && !returns) return null
     for (const other of this.#audience(client))
       for (const text of this.#take(other, 'outbox')) this.#effects.deliver(this.name, id, text)
     return null
@@ -184,6 +209,29 @@ export class Room {
     for (const client of [...this.#clients.values()]) this.#drop(client)
   }
 
+  /**
+   * Whether somebody whose call goes on, though we don't know it, can have its place. After a start of the server the room
+   * does not remember who was there: whoever came in since was not, and makes way without a word to anybody, because nobody
+   * of that call has ever heard of them.
+   */
+  #makeWayBack(id: string, now: number): boolean {
+    for (const client of this.#clients.values())
+      if (client.expiresAt <= now || (client.standing === 'guest' && client.id !== id)) this.#forget(client)
+    if (now < this.#restoresUntil && this.#fills(this.members, this.members.some((client) => client.returned) ? 0 : 1))
+      for (const client of this.members) if (!client.returned) this.#drop(client)
+    return !this.#fills(this.members)
+  }
+
+  #takeBack(id: string, secret: string, now: number, from: string): Client {
+    const members = this.members
+    this.#keptUntil = now < this.#restoresUntil && members.length === 0 ? now + COMPANION_MS : Number.NEGATIVE_INFINITY
+    const client = this.#add(id, 'member', Number.POSITIVE_INFINITY, from)
+    client.secret = secret
+    client.returned = now < this.#restoresUntil
+    client.initiator = members.length === 0
+    return client
+  }
+
   /** Forgets whose time is up, and the members whose places a newcomer may have. */
   #makeWay(now: number): void {
     for (const client of this.#clients.values()) if (client.expiresAt <= now) this.#forget(client)
@@ -203,8 +251,8 @@ export class Room {
     return this.#fills(members) ? members.filter((client) => client.socket !== 'gone') : members
   }
 
-  #fills(members: readonly Client[]): boolean {
-    return this.#options.capacity > 0 && members.length >= this.#options.capacity
+  #fills(members: readonly Client[], kept = 0): boolean {
+    return this.#options.capacity > 0 && members.length + kept >= this.#options.capacity
   }
 
   #find(id: string): Client | undefined {

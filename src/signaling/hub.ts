@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
 import type { Log } from '../log.ts'
+import type { Claim } from '../rooms/client.ts'
 import type { RoomEffects } from '../rooms/room.ts'
 import type { RoomStore } from '../rooms/room-store.ts'
 import { Connection } from './connection.ts'
@@ -191,35 +192,35 @@ export class Hub {
   #act(connection: Connection, message: Exclude<ClientMessage, { cmd: 'unexpected' }>): string | null {
     if (message.cmd === 'invalid') return message.error
     return message.cmd === 'register'
-      ? this.#register(connection, message.roomid, message.clientid)
+      ? this.#register(connection, message.roomid, message.clientid, message.claim ?? null)
       : this.#send(connection, message.msg)
   }
 
-  #register(connection: Connection, room: string, client: string): string | null {
+  #register(connection: Connection, room: string, client: string, claim: Claim | null): string | null {
     if (connection.room !== null) return ErrorText.DUPLICATED_REGISTER_REQUEST
     if (!isName(room) || !isName(client)) return ErrorText.MISSING_ID
-    if (this.rooms.has(room)) return this.#bind(connection, room, client)
+    if (this.rooms.has(room)) return this.#bind(connection, room, client, claim)
     connection.backlog = []
     this.#world.limits.mayOpenRoom(connection.address).then(
-      (allowed) => this.#admit(connection, allowed, room, client),
+      (allowed) => this.#admit(connection, allowed, room, client, claim),
       (err: unknown) => {
         this.#world.log.error({ err }, 'room limit failed')
-        this.#admit(connection, false, room, client)
+        this.#admit(connection, false, room, client, claim)
       },
     )
     return null
   }
 
-  #admit(connection: Connection, allowed: boolean, room: string, client: string): void {
+  #admit(connection: Connection, allowed: boolean, room: string, client: string, claim: Claim | null): void {
     const waiting = connection.backlog ?? []
     connection.backlog = null
     if (connection.finished) return
-    const refusal = allowed ? this.#bind(connection, room, client) : ErrorText.ROOM_FULL
+    const refusal = allowed ? this.#bind(connection, room, client, claim) : ErrorText.ROOM_FULL
     if (refusal !== null) this.#fail(connection, refusal)
     for (const text of waiting) if (!connection.finished) this.#take(connection, text)
   }
 
-  #bind(connection: Connection, room: string, client: string): string | null {
+  #bind(connection: Connection, room: string, client: string, claim: Claim | null): string | null {
     const now = this.#world.now()
     const { limits } = this.#world
     const { address } = connection
@@ -229,14 +230,16 @@ export class Hub {
     const key = keyOf(room, client)
     const old = this.#registered.get(key)
     if (old) {
-      if (old.isLive(now)) return ErrorText.DUPLICATED_REGISTRATION
+      // A socket whose network is gone looks alive for a while; its owner knows better.
+      const proven = claim !== null && this.rooms.proves(room, client, claim.secret)
+      if (!proven && old.isLive(now)) return ErrorText.DUPLICATED_REGISTRATION
       old.socket.terminate()
       this.#release(old, false)
     }
     // Bound before the rooms know, because they hand over waiting texts at once.
     this.#registered.set(key, connection)
     const isNewRoom = !this.rooms.has(room)
-    const refusal = this.rooms.register(room, client, now, address)
+    const refusal = this.rooms.register(room, client, now, address, claim)
     if (refusal !== null) {
       if (from === undefined && !isNewRoom) limits.unknownClient(address, room)
       this.#registered.delete(key)

@@ -1,6 +1,14 @@
+import type { Claim } from '../rooms/client.ts'
+
 /** What a client may send: one JSON object a frame, any white space, unknown keys ignored. */
 export type ClientMessage =
-  | { readonly cmd: 'register'; readonly roomid: string; readonly clientid: string }
+  | {
+      readonly cmd: 'register'
+      readonly roomid: string
+      readonly clientid: string
+      /** Ours alone, and only of a page that has registered before: Collider ignores further keys. */
+      readonly claim?: Claim
+    }
   | { readonly cmd: 'send'; readonly msg: string }
   | { readonly cmd: 'unexpected' }
   | { readonly cmd: 'invalid'; readonly error: string }
@@ -35,7 +43,11 @@ export function parseClientMessage(text: string): ClientMessage {
       return invalid(`json: cannot unmarshal ${goKind(value)} into Go struct field wsClientMsg.${name} of type string`)
   }
   const field = (name: string): string => String(fields.get(name) ?? '')
-  if (field('cmd') === 'register') return { cmd: 'register', roomid: field('roomid'), clientid: field('clientid') }
+  if (field('cmd') === 'register') {
+    const secret: unknown = fields.get('secret')
+    const claim = typeof secret === 'string' && secret !== '' ? { secret, inCall: fields.get('incall') === true } : null
+    return { cmd: 'register', roomid: field('roomid'), clientid: field('clientid'), ...(claim && { claim }) }
+  }
   if (field('cmd') === 'send') return { cmd: 'send', msg: field('msg') }
   return { cmd: 'unexpected' }
 }

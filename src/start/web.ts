@@ -60,7 +60,7 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
   const sockets = new Shares<Duplex>(socketLimits(config))
   const remote = remoteCollider(config, files)
   const foreign = foreignRoomServer(config)
-  const makeRooms = (effects: RoomEffects) => new MemoryRooms(roomsOptions(config), remote ?? effects)
+  const makeRooms = (effects: RoomEffects) => new MemoryRooms(roomsOptions(config), remote ?? effects, now())
   const hub = new Hub(signalingOptions(config), makeRooms, {
     log: log.child({ part: 'signaling' }),
     now,

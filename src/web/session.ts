@@ -47,7 +47,7 @@ export class Session {
   /** Nobody else is in the room. */
   readonly #alone = signal(true)
   /** A connection to this other side has worked before. */
-  readonly #interrupted = signal(false)
+  readonly #hadCall = signal(false)
   #membership: Membership | null = null
   #ice: IceConfiguration | null = null
   #graceMs = Number.POSITIVE_INFINITY
@@ -73,8 +73,8 @@ export class Session {
       if (link?.condition.value === 'connected') {
         this.peerLeft.value = false
         this.noPath.value = false
-        this.#interrupted.value = true
-      } else if (link?.noPath.value === true && !this.#interrupted.peek()) this.noPath.value = true
+        this.#hadCall.value = true
+      } else if (link?.noPath.value === true && !this.#hadCall.peek()) this.noPath.value = true
     })
   }
 
@@ -83,7 +83,7 @@ export class Session {
     this.#stage.value = 'joining'
     this.peerLeft.value = false
     this.noPath.value = false
-    this.#interrupted.value = false
+    this.#hadCall.value = false
     // Not awaited: a permission question must not keep anybody waiting, and tracks may come later.
     void this.#sources.reopen()
     await this.#enter()
@@ -131,6 +131,7 @@ export class Session {
     const membership = new Membership(this.room, location.search, {
       message: (message) => this.#receive(message),
       online: (online, outageMs) => this.#online(online, outageMs),
+      inCall: () => this.#hadCall.peek() && this.link.peek()?.described === true,
       evicted: () => this.#evicted(),
     })
     this.#membership = membership
@@ -181,7 +182,7 @@ export class Session {
     const ice = this.#ice
     this.#drop()
     this.#alone.value = how === 'wait'
-    if (how === 'wait') this.#interrupted.value = false
+    if (how === 'wait') this.#hadCall.value = false
     const linking = this.#linking
     const configuration = await ice!.configuration()
     if (membership === null || linking !== this.#linking) return
@@ -260,8 +261,9 @@ export class Session {
     this.signalingLost.value = !online
     if (!online) return
     const link = this.link.value
-    // Back too late: the place is gone. A call that still runs is left alone, its next message will show.
-    if (outageMs > this.#graceMs && link?.alive !== true) void this.#rejoin()
+    // Back too late: the place is gone, unless the server gives it back to a call. Who waits is told to by its next message.
+    const inCall = this.#hadCall.peek() && link?.described === true
+    if (outageMs > this.#graceMs && !inCall) void this.#rejoin()
     else if (link?.alive === false) link.networkChanged()
   }
 
@@ -270,7 +272,7 @@ export class Session {
     if (stage !== 'inside') return stage
     if (this.#alone.value) return 'waiting'
     const condition = this.link.value?.condition.value ?? 'connecting'
-    if (condition === 'connecting') return this.#interrupted.value ? 'reconnecting' : 'connecting'
+    if (condition === 'connecting') return this.#hadCall.value ? 'reconnecting' : 'connecting'
     return condition === 'lost' ? 'reconnecting' : 'connected'
   }
 

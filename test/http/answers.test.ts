@@ -47,6 +47,7 @@ describe('parameters', () => {
         is_initiator: 'true',
         messages: [],
         room_grace_seconds: 10,
+        client_secret: expect.stringMatching(/^[\w-]{22}$/),
       },
     })
   })

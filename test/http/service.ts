@@ -81,7 +81,7 @@ export class Service {
     const limits = new AddressLimits(http, now)
     const hub = new Hub(
       { ...defaultSignaling, ...options.signaling },
-      (effects) => new MemoryRooms({ ...defaultRooms, ...options.rooms }, effects),
+      (effects) => new MemoryRooms({ ...defaultRooms, ...options.rooms }, effects, now()),
       {
         log,
         now,

@@ -10,7 +10,7 @@ export class RecordedRooms extends MemoryRooms {
   /** What was delivered and forgotten, in order. */
   readonly log: string[]
 
-  constructor(options: Partial<RoomsOptions> = {}) {
+  constructor(options: Partial<RoomsOptions> = {}, startedAt?: number) {
     const delivered: string[] = []
     const disconnected: string[] = []
     const forgotten: string[] = []
@@ -28,6 +28,7 @@ export class RecordedRooms extends MemoryRooms {
           log.push(`forgotten ${room}/${client}`)
         },
       },
+      startedAt,
     )
     this.delivered = delivered
     this.disconnected = disconnected

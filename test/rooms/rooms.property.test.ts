@@ -10,6 +10,7 @@ const event = fc.oneof(
   fc.record({ act: fc.constant('join' as const), client, loopback: fc.boolean() }),
   fc.record({ act: fc.constantFrom('message' as const, 'post' as const, 'send' as const), client, text }),
   fc.record({ act: fc.constantFrom('register' as const, 'leave' as const, 'remove' as const), client }),
+  fc.record({ act: fc.constant('return' as const), client }),
   fc.record({ act: fc.constant('closed' as const), client, goingAway: fc.boolean() }),
   fc.record({ act: fc.constant('wait' as const), seconds: fc.integer({ min: 1, max: 15 }) }),
 )
@@ -26,6 +27,8 @@ test.prop([fc.array(event, { maxLength: 60 })], { numRuns: 2000 })(
         disconnect: (_room, id) => sockets.delete(id) || wrong.push(`no socket of ${id} to close`),
         forgotten: () => {},
       },
+      // The first minute of the property is one of a server that was restarted.
+      0,
     )
     const places = new Set<string>()
     let now = 0
@@ -42,6 +45,12 @@ test.prop([fc.array(event, { maxLength: 60 })], { numRuns: 2000 })(
         if (sockets.has(step.client)) continue
         sockets.add(step.client)
         if (rooms.register('r', step.client, now) !== null) sockets.delete(step.client)
+      } else if (step.act === 'return') {
+        if (step.client.length > 1 || sockets.has(step.client)) continue
+        sockets.add(step.client)
+        if (rooms.register('r', step.client, now, '', { secret: 'known', inCall: true }) !== null)
+          sockets.delete(step.client)
+        else places.add(step.client)
       } else if (step.act === 'closed') {
         if (!sockets.delete(step.client)) continue
         rooms.closed('r', step.client, step.goingAway, now)

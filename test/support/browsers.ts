@@ -3,9 +3,9 @@ import puppeteer, { type Browser as PuppeteerBrowser } from 'puppeteer-core'
 import { peers } from './peers.ts'
 
 /** A Chromium process of its own, with fake camera and microphone, that talks to nobody but the page's server. */
-export function launchChromium(more: readonly string[] = []): Promise<Browser> {
+export function launchChromium(more: readonly string[] = [], path: string = peers.chromium.path): Promise<Browser> {
   return chromium.launch({
-    executablePath: peers.chromium.path,
+    executablePath: path,
     headless: true,
     args: [
       '--no-sandbox',

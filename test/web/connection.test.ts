@@ -4,6 +4,7 @@ import { Connection } from '../../src/web/link/connection.ts'
 import type { Message } from '../../src/web/room/message.ts'
 
 const NOTHING = { audio: null, video: null }
+const noServers = async () => []
 let peers: Connection[] = []
 
 // The page's code as it is, on a WebRTC library instead of a browser.
@@ -40,14 +41,14 @@ test('AR-4.39 candidates that overtake the offer or the answer wait for it', asy
   const callee = makePeer(fromCallee)
   await caller.call()
   await vi.waitFor(() => expect(candidatesOf(fromCaller).length).toBeGreaterThan(0))
-  for (const message of candidatesOf(fromCaller)) await callee.receive(message)
+  for (const message of candidatesOf(fromCaller)) await callee.receive(message, noServers)
   expect(callee.described).toBe(false)
-  await callee.receive(fromCaller.find(({ type }) => type === 'offer')!)
+  await callee.receive(fromCaller.find(({ type }) => type === 'offer')!, noServers)
 
   await vi.waitFor(() => expect(candidatesOf(fromCallee).length).toBeGreaterThan(0))
-  for (const message of candidatesOf(fromCallee)) await caller.receive(message)
+  for (const message of candidatesOf(fromCallee)) await caller.receive(message, noServers)
   expect(caller.described).toBe(false)
-  await caller.receive(fromCallee.find(({ type }) => type === 'answer')!)
+  await caller.receive(fromCallee.find(({ type }) => type === 'answer')!, noServers)
   await Promise.all([connected(caller), connected(callee)])
 })
 
@@ -57,11 +58,11 @@ test('AR-4.39 an answer that nobody asked for is ignored, and so is a second one
   const caller = makePeer(fromCaller)
   const callee = makePeer(fromCallee)
   await caller.call()
-  await callee.receive(fromCaller.find(({ type }) => type === 'offer')!)
+  await callee.receive(fromCaller.find(({ type }) => type === 'offer')!, noServers)
   const answer = fromCallee.find(({ type }) => type === 'answer')!
-  await makePeer([]).receive(answer)
-  await caller.receive(answer)
-  await caller.receive(answer)
+  await makePeer([]).receive(answer, noServers)
+  await caller.receive(answer, noServers)
+  await caller.receive(answer, noServers)
   expect(caller.described).toBe(true)
 })
 
@@ -75,8 +76,8 @@ test('knows another such page by its description, and a phone app by the lack of
   const phone = makePeer([])
   await caller.call()
   const [offer] = offersIn(said) as { type: 'offer'; sdp: string }[]
-  await callee.receive(offer!)
-  await phone.receive({ type: 'offer', sdp: offer!.sdp.replace(/^a=x-webrtc-stack.*\r\n/m, '') })
+  await callee.receive(offer!, noServers)
+  await phone.receive({ type: 'offer', sdp: offer!.sdp.replace(/^a=x-webrtc-stack.*\r\n/m, '') }, noServers)
   expect([callee.kindred, phone.kindred]).toEqual([true, false])
 })
 
@@ -86,14 +87,14 @@ test('an offer that is said again gets the same answer again', async () => {
   const caller = makePeer(fromCaller)
   const callee = makePeer(fromCallee)
   await caller.call()
-  await callee.receive(offersIn(fromCaller)[0]!)
+  await callee.receive(offersIn(fromCaller)[0]!, noServers)
   await caller.repeat()
   expect(offersIn(fromCaller)).toHaveLength(2)
-  await callee.receive(offersIn(fromCaller)[1]!)
+  await callee.receive(offersIn(fromCaller)[1]!, noServers)
   const [first, second] = answersIn(fromCallee) as { type: 'answer'; sdp: string }[]
   const ufrag = (sdp: string) => /^a=ice-ufrag:.*$/m.exec(sdp)![0]
   expect(ufrag(second!.sdp)).toBe(ufrag(first!.sdp))
-  await caller.receive(second!)
+  await caller.receive(second!, noServers)
   await Promise.all([connected(caller), connected(callee)])
 })
 
@@ -103,12 +104,12 @@ test('the answer to an offer that was replaced is not taken for the answer to th
   const caller = makePeer(fromCaller)
   const callee = makePeer(fromCallee)
   await caller.call()
-  await callee.receive(offersIn(fromCaller)[0]!)
+  await callee.receive(offersIn(fromCaller)[0]!, noServers)
   await caller.restart([])
-  await caller.receive(answersIn(fromCallee)[0]!)
+  await caller.receive(answersIn(fromCallee)[0]!, noServers)
   expect(caller.described).toBe(false)
-  await callee.receive(offersIn(fromCaller)[1]!)
-  await caller.receive(answersIn(fromCallee)[1]!)
+  await callee.receive(offersIn(fromCaller)[1]!, noServers)
+  await caller.receive(answersIn(fromCallee)[1]!, noServers)
   expect(caller.described).toBe(true)
   await Promise.all([connected(caller), connected(callee)])
 })

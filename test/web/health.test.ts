@@ -58,6 +58,13 @@ describe('a call with media', () => {
     expect(health.condition).toBe('lost')
   })
 
+  test('is weak as early when its last second was not a whole one', () => {
+    received += 30
+    tick()
+    silent(2)
+    expect(health.condition).toBe('weak')
+  })
+
   test('is well again as soon as something comes', () => {
     silent(2)
     expect(busy(1)).toEqual([null])
@@ -133,10 +140,12 @@ test('a call without media is not weak between two checks of its path', () => {
   expect(health.condition).toBe('connected')
 })
 
-test('a call without media is weak after six seconds and restarted after nine', () => {
+test('a call without media is weak at the sixth silent second and restarted at the ninth', () => {
   connect()
   idle(20)
-  received = Number.MAX_SAFE_INTEGER
+  received = 1_000_000
+  health.tick(received - 2, now)
+  health.tick(received - 1, now)
   tick()
   silent(5)
   expect(health.condition).toBe('connected')

@@ -17,12 +17,14 @@ class Page {
   readonly wire: string[] = []
   readonly sockets: NodeSocket[] = []
   evictions = 0
+  inCall = false
   readonly membership: Membership
 
   constructor(service: Service, room: string, search = '', change: Partial<Browser> = {}) {
     const events: MembershipEvents = {
       message: (message) => this.heard.push(message),
       online: (online) => this.states.push(online),
+      inCall: () => this.inCall,
       evicted: () => this.evictions++,
     }
     const browser: Browser = {

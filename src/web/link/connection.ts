@@ -29,6 +29,8 @@ export class Connection {
   readonly remote = new MediaStream()
   /** Whether the other side is this page, too. */
   kindred = false
+  /** Candidates of our own that the newest description has; none as long as the browser sees no network. */
+  candidates = 0
   readonly #connection: RTCPeerConnection
   readonly #events: ConnectionEvents
   readonly #local = new MediaStream()
@@ -47,6 +49,7 @@ export class Connection {
     this.#connection.ontrack = ({ track }) => this.remote.addTrack(track)
     this.#connection.onicecandidate = ({ candidate }) => {
       if (candidate === null || candidate.candidate === '') return
+      this.candidates++
       events.send({
         type: 'candidate',
         label: candidate.sdpMLineIndex ?? 0,
@@ -109,12 +112,12 @@ export class Connection {
     })
   }
 
-  /** Takes a message of the other side. */
-  receive(message: Message): Promise<void> {
+  /** Takes a message of the other side; an offer of a new path is answered with the servers of now. */
+  receive(message: Message, servers: () => Promise<RTCIceServer[]>): Promise<void> {
     return this.#step(async () => {
       // Not from the description in place: browsers leave out what they don't know.
       if ('sdp' in message) this.kindred = announced(message.sdp) !== null
-      if (message.type === 'offer') await this.#answer(message.sdp)
+      if (message.type === 'offer') await this.#answer(message.sdp, servers)
       else if (message.type === 'answer') {
         if (this.#connection.signalingState !== 'have-local-offer') return
         // Of an offer that we have replaced since: the answer to the newer one is on its way, or will be asked for again.
@@ -145,6 +148,24 @@ export class Connection {
     }
   }
 
+  /**
+   * Sends a whole picture: after an interruption the other side has nothing to build on, and asks for one only every few
+   * seconds. Where the browser has no such option, it waits for that.
+   */
+  async refreshPicture(): Promise<void> {
+    for (const { sender } of this.#connection.getTransceivers()) {
+      if (sender.track?.kind !== 'video') continue
+      const parameters = sender.getParameters()
+      const encodingOptions = parameters.encodings.map(() => ({ keyFrame: true }))
+      const setParameters = sender.setParameters.bind(sender) as (
+        parameters: RTCRtpSendParameters,
+        options: { encodingOptions: { keyFrame: boolean }[] },
+      ) => Promise<void>
+      // Refused while something else is being negotiated, after which a whole picture comes anyway.
+      await setParameters(parameters, { encodingOptions }).catch(() => {})
+    }
+  }
+
   async reading(): Promise<Reading> {
     return readStats((await this.#connection.getStats()) as unknown as Map<string, Record<string, unknown>>)
   }
@@ -156,18 +177,25 @@ export class Connection {
   }
 
   async #offer(options: RTCOfferOptions): Promise<void> {
+    if (options.iceRestart) this.candidates = 0
     const offer = await this.#connection.createOffer(options)
     await this.#connection.setLocalDescription(offer)
     this.#offers++
     this.#describe('offer')
   }
 
-  async #answer(sdp: string): Promise<void> {
+  async #answer(sdp: string, servers: () => Promise<RTCIceServer[]>): Promise<void> {
     const number = announced(sdp)
     const again = number !== null && number === this.#offers && this.#connection.signalingState === 'stable'
     // Our answer got lost. Only what it says is wanted again: a second negotiation of the same offer changes nothing.
     if (again) return this.#describe('answer')
     if (number !== null && number < this.#offers) return
+    const known = this.#connection.remoteDescription
+    // Relay credentials run out, and those of before a restart of the server are worth nothing.
+    if (known !== null && ufrag(known.sdp) !== ufrag(sdp)) {
+      this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers: await servers() })
+      this.candidates = 0
+    }
     if (number !== null && /^m=application /m.test(sdp)) this.#listen()
     await this.#connection.setRemoteDescription({ type: 'offer', sdp })
     this.#offers = number ?? this.#offers + 1
@@ -233,4 +261,8 @@ export class Connection {
 
 function fingerprints(sdp: string): string {
   return [...new Set(sdp.match(/^a=fingerprint:.*$/gm)?.map((line) => line.trim().toLowerCase()))].sort().join()
+}
+
+function ufrag(sdp: string): string | undefined {
+  return /^a=ice-ufrag:(.*)$/m.exec(sdp)?.[1]?.trim()
 }

@@ -10,30 +10,35 @@ export type Condition = 'connecting' | 'connected' | 'weak' | 'lost'
  */
 export type Cure = 'restart' | 'repeat' | 'rebuild'
 
-/** While media flows something comes many times a second; without any, checks of the path every 2.5 s are all there is. */
-const weakAfterMs = { busy: 2000, idle: 6000 }
-const lostAfterMs = { busy: 3000, idle: 9000 }
+/**
+ * While media flows something comes many times a second; without any, checks of the path every 2.5 s are all there is. Half
+ * a second less than meant, because ticks are never exactly a second apart: the second silent tick, and the third.
+ */
+const weakAfterMs = { busy: 1500, idle: 5500 }
+const lostAfterMs = { busy: 2500, idle: 8500 }
 /** A tick is due each second; one this late means that the computer has slept. */
 const sleptMs = 4000
-/** Checks of the path and their answers alone never fill this many seconds in a row. */
-const livelyTicks = 6
+/** What one second brings at least while there is sound or a picture; checks of the path count as a few. */
+const busyBytes = 1000
 const repeatMs = 2000
 /** A path through a slow relay takes seconds to find, and each restart begins the search anew. */
 const restartMs = 6000
 const rebuildMs = 20_000
 /** Two reasons for a restart that come together (a new address, then a new WebSocket) are one. */
 const togetherMs = 500
+/** Both sides notice a broken path, and each restart begins the search anew. */
+const askedAgainMs = 1000
 /** Where there is no path at all each new try fails at once. */
 const failedAgainMs = 3000
 
 /** Judges one link by what arrives and says when to do what about it. Knows no browser and no clock: `now` is milliseconds. */
 export class Health {
   condition: Condition = 'connecting'
-  #received = -1
+  #received = 0
   #heardAt: number
   #tickedAt: number
-  /** Ticks in a row in which something came. */
-  #lively = 0
+  /** Above 0 while media flows; the second in which it ends brings less than a whole one. */
+  #busy = 0
   #connected = false
   #failed = false
   #suspicious = false
@@ -48,15 +53,15 @@ export class Health {
     this.#tickedAt = now
   }
 
-  /** Once a second; `received` grows whenever anything arrives from the other side. */
+  /** Once a second; `received` grows with each byte of media and each check of the path that arrives. */
   tick(received: number, now: number): Cure | null {
     const slept = now - this.#tickedAt >= sleptMs
     this.#tickedAt = now
     if (slept) this.#woke(now)
     // Paths that are given up take their counts with them.
-    const heard = received > this.#received
+    const more = received - this.#received
     this.#received = received
-    if (heard) this.#heard(now)
+    if (more > 0) this.#heard(more, now)
     else if (!slept) this.#silent(now)
     return this.#due(now)
   }
@@ -89,7 +94,7 @@ export class Health {
   /** The other side wants a new path. */
   asked(now: number): Cure | null {
     if (!this.#answered && now - this.#restartedAt < restartMs) return this.#repeat(now)
-    const apart = this.condition === 'connecting' ? failedAgainMs : togetherMs
+    const apart = this.condition === 'connecting' ? failedAgainMs : askedAgainMs
     return now - this.#restartedAt >= apart ? this.#restart(now) : null
   }
 
@@ -99,8 +104,8 @@ export class Health {
     if (this.condition === 'lost') this.#answeredWhileLost = true
   }
 
-  #heard(now: number): void {
-    this.#lively = now - this.#heardAt < 1800 ? this.#lively + 1 : 1
+  #heard(more: number, now: number): void {
+    this.#busy = more >= busyBytes ? 2 : this.#busy - 1
     this.#heardAt = now
     this.#suspicious = false
     // A check that comes in on a path does not make it the one in use.
@@ -108,7 +113,7 @@ export class Health {
   }
 
   #silent(now: number): void {
-    const pace = this.#lively >= livelyTicks ? 'busy' : 'idle'
+    const pace = this.#busy > 0 ? 'busy' : 'idle'
     const silence = now - this.#heardAt
     if (this.condition === 'connected' && (this.#suspicious || silence >= weakAfterMs[pace])) this.condition = 'weak'
     if (this.condition === 'weak' && (this.#suspicious || silence >= lostAfterMs[pace])) this.#lose(now)

@@ -110,7 +110,7 @@ export class Link {
 
   receive(message: Message): void {
     if (message.type === 'restart') this.#do(this.#health.asked(performance.now()))
-    else void this.#connection.receive(message)
+    else void this.#connection.receive(message, () => this.#ice.servers())
   }
 
   /** Tells the other side, if it is this page, too. */
@@ -148,7 +148,10 @@ export class Link {
     // A decoder takes a moment to begin, and a camera that is off stays off: two looks tell them apart.
     this.picture.value = this.#still < 2
     this.#do(this.#health.tick(sample.received, sample.at))
-    if (this.condition.value === 'weak' || this.condition.value === 'lost') this.#events.silent()
+    if (this.condition.value !== 'weak' && this.condition.value !== 'lost') return
+    this.#events.silent()
+    // Browsers learn of a new network a second or two after it is there, and look for it only when they are asked again.
+    if (this.condition.value === 'lost' && this.#connection.candidates === 0) this.networkChanged()
   }
 
   #do(cure: Cure | null): void {
@@ -159,6 +162,7 @@ export class Link {
       clearTimeout(this.#deadline)
       this.#deadline = undefined
       if (this.offers && this.kindred) this.#openChannel()
+      if (before === 'lost') void this.#connection.refreshPicture()
     }
     if (this.condition.value === 'lost' && before !== 'lost' && !this.kindred)
       this.#deadline ??= setTimeout(() => this.#giveUp(), strangerMs)

@@ -27,6 +27,8 @@ export interface MembershipEvents {
   message(message: Message): void
   /** The WebSocket is registered, or lost (and being reopened). `outageMs` is how long it was gone. */
   online(online: boolean, outageMs: number): void
+  /** Whether a call goes on that must not lose its place, whatever the server has forgotten. */
+  inCall(): boolean
   /** The server no longer knows us: our place went to somebody else or ran out. */
   evicted(): void
 }
@@ -51,6 +53,8 @@ const thisBrowser: Browser = {
 const requestTimeoutMs = 10_000
 /** Soon at first, for a server that restarts; not all pages at once. */
 const retryDelaysMs = [500, 750, 1000, 1000, 1000, 1500, 2000, 4000]
+/** Two descriptions and their candidates, many times over. */
+const mostUnsent = 100
 /** A WebSocket that has not opened by now is on its way through a network that is gone. */
 const openMs = 5000
 /** One that has been opening, or is open, for less than this needs no second one beside it. */
@@ -77,6 +81,8 @@ export class Membership {
   #left = false
   /** Candidates must not overtake their offer, but need not wait for each other. */
   #offerPosted: Promise<unknown> = Promise.resolve()
+  /** What waits for the WebSocket. */
+  readonly #unsent: string[] = []
 
   constructor(room: string, search: string, events: MembershipEvents, browser: Browser = thisBrowser) {
     this.#room = room
@@ -122,10 +128,13 @@ export class Membership {
     this.#open(() => {})
   }
 
-  /** To the other side: the initiator through the room server, the other one through the WebSocket. */
+  /**
+   * To the other side: the initiator through the room server, which keeps what is said to an empty room; the other one, and
+   * whoever is in a call, through the WebSocket.
+   */
   async send(message: Message): Promise<void> {
     const text = JSON.stringify(message)
-    if (!this.initiator) return this.#relay(text)
+    if (!this.initiator || this.#events.inCall()) return this.#relay(message, text)
     const posted = this.#offerPosted.then(() => this.#postMessage(text))
     if (message.type === 'offer') this.#offerPosted = posted
     await posted
@@ -158,7 +167,7 @@ export class Membership {
 
   #bye(): void {
     if (this.#socket?.readyState === 1) {
-      this.#socket.send(JSON.stringify({ cmd: 'send', msg: JSON.stringify({ type: 'bye' }) }))
+      this.#sendFrame(this.#socket, JSON.stringify({ type: 'bye' }))
     }
     this.#close()
   }
@@ -214,9 +223,11 @@ export class Membership {
     this.#socket = socket
     this.#next = null
     this.#attempts = 0
-    const proof = this.#registered && client_secret !== undefined ? { secret: client_secret } : {}
+    const proof =
+      this.#registered && client_secret !== undefined ? { secret: client_secret, incall: this.#events.inCall() } : {}
     socket.send(JSON.stringify({ cmd: 'register', roomid: this.#room, clientid: client_id, ...proof }))
     this.#registered = true
+    for (const text of this.#unsent.splice(0)) this.#sendFrame(socket, text)
     old?.close()
     const outageMs = this.#lostAt === null ? 0 : this.#browser.now() - this.#lostAt
     this.#lostAt = null
@@ -234,13 +245,21 @@ export class Membership {
     )
   }
 
-  async #relay(text: string): Promise<void> {
-    if (this.#socket?.readyState === 1) {
-      this.#socket.send(JSON.stringify({ cmd: 'send', msg: text }))
+  async #relay(message: Message, text: string): Promise<void> {
+    if (this.#socket?.readyState === 1) return this.#sendFrame(this.#socket, text)
+    const parameters = this.#parameters!
+    // A server that gives us our place back gets it from our register; a POST before that would be a stranger's.
+    if (this.#registered && parameters.client_secret !== undefined) {
+      // A later description, or a request for one, makes what waits pointless.
+      if (message.type !== 'candidate') this.#unsent.length = 0
+      if (this.#unsent.length < mostUnsent) this.#unsent.push(text)
       return
     }
-    const parameters = this.#parameters!
     await this.#post(`${parameters.wss_post_url}/${this.#room}/${parameters.client_id}`, text)
+  }
+
+  #sendFrame(socket: WebSocket, text: string): void {
+    socket.send(JSON.stringify({ cmd: 'send', msg: text }))
   }
 
   async #postMessage(text: string): Promise<void> {
