@@ -369,6 +369,8 @@ describeWith(['chromium', 'cjkFonts'], 'the page in Chromium', () => {
       const offers = (window.offers = [])
       const post = fetch
       window.fetch = (url, init) => (String(init?.body).includes('"offer"') && offers.push(url), post(url, init))
+      const send = WebSocket.prototype.send
+      WebSocket.prototype.send = function (text) { if (text.includes('offer') && text.includes('v=0')) offers.push(this.url); send.call(this, text) }
       navigator.mediaDevices.getDisplayMedia = async () => {
         const canvas = Object.assign(document.createElement('canvas'), { width: 600, height: 600 })
         const pen = canvas.getContext('2d')
