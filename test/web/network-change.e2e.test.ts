@@ -10,7 +10,7 @@ import { program, type RunningProgram } from '../support/program.ts'
 const text = dictionaries.en
 const site = 'http://10.9.0.1:8080'
 /** The picture moves 5 s after the network's or the server's return; two browsers on a busy machine get more time. */
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 15_000
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
 
