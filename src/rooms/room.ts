@@ -223,6 +223,8 @@ export class Room {
   }
 
   #takeBack(id: string, secret: string, now: number, from: string): Client {
+    const guest = this.#clients.get(id)
+    if (guest) this.#drop(guest)
     const members = this.members
     this.#keptUntil = now < this.#restoresUntil && members.length === 0 ? now + COMPANION_MS : Number.NEGATIVE_INFINITY
     const client = this.#add(id, 'member', Number.POSITIVE_INFINITY, from)
