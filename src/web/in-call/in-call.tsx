@@ -103,12 +103,18 @@ function PathChip({ session }: { session: Session }) {
   const path = sample?.path ?? null
   const roundTrip = sample?.roundTripMs ?? null
   const connected = session.phase.value === 'connected' && session.link.value?.alive === true
+  const text = phaseText(session)
   const title = !connected || path === null ? '' : t(path.kind === 'direct' ? 'directHint' : 'relayHint')
   return (
     <span class={`chip chip-${session.phase.value}`} title={title}>
       <span class="chip-dot" />
-      <span>{phaseText(session)}</span>
-      {connected && roundTrip !== null && <span class="chip-time">{roundTrip} ms</span>}
+      <span>{text}</span>
+      {connected && roundTrip !== null && (
+        // Another one beside each text, so that none slides along.
+        <span key={text} class="chip-time">
+          {roundTrip} ms
+        </span>
+      )}
     </span>
   )
 }
