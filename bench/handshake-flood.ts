@@ -1,5 +1,5 @@
 // The other end of bench/handshakes.ts, in a process of its own: begins TLS or DTLS handshakes at a rate and leaves each once the
-// server has signed its answer. Words: tls|dtls, port, handshakes a second, seconds, number of addresses they come from.
+// server has signed its answer. Words: tls|dtls, port, handshakes a second, how many of them at one moment, seconds, number of addresses they come from.
 
 import { randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
@@ -9,7 +9,7 @@ import { connect as connectSecurely } from 'node:tls'
 import { clientHello, cookieOf } from '../test/support/client-hello.ts'
 
 const [kind, ...numbers] = process.argv.slice(2)
-const [port, rate, seconds, sources] = numbers.map(Number) as [number, number, number, number]
+const [port, rate, burst, seconds, sources] = numbers.map(Number) as [number, number, number, number, number]
 /** What a client does that only wants the server to work; the answer is counted. */
 const begin = kind === 'dtls' ? await datagrams() : await streams()
 let begun = 0
@@ -19,7 +19,9 @@ const since = performance.now()
 await new Promise<void>((done) => {
   const timer = setInterval(() => {
     const elapsed = (performance.now() - since) / 1000
-    for (; begun < Math.min(elapsed, seconds) * rate; begun++) begin(begun)
+    // Never more at once than it can be rid of: this loop has to come to its end, too.
+    const due = Math.min(begun + Math.max(burst, rate / 50), Math.floor((elapsed * rate) / burst) * burst)
+    for (; begun < due; begun++) begin(begun)
     if (elapsed < seconds) return
     clearInterval(timer)
     done()
@@ -39,7 +41,8 @@ async function streams(): Promise<(i: number) => void> {
     socket.on('error', () => {})
     socket.once('data', () => {
       answered++
-      socket.destroy()
+      // By a reset: ports that wait for the last packets of an orderly end are searched through at each bind.
+      socket.resetAndDestroy()
     })
   }
 }

@@ -21,11 +21,16 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '5' },
     /** Handshakes a second: more than one processor makes with RSA. */
     rate: { type: 'string', default: '600' },
+    /** As many of them come at one moment. */
+    burst: { type: 'string', default: '100' },
+    /** Keys and ways of relaying with this in their name. */
+    only: { type: 'string', default: '' },
   },
 })
 const seconds = Number(options.seconds)
 const rate = Number(options.rate)
-if (!(seconds >= 1 && rate >= 1)) throw new Error('--seconds and --rate take 1 or more')
+const burst = Number(options.burst)
+if (!(seconds >= 1 && rate >= 1 && burst >= 1)) throw new Error('--seconds, --rate and --burst take 1 or more')
 
 const FLOOD = fileURLToPath(new URL('./handshake-flood.js', import.meta.url))
 const KEYS = {
@@ -44,7 +49,7 @@ try {
     const pair = await generate([{ name: 'commonName', value: 'localhost' }], { algorithm: 'sha256', ...kind })
     writeFileSync(join(folder, 'cert.pem'), pair.cert)
     writeFileSync(join(folder, 'key.pem'), pair.private)
-    for (const relaying of ['', '--udp-io=dgram']) await measure(name, relaying)
+    for (const io of ['batch', 'dgram']) if (`${name}, ${io}`.includes(options.only)) await measure(name, io)
   }
 } finally {
   rmSync(folder, { recursive: true })
@@ -52,11 +57,11 @@ try {
 const head = ['key', 'relaying', 'flood', 'begun/s', 'answered/s', 'packets lost', 'p50, ms', 'p99', 'most']
 process.stdout.write(`${table([head, ...rows])}\n`)
 
-async function measure(key: string, relaying: string): Promise<void> {
+async function measure(key: string, io: string): Promise<void> {
   const server = await WatchedServer.start([
     ...['--listening-ip=127.0.0.1', '--relay-ip=127.0.0.1', '--allow-loopback-peers', '--user=u:p', '--realm=bench'],
     ...['--relay-threads=1', '--dtls', `--cert=${folder}/cert.pem`, `--pkey=${folder}/key.pem`],
-    ...['--tls-listening-port=0', ...(relaying === '' ? [] : [relaying])],
+    ...['--tls-listening-port=0', `--udp-io=${io}`],
   ])
   execFileSync('taskset', ['-apc', '1', String(server.pid)])
   const call = await HeldCall.begin(server.turnPorts.udp)
@@ -64,15 +69,15 @@ async function measure(key: string, relaying: string): Promise<void> {
     await call.delays(1)
     const floods = [null, ...(['tls', 'dtls'] as const).flatMap((kind) => [1, MANY].map((from) => ({ kind, from })))]
     for (const flood of floods) {
-      process.stderr.write(`${key} ${relaying} ${JSON.stringify(flood)}\n`)
+      process.stderr.write(`${key}, ${io}, ${JSON.stringify(flood)}\n`)
       const port = flood?.kind === 'tls' ? server.turnPorts.tcp : server.turnPorts.udp
-      const words = flood && [FLOOD, flood.kind, ...[port, rate, seconds + 1, flood.from].map(String)]
-      const running = words && run(process.execPath, words)
+      const words = flood && [FLOOD, flood.kind, ...[port, rate, burst, seconds + 1, flood.from].map(String)]
+      const running = words && run(process.execPath, words, { timeout: (seconds + 20) * 1000, killSignal: 'SIGKILL' })
       await sleep(500)
       const { delays, lost } = await call.delays(seconds)
       const { begun, answered } = JSON.parse((await running)?.stdout ?? '{"begun":0,"answered":0}')
       rows.push([
-        ...[key, relaying === '' ? 'batch' : 'dgram'],
+        ...[key, io],
         flood === null ? 'none' : `${flood.kind} from ${flood.from === 1 ? 'one address' : `${flood.from} addresses`}`,
         ...[begun, answered].map((count) => fixed(count / (seconds + 1), 0)),
         String(lost),
