@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
+import { DEFAULT_CIPHERS, type SecureContextOptions } from 'node:tls'
 import type { Config } from '../config/options.ts'
 import { type AppWorld, createApp } from '../http/app.ts'
 import { type ColliderWorld, colliderApp } from '../http/collider.ts'
@@ -9,6 +10,7 @@ import { AddressLimits } from '../http/limits.ts'
 import { HttpListener } from '../http/listener.ts'
 import { callPages } from '../http/page.ts'
 import type { Log } from '../log.ts'
+import { DEFAULT_GROUPS, NO_STATIC_RSA } from '../net/key-exchange.ts'
 import { ListenError } from '../net/listen-error.ts'
 import { type Refused, Shares } from '../net/shares.ts'
 import type { SocketErrors } from '../net/socket-errors.ts'
@@ -98,7 +100,7 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
     const at = {
       host: config.host,
       port,
-      tls: tls === null ? null : { cert: tls.cert, key: tls.key, passphrase: tls.passphrase },
+      tls: tls === null ? null : secureContext(tls),
     }
     const pools = httpPools(config)
     try {
@@ -155,8 +157,8 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
           pools.handshakes.apply(handshakeLimits(wanted))
         }
       },
-      renew: ({ cert, key, passphrase }) => {
-        for (const { listener, tls } of listeners) if (tls) listener.renew({ cert, key, passphrase })
+      renew: (renewed) => {
+        for (const { listener, tls } of listeners) if (tls) listener.renew(secureContext(renewed))
       },
       close,
     }
@@ -170,6 +172,11 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
 interface HttpPools {
   readonly connections: Shares<Duplex>
   readonly handshakes: Shares<Duplex>
+}
+
+/** What HTTPS and the Collider's port serve; a stranger may not make a handshake cost the main thread more than a signature does. */
+function secureContext({ cert, key, passphrase }: CertificateFiles): SecureContextOptions {
+  return { cert, key, passphrase, ecdhCurve: DEFAULT_GROUPS, ciphers: DEFAULT_CIPHERS + NO_STATIC_RSA }
 }
 
 function httpPools(config: Config): HttpPools {

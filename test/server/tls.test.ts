@@ -49,6 +49,21 @@ test('NET-TLS-01 no client makes a handshake cost a hundred signatures, unless t
   await expectBindingAnswer(await connectTls(lenient.port, { ciphers: 'AES128-GCM-SHA256', maxVersion: 'TLSv1.2' }))
 })
 
+test('nor on HTTPS and the port of the Collider', async () => {
+  const rsa = { cert: certificateFile('localhost-rsa.crt'), pkey: certificateFile('localhost-rsa.key') }
+  const { server } = await serving(rsa)
+  const { https, collider } = server.running.web!
+  for (const { port } of [https!, collider!]) {
+    for (const ecdhCurve of ['ffdhe8192', 'ffdhe2048', 'P-521'])
+      await expect(connectTls(port, { ecdhCurve, minVersion: 'TLSv1.3' })).rejects.toThrow()
+    await expect(connectTls(port, { ciphers: 'AES128-GCM-SHA256', maxVersion: 'TLSv1.2' })).rejects.toThrow()
+    for (const ecdhCurve of ['X25519', 'P-256', 'P-384']) await connectTls(port, { ecdhCurve })
+  }
+  // A renewed certificate does not open them.
+  await server.running.reload()
+  await expect(connectTls(https!.port, { ecdhCurve: 'ffdhe8192', minVersion: 'TLSv1.3' })).rejects.toThrow()
+})
+
 test('NET-TLS-01 renegotiation is refused', async () => {
   const { port } = await serving()
   const connection = await connectTls(port, { maxVersion: 'TLSv1.2' })
