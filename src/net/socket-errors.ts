@@ -1,6 +1,6 @@
 import type { Log } from '../log.ts'
 import { OncePerMinute } from '../once-per-minute.ts'
-import type { RelayFailure } from '../turn/relay-address.ts'
+import type { RelayFailure } from '../turn/allocation.ts'
 
 /** Which sockets an error came from; a label value in metrics. */
 export type SocketKind = 'udp' | 'relay' | 'tcp' | 'tls' | 'listener' | 'http'

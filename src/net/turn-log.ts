@@ -2,7 +2,8 @@ import type { Log } from '../log.ts'
 import { OncePerMinute } from '../once-per-minute.ts'
 import type { Allocation } from '../turn/allocation.ts'
 import type { Refusal } from '../turn/effects.ts'
-import type { EndReason, TurnEvents } from '../turn/events.ts'
+import type { EndReason } from '../turn/end-reason.ts'
+import type { TurnEvents } from '../turn/events.ts'
 import type { FiveTuple } from '../turn/five-tuple.ts'
 
 /** What a driver says about clients and relays: never more often than a disk can bear. */

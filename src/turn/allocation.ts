@@ -1,11 +1,8 @@
 import type { Address } from '../stun/address.ts'
 import type { Authenticated } from './auth/auth.ts'
-import type { TurnEvents } from './events.ts'
 import type { FiveTuple } from './five-tuple.ts'
 import { TokenBucket } from './limits/token-bucket.ts'
 import type { PeerPolicy } from './peer-policy.ts'
-import type { Relay } from './relay-address.ts'
-import type { AddressError } from './reply.ts'
 
 /** Lets one peer ip through, whatever its port (RFC 8656 §9). */
 export class Permission {
@@ -18,6 +15,30 @@ export class Permission {
   constructor(peer: Address, expiresAt: number) {
     this.peer = peer
     this.expiresAt = expiresAt
+  }
+}
+
+/** Why a relay has no socket: another program has the port, the process has no descriptor left, or the address cannot be bound. */
+export type RelayFailure = 'in-use' | 'exhausted' | 'unavailable'
+
+/** One relayed transport address of an allocation: a UDP socket of its own. A dual allocation has two (RFC 8656 §7.2). */
+export class Relay {
+  readonly allocation: Allocation
+  /** What the socket is bound to. */
+  readonly local: Address
+  /** What the client is told: `local` behind external-ip. */
+  readonly advertised: Address
+  /** The port beside it that is bound with it and kept for whoever brings the token (RFC 8656 §7.2); null for none. */
+  readonly reserved: Address | null
+  state: 'opening' | 'open' | 'closed' = 'opening'
+  /** The driver's own index of the socket; meaningless to the core. */
+  handle = -1
+
+  constructor(allocation: Allocation, local: Address, advertised: Address, reserved: Address | null = null) {
+    this.allocation = allocation
+    this.local = local
+    this.advertised = advertised
+    this.reserved = reserved
   }
 }
 
@@ -47,6 +68,22 @@ export class Channel {
     this.expiresAt = expiresAt
     this.allowedUnder = policy
   }
+}
+
+/** Who is told what becomes of channels; see TurnEvents. */
+export interface ChannelEvents {
+  /** Bound by a ChannelBind, or brought along from another server. */
+  channelOpened(channel: Channel): void
+  channelRenewed(channel: Channel): void
+  /** It has expired, or its allocation or relayed address ends. */
+  channelClosed(channel: Channel): void
+}
+
+/** A family of a dual allocation that could not be had (RFC 8656 §18.12). */
+export interface AddressError {
+  readonly family: 4 | 6
+  readonly code: number
+  readonly reason: string
 }
 
 /** What the Allocate request left behind that a repetition of it needs for the same answer (RFC 8656 §7.2). */
@@ -126,7 +163,7 @@ export class Allocation {
   readonly channels = new Map<number, Channel>()
   readonly #permissions = new Map<number, Permission>()
   readonly #channelsByPeer = new Map<number, Channel>()
-  readonly #events: TurnEvents
+  readonly #events: ChannelEvents
   /** No permission and no channel ends sooner: until then a sweep finds nothing here. */
   #firstEnd = Infinity
   toPeerPackets = 0
@@ -140,7 +177,7 @@ export class Allocation {
   constructor(
     { id, client, source, user, request, quotaPlaces, fingerprint, createdAt }: AllocationOrigin,
     limits: { readonly maxBytesPerSecond: number; readonly maxPacketsPerSecond: number },
-    events: TurnEvents,
+    events: ChannelEvents,
   ) {
     this.id = id
     this.client = client

@@ -1,15 +1,15 @@
 import { Address } from '../stun/address.ts'
-import { Allocation, type AllocationOrigin } from './allocation.ts'
+import { Allocation, type AllocationOrigin, type Relay } from './allocation.ts'
 import type { AllocationTable } from './allocation-table.ts'
 import type { Counters } from './counters.ts'
 import type { Effects } from './effects.ts'
-import type { EndReason, TurnEvents } from './events.ts'
+import type { EndReason } from './end-reason.ts'
+import type { TurnEvents } from './events.ts'
 import type { ClientTransport, FiveTuple } from './five-tuple.ts'
 import type { MovedAllocation } from './mobility/moved-allocation.ts'
 import type { Tickets } from './mobility/tickets.ts'
 import type { TurnOptions } from './options.ts'
 import type { Pending } from './pending.ts'
-import type { Relay } from './relay-address.ts'
 import { RelayChoice } from './relay-addresses/relay-choice.ts'
 
 /**

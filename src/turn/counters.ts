@@ -1,4 +1,4 @@
-import { END_REASONS, type EndReason } from './events.ts'
+import { END_REASONS, type EndReason } from './end-reason.ts'
 
 /** Why bytes were dropped without an answer. Fixed, because metrics use them as label values. */
 export type DropReason =

@@ -1,6 +1,6 @@
 import type { Address } from '../stun/address.ts'
+import type { Relay } from './allocation.ts'
 import type { FiveTuple } from './five-tuple.ts'
-import type { Relay } from './relay-address.ts'
 
 /**
  * Free bytes that a driver keeps before and behind every datagram from a peer, so that the ChannelData header or the

@@ -1,10 +1,9 @@
 import { Address } from '../stun/address.ts'
 import { Attribute, MessageClass, Method } from '../stun/constants.ts'
 import { StunWriter } from '../stun/writer.ts'
-import type { Allocation } from './allocation.ts'
+import type { Allocation, Relay } from './allocation.ts'
 import type { Effects } from './effects.ts'
 import type { TurnOptions } from './options.ts'
-import type { Relay } from './relay-address.ts'
 
 /** What an ICMP message said about a datagram that we had relayed. */
 export interface IcmpError {

@@ -2,13 +2,12 @@ import { Address } from '../stun/address.ts'
 import { Attribute, MAX_MESSAGE_LENGTH, MessageClass, Method } from '../stun/constants.ts'
 import type { StunMessage } from '../stun/message.ts'
 import { StunWriter } from '../stun/writer.ts'
-import type { Allocation, Channel, Permission } from './allocation.ts'
+import type { Allocation, Channel, Permission, Relay } from './allocation.ts'
 import { KNOWN_ATTRIBUTES } from './attributes.ts'
 import type { Counters } from './counters.ts'
 import type { Effects } from './effects.ts'
 import { CHANNEL_DATA_HEADER } from './framing.ts'
 import type { TurnOptions } from './options.ts'
-import type { Relay } from './relay-address.ts'
 
 /** Between clients and peers: look up, check, forward the same bytes (RFC 8656 §11, §12). */
 export class PacketRelay {

@@ -2,6 +2,7 @@ import { Address } from '../stun/address.ts'
 import { AddressFamily, Attribute, MessageClass, Method, reasonPhrase } from '../stun/constants.ts'
 import type { StunMessage } from '../stun/message.ts'
 import { StunWriter } from '../stun/writer.ts'
+import type { AddressError } from './allocation.ts'
 import type { Authenticated, Challenge } from './auth/auth.ts'
 import type { Counters } from './counters.ts'
 import type { Effects } from './effects.ts'
@@ -27,13 +28,6 @@ export interface Success {
   readonly reservationToken?: Buffer | null
   readonly mobilityTicket?: string | null
   readonly addressErrors?: readonly AddressError[]
-}
-
-/** A family of a dual allocation that could not be had (RFC 8656 §18.12). */
-export interface AddressError {
-  readonly family: 4 | 6
-  readonly code: number
-  readonly reason: string
 }
 
 export interface Refused {

@@ -1,22 +1,13 @@
 import { useEffect, useRef } from 'preact/hooks'
-import { type Commands, pressKey } from './commands.ts'
+import type { Call } from './call-parts.ts'
+import { pressKey } from './commands.ts'
 import { Home } from './home/home.tsx'
 import { InCall } from './in-call/in-call.tsx'
-import type { LocalMedia } from './media/media.ts'
 import { Outcome } from './outcome.tsx'
 import type { PageData } from './page-data.ts'
 import { Prejoin } from './prejoin/prejoin.tsx'
-import type { Phase, Session } from './session.ts'
+import type { Phase } from './session.ts'
 import { announcement } from './status.ts'
-
-/** What a page with a room works with. */
-export interface Call {
-  readonly session: Session
-  readonly media: LocalMedia
-  readonly commands: Commands
-  /** Joins here, and ends the call of another tab. */
-  takeOver(): Promise<void>
-}
 
 export function App({ page, call }: { page: PageData; call: Call | null }) {
   return call === null ? <Home /> : <Room page={page} call={call} />

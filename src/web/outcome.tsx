@@ -1,5 +1,5 @@
 import { useEffect } from 'preact/hooks'
-import type { Call } from './app.tsx'
+import type { Call } from './call-parts.ts'
 import { roomIsFull } from './page-data.ts'
 import type { Session } from './session.ts'
 import { t } from './text/i18n.ts'

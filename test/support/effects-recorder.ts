@@ -1,7 +1,7 @@
 import type { Address } from '../../src/stun/address.ts'
+import type { Relay } from '../../src/turn/allocation.ts'
 import type { Effects, Refusal } from '../../src/turn/effects.ts'
 import type { FiveTuple } from '../../src/turn/five-tuple.ts'
-import type { Relay } from '../../src/turn/relay-address.ts'
 
 export interface ToClient {
   readonly client: FiveTuple

@@ -1,8 +1,8 @@
 import { expect } from 'vitest'
 import { Attribute, Method } from '../../src/stun/constants.ts'
 import type { StunWriter } from '../../src/stun/writer.ts'
+import type { Relay } from '../../src/turn/allocation.ts'
 import type { ClientTransport } from '../../src/turn/five-tuple.ts'
-import type { Relay } from '../../src/turn/relay-address.ts'
 import type { Answer } from './turn-client.ts'
 import { ALICE, TurnWorld, type WorldClient, type WorldOptions } from './turn-world.ts'
 

@@ -1,22 +1,30 @@
 import { randomBytes } from 'node:crypto'
 import { claimMemory } from '../../src/shared/port-claims.ts'
 import { ErrorCode } from '../../src/stun/constants.ts'
+import type { Relay } from '../../src/turn/allocation.ts'
 import { type QuotaMemory, quotaMemory } from '../../src/turn/limits/quota.ts'
 import type { Answer, Elsewhere, Question } from '../../src/turn/mobility/elsewhere.ts'
-import type { Relay } from '../../src/turn/relay-address.ts'
-import type { TurnWorld } from './turn-world.ts'
+import type { TurnServer } from '../../src/turn/turn-server.ts'
+import type { EffectsRecorder } from './effects-recorder.ts'
 
 const RELAY_PORTS = { minPort: 49152, maxPort: 65535 }
 const UNKNOWN: Answer = { kind: 'refused', error: ErrorCode.ALLOCATION_MISMATCH, reason: 'no such ticket' }
 
+/** A world, as the others see it. */
+interface Neighbour {
+  readonly server: TurnServer
+  readonly effects: EffectsRecorder
+  readonly now: number
+}
+
 /** Several worlds among which the 5-tuples of the same clients are spread. What one says to another is copied. */
 export class Neighbours {
-  readonly worlds: TurnWorld[] = []
+  readonly worlds: Neighbour[] = []
   readonly claims: ReadonlyMap<string, SharedArrayBuffer> = new Map(
     ['192.0.2.1', '2001:db8::1'].map((host) => [host, claimMemory(RELAY_PORTS)]),
   )
   /** Where each good ticket leads to. */
-  readonly tickets = new Map<string, TurnWorld>()
+  readonly tickets = new Map<string, Neighbour>()
   /** Every question so far. */
   readonly questions: Question[] = []
   /** Whether they are answered as soon as they are asked. */
@@ -30,7 +38,7 @@ export class Neighbours {
   #lastDescriptor = 100
 
   /** Makes a world one of them; its number, and how it reaches the others. */
-  join(world: TurnWorld): { readonly thread: number; readonly elsewhere: Elsewhere } {
+  join(world: Neighbour): { readonly thread: number; readonly elsewhere: Elsewhere } {
     const thread = this.worlds.push(world) - 1
     const elsewhere: Elsewhere = {
       ask: (id, question) => {
@@ -58,7 +66,7 @@ export class Neighbours {
     for (let read = this.#mail.shift(); read !== undefined; read = this.#mail.shift()) read()
   }
 
-  #ask(asker: TurnWorld, id: number, question: Question): void {
+  #ask(asker: Neighbour, id: number, question: Question): void {
     const asked =
       question.kind === 'ticket' ? this.tickets.get(question.ticket) : this.worlds[question.departure.holder]
     const answer = structuredClone(asked?.server.handover.answer(question, asked.now) ?? UNKNOWN)
@@ -69,13 +77,13 @@ export class Neighbours {
     })
   }
 
-  #detach({ effects }: TurnWorld, relay: Relay): number {
+  #detach({ effects }: Neighbour, relay: Relay): number {
     if (!effects.open.delete(relay)) throw new Error('gave away a relay that is not open')
     this.detached.set(++this.#lastDescriptor, relay.local.toString())
     return this.#lastDescriptor
   }
 
-  #attach({ effects }: TurnWorld, relay: Relay, descriptor: number): boolean {
+  #attach({ effects }: Neighbour, relay: Relay, descriptor: number): boolean {
     if (this.detached.get(descriptor) !== relay.local.toString()) throw new Error('took what nobody has given away')
     this.detached.delete(descriptor)
     effects.open.add(relay)

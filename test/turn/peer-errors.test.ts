@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute, MessageClass, Method } from '../../src/stun/constants.ts'
-import type { Relay } from '../../src/turn/relay-address.ts'
+import type { Relay } from '../../src/turn/allocation.ts'
 import { Answer } from '../support/turn-client.ts'
 import { TurnWorld } from '../support/turn-world.ts'
 

@@ -1,6 +1,6 @@
 import type { Address } from '../../stun/address.ts'
+import type { Relay, RelayFailure } from '../../turn/allocation.ts'
 import { HEADROOM, TAILROOM } from '../../turn/effects.ts'
-import type { Relay, RelayFailure } from '../../turn/relay-address.ts'
 import type { NetCounters } from '../counters.ts'
 import type { SocketErrors } from '../socket-errors.ts'
 import type { OpenUdpSocket, UdpSocket, UdpSocketOptions } from './udp.ts'

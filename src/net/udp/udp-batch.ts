@@ -1,7 +1,7 @@
 import { Address } from '../../stun/address.ts'
+import type { Relay } from '../../turn/allocation.ts'
 import { HEADROOM, TAILROOM } from '../../turn/effects.ts'
 import type { FiveTuple } from '../../turn/five-tuple.ts'
-import type { Relay } from '../../turn/relay-address.ts'
 import type { Traffic } from '../counters.ts'
 import { sendUnfragmented } from '../linux/descriptors.ts'
 import { ErrorQueue } from '../linux/error-queue.ts'

@@ -1,11 +1,10 @@
 import type { Address } from '../../stun/address.ts'
 import { AddressFamily, Attribute, ErrorCode, Method, TransportProtocol } from '../../stun/constants.ts'
 import type { StunMessage } from '../../stun/message.ts'
-import type { Allocation } from '../allocation.ts'
+import { type Allocation, Relay, type RelayFailure } from '../allocation.ts'
 import type { Allocations } from '../allocations.ts'
 import type { FiveTuple } from '../five-tuple.ts'
 import type { TurnOptions } from '../options.ts'
-import { Relay, type RelayFailure } from '../relay-address.ts'
 import { LATER, type Refused, type Reply, refuse, type Settled, type SignedExchange } from '../reply.ts'
 
 /** Also the least that is granted. */

@@ -1,10 +1,10 @@
 import { ErrorCode, Method } from '../../stun/constants.ts'
 import type { StunMessage } from '../../stun/message.ts'
+import type { Relay } from '../allocation.ts'
 import { MOVE_MS } from '../allocation-table.ts'
 import type { Allocations } from '../allocations.ts'
 import type { Authenticated } from '../auth/auth.ts'
 import { type FiveTuple, FiveTupleMap } from '../five-tuple.ts'
-import type { Relay } from '../relay-address.ts'
 import { type Reply, refuse, SILENT, type SignedExchange, type Success } from '../reply.ts'
 import type { Answer, Departure, Elsewhere } from './elsewhere.ts'
 import { type MovedAllocation, unpacked } from './moved-allocation.ts'
@@ -215,7 +215,13 @@ export class Arrivals {
   }
 
   #adopt(moved: MovedAllocation, client: FiveTuple, isClientGone: boolean, now: number): void {
-    const allocation = unpacked(moved, client, this.#allocations, now)
+    const allocation = unpacked(
+      moved,
+      client,
+      (origin) => this.#allocations.make(origin),
+      this.#allocations.options.externalIp,
+      now,
+    )
     allocation.isClientGone = isClientGone
     const serve = (relay: Relay, place: number) => this.#elsewhere.attach(relay, moved.relays[place]!.descriptor)
     this.#allocations.adopt(allocation, moved.holder, serve, now)

@@ -1,4 +1,4 @@
-import type { Relay } from '../relay-address.ts'
+import type { Relay } from '../allocation.ts'
 import type { MovedAllocation } from './moved-allocation.ts'
 
 /** What one server asks another that serves the same clients, in values that can be copied to it. */

@@ -1,10 +1,9 @@
 import { Address } from '../../stun/address.ts'
-import { type AllocateRequest, type Allocation, Channel } from '../allocation.ts'
-import type { Allocations } from '../allocations.ts'
+import { type AllocateRequest, type Allocation, type AllocationOrigin, Channel, Relay } from '../allocation.ts'
 import type { Authenticated } from '../auth/auth.ts'
 import type { FiveTuple } from '../five-tuple.ts'
 import type { Spent } from '../limits/token-bucket.ts'
-import { Relay } from '../relay-address.ts'
+import type { ExternalIp } from '../relay-addresses/external-ip.ts'
 
 /**
  * An open allocation on its way to another server, in values that can be copied. Times are what is left or has passed:
@@ -84,9 +83,15 @@ export function packed(
 }
 
 /** The same allocation here, for a client that is at `client` now; its relays have no sockets yet. */
-export function unpacked(moved: MovedAllocation, client: FiveTuple, allocations: Allocations, now: number): Allocation {
+export function unpacked(
+  moved: MovedAllocation,
+  client: FiveTuple,
+  make: (origin: AllocationOrigin) => Allocation,
+  externalIp: ExternalIp,
+  now: number,
+): Allocation {
   const { user, request, lastTicketRefresh, toPeer, toClient } = moved
-  const allocation = allocations.make({
+  const allocation = make({
     id: moved.id,
     client,
     source: Address.parse(moved.source)!,
@@ -117,7 +122,7 @@ export function unpacked(moved: MovedAllocation, client: FiveTuple, allocations:
   allocation.toClientLimit.resume(toClient.limit, now)
   for (const { host, port } of moved.relays) {
     const local = Address.parse(host, port)!
-    const relay = new Relay(allocation, local, allocations.options.externalIp.toPublic(local.copy()))
+    const relay = new Relay(allocation, local, externalIp.toPublic(local.copy()))
     if (local.family === 4) allocation.relay4 = relay
     else allocation.relay6 = relay
     relay.state = 'open'

@@ -1,6 +1,6 @@
 import './in-call.css'
 import { useSignal } from '@preact/signals'
-import type { Call } from '../app.tsx'
+import type { Call } from '../call-parts.ts'
 import type { Commands } from '../commands.ts'
 import type { LocalMedia } from '../media/media.ts'
 import type { Session } from '../session.ts'

@@ -1,5 +1,5 @@
 import './prejoin.css'
-import type { Call } from '../app.tsx'
+import type { Call } from '../call-parts.ts'
 import type { LocalMedia, MediaStatus } from '../media/media.ts'
 import type { PageData } from '../page-data.ts'
 import type { TextKey } from '../text/en.ts'
