@@ -31,7 +31,7 @@ export function bundlePage(minify: boolean) {
 /** The thread that relays, as a script of its own: see spawnRelayThread. */
 async function bundleThread(): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: ['src/start/relay-thread.ts'],
+    entryPoints: ['src/start/relaying/relay-thread.ts'],
     bundle: true,
     write: false,
     platform: 'node',

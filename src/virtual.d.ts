@@ -7,7 +7,7 @@ declare module 'virtual:page-assets' {
   export const callStyle: string
 }
 
-/** The bundled thread that relays (src/start/relay-thread.ts), as the text of a CommonJS script that finds `programUrl` defined. */
+/** The bundled thread that relays (src/start/relaying/relay-thread.ts), as the text of a CommonJS script that finds `programUrl` defined. */
 declare module 'virtual:relay-thread' {
   export const relayThread: string
 }

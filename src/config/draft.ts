@@ -1,5 +1,5 @@
 import { BadValue, ConfigError } from './config-error.ts'
-import { odditiesOf } from './oddities.ts'
+import { odditiesOf } from './file/oddities.ts'
 import { type Config, type OptionName, optionNames, optionOf, ownOptionNames } from './options.ts'
 import { describeOrigin, type Origin, type Setting, type Warning } from './setting.ts'
 

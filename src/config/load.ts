@@ -3,11 +3,12 @@ import { lookup } from 'node:dns/promises'
 import { existsSync, readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { dirname, relative } from 'node:path'
-import { resolveAddresses } from './addresses.ts'
-import { findCertificates } from './certificates.ts'
 import { ConfigError } from './config-error.ts'
 import { Draft } from './draft.ts'
-import { findFile, type Places } from './find-file.ts'
+import { findFile, type Places } from './file/find-file.ts'
+import type { Surroundings } from './file/surroundings.ts'
+import { type Line, parseLines } from './file/syntax.ts'
+import { unknownKeyAdvice } from './file/unknown-key.ts'
 import type { Flags } from './flags.ts'
 import { nearest } from './nearest.ts'
 import {
@@ -20,11 +21,10 @@ import {
   optionOf,
   ownOptionNames,
 } from './options.ts'
-import { applyRules } from './rules.ts'
+import { resolveAddresses } from './rules/addresses.ts'
+import { findCertificates } from './rules/certificates.ts'
+import { applyRules } from './rules/rules.ts'
 import type { Origin, Setting, Warning } from './setting.ts'
-import type { Surroundings } from './surroundings.ts'
-import { type Line, parseLines } from './syntax.ts'
-import { unknownKeyAdvice } from './unknown-key.ts'
 
 /** The configuration in force, where each value came from, and what the operator should hear about it. */
 export interface LoadedConfig {

@@ -2,8 +2,8 @@ import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { BadValue } from './config-error.ts'
+import { isPlaceholder } from './file/oddities.ts'
 import { nearest } from './nearest.ts'
-import { isPlaceholder } from './oddities.ts'
 import { Secret } from './secret.ts'
 
 /** Takes what the operator should hear about a value that is used all the same. */

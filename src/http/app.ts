@@ -1,10 +1,10 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { addressList, holds } from './caller.ts'
+import { addressList, holds } from './caller/caller.ts'
+import { isOwnHost } from './caller/host.ts'
 import { type ColliderWorld, colliderRoutes } from './collider.ts'
 import { type App, type Environment, routePath } from './environment.ts'
 import { healthRoutes } from './health.ts'
-import { isOwnHost } from './host.ts'
 import { type IceConfigWorld, iceConfigRoutes } from './ice-config.ts'
 import { page, type RoomsWorld, roomRoutes } from './rooms.ts'
 

@@ -3,7 +3,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { type Hub, isName } from '../signaling/hub.ts'
 import type { App, Environment } from './environment.ts'
 import { healthRoutes } from './health.ts'
-import { type AddressLimits, guessWait, waitOf } from './limits.ts'
+import { type AddressLimits, guessWait, waitOf } from './limits/limits.ts'
 
 export interface ColliderWorld {
   readonly hub: Hub

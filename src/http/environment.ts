@@ -1,5 +1,5 @@
 import type { Hono } from 'hono'
-import type { Caller } from './caller.ts'
+import type { Caller } from './caller/caller.ts'
 
 /** What every route knows besides the request. */
 export interface Environment {

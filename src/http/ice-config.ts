@@ -3,9 +3,9 @@ import type { Context } from 'hono'
 import type { RoomStore } from '../rooms/room-store.ts'
 import { mint, visitorId } from '../turn/auth/credentials.ts'
 import { filterByTransport } from '../web/link/ice-servers.ts'
-import { type Caller, visitorOf } from './caller.ts'
+import { type Caller, visitorOf } from './caller/caller.ts'
 import type { App, Environment } from './environment.ts'
-import { type AddressLimits, guessWait } from './limits.ts'
+import { type AddressLimits, guessWait } from './limits/limits.ts'
 import type { HttpOptions, IceConfigOptions, IceServer } from './options.ts'
 
 const DAY_SECONDS = 86_400

@@ -3,13 +3,13 @@ import type { Context } from 'hono'
 import type { Log } from '../log.ts'
 import type { RoomStore } from '../rooms/room-store.ts'
 import { parseAnalytics } from './analytics.ts'
-import { randomDigits } from './announced.ts'
-import { visitorOf } from './caller.ts'
+import { visitorOf } from './caller/caller.ts'
 import type { App, Environment } from './environment.ts'
-import { type AddressLimits, guessWait } from './limits.ts'
+import { type AddressLimits, guessWait } from './limits/limits.ts'
 import type { HttpOptions } from './options.ts'
-import type { CallPages, PageView } from './page-parameters.ts'
-import { type Described, describe, pageParameters, roomLink } from './parameters.ts'
+import { randomDigits } from './page/announced.ts'
+import type { CallPages, PageView } from './page/page-parameters.ts'
+import { type Described, describe, pageParameters, roomLink } from './page/parameters.ts'
 
 export interface RoomsWorld {
   readonly options: HttpOptions

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net'
 import { listeningAddresses } from '../config/listeners.ts'
 import type { Config } from '../config/options.ts'
-import { isWildcard, listeningHosts } from '../net/interfaces.ts'
+import { isWildcard, listeningHosts } from '../net/listen/interfaces.ts'
 import { Address } from '../stun/address.ts'
-import { isPublic } from '../turn/peer-policy.ts'
+import { isPublic } from '../turn/peers/peer-policy.ts'
 import { ExternalIp } from '../turn/relay-addresses/external-ip.ts'
 
 /** Which of this machine's addresses the TURN server uses, and which the world sees. */

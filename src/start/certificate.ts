@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { pairTrouble } from '../config/certificates.ts'
 import { ConfigError } from '../config/config-error.ts'
 import type { Config } from '../config/options.ts'
+import { pairTrouble } from '../config/rules/certificates.ts'
 import { developmentCertificate } from '../development-certificate.ts'
 import { TlsContext, type TlsOptions } from '../net/stream/tls-context.ts'
 

@@ -1,7 +1,7 @@
 import { listeners, withoutServer } from '../config/listeners.ts'
 import type { Config } from '../config/options.ts'
-import { isWildcard } from '../net/interfaces.ts'
-import type { ListenError } from '../net/listen-error.ts'
+import { isWildcard } from '../net/listen/interfaces.ts'
+import type { ListenError } from '../net/listen/listen-error.ts'
 
 /** One line about a port that could not be had: which of our servers wanted it, why it failed, and the ways out. */
 export function listenAdvice(error: ListenError, config: Config): string {

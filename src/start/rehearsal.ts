@@ -4,11 +4,11 @@ import { createServer, isIPv6 } from 'node:net'
 import { type Listener, listeners } from '../config/listeners.ts'
 import type { Config } from '../config/options.ts'
 import type { Log } from '../log.ts'
-import { isAbsent, isWildcard, listeningHosts, standsForNothing } from '../net/interfaces.ts'
-import { ListenError } from '../net/listen-error.ts'
+import { isAbsent, isWildcard, listeningHosts, standsForNothing } from '../net/listen/interfaces.ts'
+import { ListenError } from '../net/listen/listen-error.ts'
 import { certificate } from './certificate.ts'
-import { dtlsPlan } from './dtls.ts'
 import { netOptions } from './plan/net-options.ts'
+import { dtlsPlan } from './relaying/dtls.ts'
 
 /** What a start on this machine would run into. */
 export interface Rehearsal {

@@ -1,4 +1,9 @@
-import { type HandshakeLimits, type HandshakeMemory, handshakeMemory, type SecureTransport } from '../net/handshakes.ts'
+import {
+  type HandshakeLimits,
+  type HandshakeMemory,
+  handshakeMemory,
+  type SecureTransport,
+} from '../net/limits/handshakes.ts'
 import { claimMemory } from '../shared/port-claims.ts'
 import { sourceMemory } from '../shared/source-table.ts'
 import { budgetMemory } from '../turn/limits/challenge-limit.ts'

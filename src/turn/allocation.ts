@@ -2,7 +2,7 @@ import type { Address } from '../stun/address.ts'
 import type { Authenticated } from './auth/auth.ts'
 import type { FiveTuple } from './five-tuple.ts'
 import { TokenBucket } from './limits/token-bucket.ts'
-import type { PeerPolicy } from './peer-policy.ts'
+import type { PeerPolicy } from './peers/peer-policy.ts'
 
 /** Lets one peer ip through, whatever its port (RFC 8656 §9). */
 export class Permission {

@@ -3,7 +3,7 @@ import type { Authenticator } from './auth/auth.ts'
 import type { ChallengeLimit } from './limits/challenge-limit.ts'
 import type { Quota } from './limits/quota.ts'
 import type { SourceCount } from './limits/source-count.ts'
-import type { PeerPolicy } from './peer-policy.ts'
+import type { PeerPolicy } from './peers/peer-policy.ts'
 import type { ExternalIp } from './relay-addresses/external-ip.ts'
 import type { RelayPorts } from './relay-addresses/relay-ports.ts'
 

@@ -13,7 +13,7 @@ import { binding, classicBinding } from './methods/binding.ts'
 import { METHODS } from './methods/table.ts'
 import type { Arrivals } from './mobility/arrivals.ts'
 import { askElsewhere, refreshByTicket } from './mobility/refresh-by-ticket.ts'
-import { isTunnelled } from './peer-policy.ts'
+import { isTunnelled } from './peers/peer-policy.ts'
 import type { PacketRelay } from './relay.ts'
 import { type Exchange, type Refused, type Reply, type Responder, refuse, type SignedExchange } from './reply.ts'
 

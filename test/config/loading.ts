@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, onTestFinished } from 'vitest'
 import { ConfigError } from '../../src/config/config-error.ts'
+import type { Surroundings } from '../../src/config/file/surroundings.ts'
 import { readFlags } from '../../src/config/flags.ts'
 import { type LoadedConfig, loadConfig } from '../../src/config/load.ts'
-import type { Surroundings } from '../../src/config/surroundings.ts'
 
 /** An empty folder that goes away after the test, or after the file where that is read before its tests. */
 export function temporaryFolder(): string {

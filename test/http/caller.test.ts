@@ -1,7 +1,7 @@
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
-import { addressList, blockOf, holds } from '../../src/http/caller.ts'
-import { parseHost } from '../../src/http/host.ts'
+import { addressList, blockOf, holds } from '../../src/http/caller/caller.ts'
+import { parseHost } from '../../src/http/caller/host.ts'
 
 describe('addresses', () => {
   test.each([

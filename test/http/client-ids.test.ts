@@ -11,7 +11,7 @@ vi.mock('node:crypto', async (original) => {
 })
 
 test('SEC-46 client ids come from crypto.randomInt', async () => {
-  const { randomDigits } = await import('../../src/http/announced.ts')
+  const { randomDigits } = await import('../../src/http/page/announced.ts')
   const ids = new Set(Array.from({ length: 200 }, () => randomDigits(8)))
   expect(drawn.numbers).toBe(1600)
   expect(ids.size).toBeGreaterThan(190)

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { AddressLimits } from '../../src/http/limits.ts'
-import { SourceWindows } from '../../src/http/source-windows.ts'
+import { AddressLimits } from '../../src/http/limits/limits.ts'
+import { SourceWindows } from '../../src/http/limits/source-windows.ts'
 import { defaultHttp } from '../support/default-config.ts'
 import { type Joined, raw, Service, until } from './service.ts'
 

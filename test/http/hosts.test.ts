@@ -1,7 +1,7 @@
 import { connect as connectTcp } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { hostOf, isOwnHost, parseHost } from '../../src/http/host.ts'
+import { hostOf, isOwnHost, parseHost } from '../../src/http/caller/host.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 let server: TestServer

@@ -8,7 +8,7 @@ import type { Duplex } from 'node:stream'
 import { afterEach, describe, expect, test } from 'vitest'
 import { HttpListener } from '../../src/http/listener.ts'
 import { createLog } from '../../src/log.ts'
-import { Shares } from '../../src/net/shares.ts'
+import { Shares } from '../../src/net/limits/shares.ts'
 import { defaultConnections, defaultHandshakes, defaultListener } from '../support/default-config.ts'
 import { raw, Service, until } from './service.ts'
 

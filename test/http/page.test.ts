@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { callPages, contentSecurityPolicy, jsonInHtml, pageAssets, renderPage } from '../../src/http/page.ts'
-import type { PageParameters } from '../../src/http/page-parameters.ts'
+import { callPages, contentSecurityPolicy, jsonInHtml, pageAssets, renderPage } from '../../src/http/page/page.ts'
+import type { PageParameters } from '../../src/http/page/page-parameters.ts'
 
 const page: PageParameters = {
   headerMessage: null,

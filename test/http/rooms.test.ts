@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { randomDigits } from '../../src/http/announced.ts'
-import { callPages } from '../../src/http/page.ts'
+import { randomDigits } from '../../src/http/page/announced.ts'
+import { callPages } from '../../src/http/page/page.ts'
 import { Service } from './service.ts'
 
 let service: Service

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { callPages } from '../../src/http/page.ts'
+import { callPages } from '../../src/http/page/page.ts'
 import { createLog } from '../../src/log.ts'
 import { raw, Service, type ServiceOptions, until } from './service.ts'
 

@@ -1,7 +1,7 @@
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import type { Log } from '../../src/log.ts'
 import { TurnDriver } from '../../src/net/driver.ts'
-import { ListenError } from '../../src/net/listen-error.ts'
+import { ListenError } from '../../src/net/listen/listen-error.ts'
 import { Address } from '../../src/stun/address.ts'
 import { FiveTuple } from '../../src/turn/five-tuple.ts'
 import { defaultNet } from '../support/default-net.ts'

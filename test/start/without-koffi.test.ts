@@ -2,8 +2,8 @@ import { expect, test, vi } from 'vitest'
 import { NetworkClient } from '../support/network-client.ts'
 import { startForTest, testUser } from '../support/server.ts'
 
-vi.mock('../../src/net/koffi.ts', async (original) => ({
-  ...(await original<typeof import('../../src/net/koffi.ts')>()),
+vi.mock('../../src/net/linux/koffi.ts', async (original) => ({
+  ...(await original<typeof import('../../src/net/linux/koffi.ts')>()),
   loadKoffi: () => null,
 }))
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type HandshakeLimits, Handshakes, handshakeMemory } from '../../src/net/handshakes.ts'
+import { type HandshakeLimits, Handshakes, handshakeMemory } from '../../src/net/limits/handshakes.ts'
 
 export const HANDSHAKE_LIMITS: HandshakeLimits = { atOnce: 1024, perSource: 64, perSecond: 30 }
 

@@ -2,7 +2,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { onTestFinished } from 'vitest'
-import { bind, loadKoffi } from '../../src/net/koffi.ts'
+import { bind, loadKoffi } from '../../src/net/linux/koffi.ts'
 import { peers } from './peers.ts'
 
 const CLONE_NEWNET = 0x40000000

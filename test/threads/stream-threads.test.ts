@@ -1,7 +1,7 @@
 import type { PeerCertificate, TLSSocket } from 'node:tls'
 import { describe, expect, test, vi } from 'vitest'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
-import { ListenError } from '../../src/net/listen-error.ts'
+import { ListenError } from '../../src/net/listen/listen-error.ts'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute } from '../../src/stun/constants.ts'
 import { exampleEc, localhostEc } from '../support/certificates.ts'

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { WebSocket as NodeSocket } from 'ws'
-import { callPages } from '../../src/http/page.ts'
+import { callPages } from '../../src/http/page/page.ts'
 import { type Browser, Membership, type MembershipEvents } from '../../src/web/room/membership.ts'
 import type { Message } from '../../src/web/room/message.ts'
 import { Service, until } from '../http/service.ts'

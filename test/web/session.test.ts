@@ -2,7 +2,7 @@ import { signal } from '@preact/signals'
 import wrtc from '@roamhq/wrtc'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { WebSocket as NodeSocket } from 'ws'
-import { callPages } from '../../src/http/page.ts'
+import { callPages } from '../../src/http/page/page.ts'
 import { Session } from '../../src/web/session.ts'
 import { Service } from '../http/service.ts'
 

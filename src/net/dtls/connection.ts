@@ -18,7 +18,7 @@ import {
   SSL_ERROR_ZERO_RETURN,
   SSL_OP,
   SSL_SESS_CACHE_OFF,
-} from '../openssl.ts'
+} from '../openssl/openssl.ts'
 import { type DtlsIdentity, DtlsIdentityError, parseIdentity } from './identity.ts'
 
 /** The stateless cookie of RFC 6347 §4.2.1 for the client whose datagram is being looked at. */

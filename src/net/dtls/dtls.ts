@@ -1,10 +1,10 @@
 import { Address } from '../../stun/address.ts'
 import { FiveTuple } from '../../turn/five-tuple.ts'
 import type { SourceCount } from '../../turn/limits/source-count.ts'
-import { BySource } from '../by-source.ts'
 import type { DtlsCounters } from '../counters.ts'
-import type { Handshakes } from '../handshakes.ts'
-import { DEFAULT_GROUPS, NO_STATIC_RSA } from '../key-exchange.ts'
+import { BySource } from '../limits/by-source.ts'
+import type { Handshakes } from '../limits/handshakes.ts'
+import { DEFAULT_GROUPS, NO_STATIC_RSA } from '../openssl/key-exchange.ts'
 import {
   CLOSED,
   DtlsCallbacks,

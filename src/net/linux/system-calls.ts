@@ -1,6 +1,6 @@
 import { constants, endianness } from 'node:os'
 import type { Address } from '../../stun/address.ts'
-import { bind, type Koffi, loadKoffi, NO_KOFFI } from '../koffi.ts'
+import { bind, type Koffi, loadKoffi, NO_KOFFI } from './koffi.ts'
 
 // The one file that reaches the C library and knows the kernel's numbers, its structures and where they lie in memory: Linux,
 // 64 bit, little endian, x86-64 or arm64. Elsewhere `linuxSupport` says no. Arrays of structures are laid out once, and the

@@ -1,7 +1,7 @@
 import { Address } from '../../stun/address.ts'
-import { standsForNothing } from '../interfaces.ts'
 import { closeDescriptor, listenOn, localAddress, openTcpDescriptor } from '../linux/descriptors.ts'
-import { ListenError } from '../listen-error.ts'
+import { standsForNothing } from '../listen/interfaces.ts'
+import { ListenError } from '../listen/listen-error.ts'
 import type { StreamEndpoint } from './connection.ts'
 import { BACKLOG } from './stream.ts'
 

@@ -8,7 +8,7 @@ import {
   type Server,
   type TLSSocket,
 } from 'node:tls'
-import { DEFAULT_GROUPS, NO_STATIC_RSA } from '../key-exchange.ts'
+import { DEFAULT_GROUPS, NO_STATIC_RSA } from '../openssl/key-exchange.ts'
 
 /** One certificate chain with its key, both PEM. */
 export interface Certificate {

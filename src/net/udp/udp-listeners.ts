@@ -1,8 +1,8 @@
 import { Address } from '../../stun/address.ts'
 import { FiveTuple } from '../../turn/five-tuple.ts'
 import type { NetCounters } from '../counters.ts'
-import { isAbsent, isWildcard, listeningHosts } from '../interfaces.ts'
-import { ListenError } from '../listen-error.ts'
+import { isAbsent, isWildcard, listeningHosts } from '../listen/interfaces.ts'
+import { ListenError } from '../listen/listen-error.ts'
 import type { SocketErrors } from '../socket-errors.ts'
 import type { OpenUdpSocket, UdpSocket } from './udp.ts'
 

@@ -1,8 +1,8 @@
 import type { DtlsIdentity } from '../../net/dtls/identity.ts'
 import type { StreamLimits } from '../../net/stream/connection.ts'
 import { subject } from '../../threads/line.ts'
-import type { DtlsPlan } from '../dtls.ts'
-import type { TurnRun } from '../turn-options.ts'
+import type { DtlsPlan } from '../relaying/dtls.ts'
+import type { TurnRun } from '../relaying/turn-options.ts'
 import type { TurnPlan } from './turn-plan.ts'
 
 /** What a relay thread is told when it begins. */

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/options.ts'
-import type { HandshakeLimits, SecureTransport } from '../../net/handshakes.ts'
+import type { HandshakeLimits, SecureTransport } from '../../net/limits/handshakes.ts'
 import { linuxSupport } from '../../net/linux/system-calls.ts'
 import type { RelayPortRange } from '../../shared/port-claims.ts'
 import type { Address } from '../../stun/address.ts'
@@ -7,7 +7,7 @@ import type { AuthOptions } from '../../turn/auth/auth.ts'
 import type { NonceOptions } from '../../turn/auth/nonce.ts'
 import type { QuotaLimits } from '../../turn/limits/quota.ts'
 import type { TurnSettings } from '../../turn/options.ts'
-import type { PeerRules } from '../../turn/peer-policy.ts'
+import type { PeerRules } from '../../turn/peers/peer-policy.ts'
 import { deniesPrivatePeers, type TurnAddresses } from '../addresses.ts'
 
 /**

@@ -33,7 +33,7 @@ test.each([
   ],
 ])('says in one line why there is no DTLS when %s', async (_name, load, reason) => {
   koffi = load
-  const { dtlsSupport } = await import('../../../src/net/openssl.ts')
+  const { dtlsSupport } = await import('../../../src/net/openssl/openssl.ts')
   expect(dtlsSupport()).toEqual({ available: false, reason })
   const { DtlsServer } = await import('../../../src/net/dtls/dtls.ts')
   const nothing = () => {

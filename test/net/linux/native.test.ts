@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as systemCalls from '../../../src/net/linux/system-calls.ts'
-import * as openssl from '../../../src/net/openssl.ts'
+import * as openssl from '../../../src/net/openssl/openssl.ts'
 
 const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
   .filter((file) => /\.tsx?$/.test(file))
@@ -13,8 +13,8 @@ const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
 const filesWith = (pattern: RegExp) => sources.filter(({ text }) => pattern.test(text)).map(({ file }) => file)
 
 test('native code is reached by one file for the C library and one for OpenSSL, over one loader', () => {
-  expect(filesWith(/['"]koffi['"]/)).toEqual(['net/koffi.ts'])
-  expect(filesWith(/koffi\.ts['"]/).toSorted()).toEqual(['net/linux/system-calls.ts', 'net/openssl.ts'])
+  expect(filesWith(/['"]koffi['"]/)).toEqual(['net/linux/koffi.ts'])
+  expect(filesWith(/koffi\.ts['"]/).toSorted()).toEqual(['net/linux/system-calls.ts', 'net/openssl/openssl.ts'])
 })
 
 test('the fields of structures, and addresses in memory, are the business of one file', () => {

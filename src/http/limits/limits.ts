@@ -1,0 +1,112 @@
+import type { Context } from 'hono'
+import type { RoomStore } from '../../rooms/room-store.ts'
+import type { Environment } from '../environment.ts'
+import type { HttpOptions } from '../options.ts'
+import { SourceWindows } from './source-windows.ts'
+
+const MINUTE_MS = 60_000
+/** How many times as many wrong ids an address may name in one room as it may without being from there. */
+const OWN_ROOM = 5
+
+type Limits = Pick<
+  HttpOptions,
+  'newRoomsPerMinute' | 'newRoomsBurst' | 'iceConfigPerMinute' | 'unknownClientsPerMinute'
+>
+
+/** What one address may do in a minute. */
+export class AddressLimits {
+  /** How often each limit has said no. */
+  readonly refused = { 'new-rooms': 0, 'ice-config': 0, 'unknown-clients': 0 }
+  /** The first one that grants it is used up: so many a minute, and a burst that comes back as slowly. */
+  #newRooms: readonly SourceWindows[] | null = null
+  #iceConfig: SourceWindows | null = null
+  #unknownClients: { readonly of: SourceWindows; readonly inRoom: SourceWindows } | null = null
+  readonly #now: () => number
+
+  /** `now`: monotonic milliseconds. */
+  constructor(options: Limits, now: () => number) {
+    this.#now = now
+    this.apply(options)
+  }
+
+  /** Other limits, which count from now on. */
+  apply(options: Limits): void {
+    const { newRoomsPerMinute, newRoomsBurst, iceConfigPerMinute, unknownClientsPerMinute } = options
+    const burstMs = Math.max(1, newRoomsBurst / newRoomsPerMinute) * MINUTE_MS
+    this.#newRooms =
+      newRoomsPerMinute === 0
+        ? null
+        : [
+            new SourceWindows(newRoomsPerMinute, MINUTE_MS),
+            new SourceWindows(Math.max(0, newRoomsBurst - newRoomsPerMinute), burstMs),
+          ]
+    this.#iceConfig = iceConfigPerMinute === 0 ? null : new SourceWindows(iceConfigPerMinute, MINUTE_MS)
+    this.#unknownClients =
+      unknownClientsPerMinute === 0
+        ? null
+        : {
+            of: new SourceWindows(unknownClientsPerMinute, MINUTE_MS),
+            inRoom: new SourceWindows(unknownClientsPerMinute * OWN_ROOM, MINUTE_MS),
+          }
+  }
+
+  /** Counts one new room of this address, or refuses it. */
+  async mayOpenRoom(block: string): Promise<boolean> {
+    const may = this.#newRooms === null || this.#newRooms.some((windows) => windows.take(block, this.#now()) === 0)
+    if (!may) this.refused['new-rooms']++
+    return may
+  }
+
+  /** Counts one ICE document; 0, or the seconds until the next one is allowed. */
+  iceConfigWait(block: string): number {
+    const wait = this.#iceConfig?.take(block, this.#now()) ?? 0
+    if (wait > 0) this.refused['ice-config']++
+    return seconds(wait)
+  }
+
+  /**
+   * Ids have eight digits and are all that a client shows, so who names wrong ones is guessing. 0, or the seconds for which this
+   * address may name none that did not come `fromThere`: clients behind one address are not shut out by a neighbour, unless
+   * that one guesses in their very room.
+   */
+  clientWait(block: string, room: string, fromThere: boolean): number {
+    if (this.#unknownClients === null) return 0
+    const { of, inRoom } = this.#unknownClients
+    const ofAddress = fromThere ? 0 : of.wait(block, this.#now())
+    const wait = Math.max(ofAddress, inRoom.wait(keyOf(block, room), this.#now()))
+    if (wait > 0) this.refused['unknown-clients']++
+    return seconds(wait)
+  }
+
+  /** This address has named a client of the room that nobody knows. */
+  unknownClient(block: string, room: string): void {
+    this.#unknownClients?.of.take(block, this.#now())
+    this.#unknownClients?.inRoom.take(keyOf(block, room), this.#now())
+  }
+}
+
+interface Naming {
+  readonly rooms: RoomStore
+  readonly limits: AddressLimits
+}
+
+/** 0, or the seconds for which the caller may not name this client, because it has guessed too often. */
+export function waitOf(c: Context<Environment>, room: string, client: string, { rooms, limits }: Naming): number {
+  const { block } = c.env.caller
+  return limits.clientWait(block, room, rooms.comesFrom(room, client) === block)
+}
+
+/** The same where only clients that somebody knows can be meant: any other is counted as a guess. */
+export function guessWait(c: Context<Environment>, room: string, client: string, { rooms, limits }: Naming): number {
+  const wait = waitOf(c, room, client, { rooms, limits })
+  if (wait === 0 && rooms.comesFrom(room, client) === undefined) limits.unknownClient(c.env.caller.block, room)
+  return wait
+}
+
+function keyOf(block: string, room: string): string {
+  return `${block} ${room}`
+}
+
+function seconds(ms: number): number {
+  return Math.ceil(ms / 1000)
+}

@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto'
+import type { Log } from '../../log.ts'
+import { TurnDriver } from '../../net/driver.ts'
+import { addReadings, TurnReadings } from '../../threads/shared-counters.ts'
+import { Quota } from '../../turn/limits/quota.ts'
+import { SourceCount } from '../../turn/limits/source-count.ts'
+import { RelayPorts } from '../../turn/relay-addresses/relay-ports.ts'
+import { TurnServer } from '../../turn/turn-server.ts'
+import type { NetPlan } from '../plan/net-options.ts'
+import type { TurnPlan } from '../plan/turn-plan.ts'
+import { type DtlsPlan, dtlsOf } from './dtls.ts'
+import { handshakesOf } from './handshakes.ts'
+import type { Relaying } from './relaying.ts'
+import { type TurnRun, turnOptions } from './turn-options.ts'
+
+/** Relays on this thread: the portable way. */
+export function relayHere(plan: TurnPlan, run: TurnRun, options: NetPlan, secure: DtlsPlan | null, log: Log): Relaying {
+  const { memory } = run
+  const shares = {
+    quota: new Quota(memory.quota),
+    relayPorts: new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: memory.portClaims }),
+    sources: new SourceCount(),
+  }
+  const dtls = secure === null ? null : dtlsOf(secure, memory.handshakes, 0, log)
+  const driver = new TurnDriver(
+    { ...options, dtls: dtls?.open ?? null, handshakes: handshakesOf(memory.handshakes, 'tls', 0) },
+    (effects, events) => new TurnServer(turnOptions(plan, run, shares), effects, { random: randomBytes, events }),
+    log,
+  )
+  const own = new TurnReadings(driver.turn.counters, driver.counters)
+  return {
+    driver,
+    workers: null,
+    get addresses() {
+      return driver.addresses
+    },
+    start: () => driver.start(),
+    apply: (next, limits) => {
+      shares.quota.limit(next.quota)
+      driver.turn.apply(turnOptions(next, run, shares))
+      driver.limitStreams(limits)
+    },
+    reload: (tls, identity) => {
+      if (tls !== null) driver.reload(tls)
+      if (identity !== null) dtls?.reload(identity)
+    },
+    // Its log is the program's.
+    setLogLevel: () => {},
+    drain: (on) => driver.turn.drain(on),
+    readings: () => {
+      own.update(driver.turn.allocations.open, driver.openRelays)
+      const copy = new TurnReadings()
+      addReadings(copy, own)
+      return copy
+    },
+    get socketErrors() {
+      return driver.errors.entries
+    },
+    close: () => driver.close(),
+  }
+}

@@ -1,0 +1,216 @@
+import { performance } from 'node:perf_hooks'
+import { receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { opensslHmac } from '../../net/openssl/openssl-hmac.ts'
+import { randomBlocks } from '../../net/openssl/random-blocks.ts'
+import { RelayLoop } from '../../net/relay-loop.ts'
+import { type Session, sessionOf } from '../../net/session.ts'
+import { StreamPlaces } from '../../net/stream/places.ts'
+import { SourceTable } from '../../shared/source-table.ts'
+import type { Address } from '../../stun/address.ts'
+import { ErrorCode } from '../../stun/constants.ts'
+import { replaceHmac } from '../../stun/hmac.ts'
+import { CLOSE, DRAIN, ERRORS, LISTEN, LOG_LEVEL, LOG_LINES, READY, TLS } from '../../threads/control.ts'
+import { ASKER_PATIENCE_MS, MOVES } from '../../threads/handovers.ts'
+import { type Envelope, Line } from '../../threads/line.ts'
+import { LineQueue } from '../../threads/line-queue.ts'
+import { PORTS, SharedRelayPorts } from '../../threads/ports.ts'
+import type { RelayThreadData } from '../../threads/relay-thread-data.ts'
+import { SESSIONS } from '../../threads/sessions.ts'
+import { SharedCounters, TurnReadings } from '../../threads/shared-counters.ts'
+import { ThreadLog } from '../../threads/thread-log.ts'
+import type { Relay } from '../../turn/allocation.ts'
+import { Quota } from '../../turn/limits/quota.ts'
+import { SourceCount } from '../../turn/limits/source-count.ts'
+import { type Answer, type Elsewhere, NOWHERE_ELSE } from '../../turn/mobility/elsewhere.ts'
+import { RelayPorts } from '../../turn/relay-addresses/relay-ports.ts'
+import { TurnServer } from '../../turn/turn-server.ts'
+import { DTLS_IDENTITY, STREAM_LIMITS, type ThreadPlan, TURN_PLAN } from '../plan/subjects.ts'
+import { dtlsOf } from './dtls.ts'
+import { handshakesOf } from './handshakes.ts'
+import { turnOptions } from './turn-options.ts'
+
+// The entry of a thread that relays (`virtual:relay-thread`). It never returns to its event loop for long.
+
+/** How old what the main thread reads may be. */
+const SHOW_MS = 250
+/** How long log lines may wait for more of them. */
+const LOG_MS = 50
+/** How long the main thread may take to pass a reservation on; a client comes with its token later than that. */
+const ANNOUNCE_PATIENCE_MS = 2000
+const NO_ANSWER: Answer = { kind: 'refused', error: ErrorCode.SERVER_ERROR, reason: 'no answer of the main thread' }
+
+const fastHmac = opensslHmac()
+if (fastHmac !== null) replaceHmac(fastHmac)
+
+// Written by threads/relay-threads.ts, from the same plan that the main thread uses itself.
+const data = workerData as RelayThreadData<ThreadPlan>
+const { control, wakeUp, thread, bufferSize } = data
+const { turn: plan, run } = data.plan
+const { memory } = run
+const clock = () => performance.now()
+const random = randomBlocks()
+const line = new Line({
+  post: (envelope) => control.postMessage(envelope),
+  // The main thread sends nothing else.
+  next: () => receiveMessageOnPort(control)?.message as Envelope | undefined,
+  memory: data.lineMemory,
+  end: 1,
+  clock,
+})
+const logged = new ThreadLog(data.logLevel, new LineQueue(data.lines), () => line.tell(LOG_LINES, null))
+const { log } = logged
+
+const quota = new Quota(memory.quota, thread)
+const ownPorts = new RelayPorts(plan.ports, random, { thread, claims: memory.portClaims })
+const held = {
+  share: (local: Address, descriptor: number) => loop.share(local, descriptor),
+  release: (local: Address) => loop.closeReserved(local),
+}
+const relayPorts = new SharedRelayPorts(
+  ownPorts,
+  quota,
+  (message) => line.tell(PORTS, message),
+  held,
+  // What concerns ports changes nothing in the core, which may be at work.
+  () => line.hearAbout(PORTS),
+)
+const sources = new SourceCount(new SourceTable(memory.sourceCounts, thread))
+const shares = { quota, relayPorts, sources }
+const dtls = data.plan.dtls === null ? null : dtlsOf(data.plan.dtls, memory.handshakes, thread, log)
+const descriptors = new Int32Array(data.descriptors)
+
+const elsewhere: Elsewhere = {
+  ask: (id, question) => {
+    line.ask(MOVES, question, ASKER_PATIENCE_MS, (answer) => {
+      loop.turn.handover.answered(id, typeof answer === 'string' ? NO_ANSWER : answer, clock())
+      if (typeof answer !== 'string' && answer.kind === 'moved') {
+        line.tell(MOVES, { kind: 'adopted', id: answer.allocation.id })
+      }
+    })
+    return true
+  },
+  ticketIssued: (ticket) => line.tell(MOVES, { kind: 'ticket', ticket, isGood: true }),
+  ticketRevoked: (ticket) => line.tell(MOVES, { kind: 'ticket', ticket, isGood: false }),
+  detach: (relay) => loop.detach(relay),
+  attach: (relay, descriptor) => loop.attach(relay, descriptor),
+}
+
+const loop = new RelayLoop(
+  {
+    wakeUp,
+    bufferSize,
+    log,
+    clock,
+    dtls: dtls?.open ?? null,
+    streams: data.streams && {
+      ...data.streams,
+      places: new StreamPlaces(data.streams.limits, data.streams.places, thread),
+      handshakes: handshakesOf(memory.handshakes, 'tls', thread),
+    },
+    onWake: () => line.hear(),
+    mayTell,
+    onDescriptor: (place, fd) => {
+      // Places below 0 are counted from the end.
+      const at = place < 0 ? descriptors.length + place : place
+      if (at >= 0 && at < descriptors.length) descriptors[at] = fd === null ? 0 : fd + 1
+    },
+  },
+  (effects, events) =>
+    new TurnServer(turnOptions(plan, run, shares), effects, {
+      random,
+      events,
+      elsewhere: data.hasOthers ? elsewhere : NOWHERE_ELSE,
+    }),
+)
+const readings = new TurnReadings(loop.turn.counters, loop.counters)
+const publish = new SharedCounters(data.counters).publisher(readings)
+let shownAt = clock()
+let flushedAt = shownAt
+let isClosing = false
+
+loop.turn.drain(data.draining)
+listen()
+for (const fd of data.listeners) loop.listen(fd)
+line.tell(READY, null)
+relayOn()
+
+function relayOn(): void {
+  loop.run()
+  line.hear()
+  // The event loop may come by thousands of times a second.
+  const now = clock()
+  if (now - shownAt >= SHOW_MS) show()
+  if (now - flushedAt >= LOG_MS) flushLog()
+  if (isClosing) void end()
+  else setImmediate(relayOn)
+}
+
+/** What this thread does about what it is told and asked. */
+function listen(): void {
+  line.on(LISTEN, { told: ({ fd }) => loop.listen(fd) })
+  line.on(TLS, { told: (tls) => loop.reload(tls) })
+  line.on(DTLS_IDENTITY, { told: (identity) => dtls?.reload(identity) })
+  line.on(TURN_PLAN, { told: (next) => loop.turn.apply(turnOptions(next, run, shares)) })
+  line.on(STREAM_LIMITS, { told: (limits) => loop.limitStreams(limits) })
+  line.on(LOG_LEVEL, { told: (level) => logged.setLevel(level) })
+  line.on(DRAIN, { told: (on) => loop.turn.drain(on) })
+  line.on(CLOSE, {
+    told: () => {
+      isClosing = true
+    },
+  })
+  line.on(PORTS, { told: (message) => relayPorts.hear(message, clock()) })
+  line.on(SESSIONS, {
+    asked: (_, answer) => {
+      show()
+      answer(sessionsNow())
+    },
+  })
+  const { handover } = loop.turn
+  line.on(MOVES, {
+    told: (message) => {
+      if (message.kind === 'given') handover.given(message)
+      else if (message.kind === 'returned') handover.returned(message.allocation, clock())
+    },
+    asked: (question, answer) => answer(handover.answer(question, clock())),
+    answeredLate: (answer) => {
+      if (answer.kind === 'moved') line.tell(MOVES, { kind: 'declined', id: answer.allocation.id })
+    },
+  })
+}
+
+/** Nobody is told that a relay is open before every thread has heard of the reservation beside it. */
+function mayTell(relay: Relay, reserved: number | null): 'now' | 'later' {
+  const { reservationToken } = relay.allocation.request
+  if (reservationToken === null || reserved === null) return 'now'
+  const announcement = relayPorts.announcement(reservationToken, reserved)
+  if (announcement === null) return 'now'
+  line.ask(PORTS, announcement, ANNOUNCE_PATIENCE_MS, () => loop.announced(relay))
+  return 'later'
+}
+
+function flushLog(): void {
+  flushedAt = clock()
+  logged.flush()
+}
+
+function show(): void {
+  shownAt = clock()
+  readings.update(loop.turn.allocations.open, loop.openRelays)
+  publish()
+  line.sweep(shownAt)
+  const news = loop.errors.news()
+  if (news.length > 0) line.tell(ERRORS, news)
+}
+
+function sessionsNow(): Session[] {
+  const now = clock()
+  return Array.from(loop.turn.allocations, (allocation) => sessionOf(allocation, now))
+}
+
+async function end(): Promise<void> {
+  await loop.close()
+  show()
+  flushLog()
+  control.close()
+}

@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto'
+import type { Log } from '../../log.ts'
+import { forgetHandshakes } from '../../net/limits/handshakes.ts'
+import { SocketErrors } from '../../net/socket-errors.ts'
+import { SourceTable } from '../../shared/source-table.ts'
+import { LOG_LEVEL } from '../../threads/control.ts'
+import { RelayThreads, spawnRelayThread } from '../../threads/relay-threads.ts'
+import { TurnReadings } from '../../threads/shared-counters.ts'
+import { Quota } from '../../turn/limits/quota.ts'
+import { RelayPorts } from '../../turn/relay-addresses/relay-ports.ts'
+import type { NetPlan } from '../plan/net-options.ts'
+import { DTLS_IDENTITY, STREAM_LIMITS, type ThreadPlan, TURN_PLAN } from '../plan/subjects.ts'
+import type { TurnPlan } from '../plan/turn-plan.ts'
+import type { DtlsPlan } from './dtls.ts'
+import type { Relaying } from './relaying.ts'
+import type { TurnRun } from './turn-options.ts'
+
+/** Relays on `threads` threads; this one never sees a packet. */
+export function relayOnThreads(
+  threads: number,
+  plan: TurnPlan,
+  run: TurnRun,
+  options: NetPlan,
+  dtls: DtlsPlan | null,
+  log: Log,
+): Relaying {
+  const { udp, streams, limits, http, tls, socketBufferBytes: bufferSize, clock } = options
+  const { memory } = run
+  const errors = new SocketErrors(log, clock)
+  const ports = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: memory.portClaims })
+  const quota = new Quota(memory.quota)
+  const sources = new SourceTable(memory.sourceCounts, 0)
+  // What a thread begins with that is started again.
+  let turn = plan
+  let secure = dtls && shareOf(dtls, threads)
+  const workers = new RelayThreads<ThreadPlan>({
+    threads,
+    endpoints: udp,
+    streams: { endpoints: streams, limits, http, tls },
+    bufferSize,
+    plan: () => ({ turn, run, dtls: secure }),
+    forgetThread: (thread) => {
+      quota.forgetThread(thread)
+      ports.forgetThread(thread)
+      sources.forgetThread(thread)
+      forgetHandshakes(memory.handshakes.memory, thread)
+      new SourceTable(memory.handshakes.dtlsSources, thread).forgetThread(thread)
+    },
+    errors,
+    log,
+    clock,
+    spawn: spawnRelayThread,
+  })
+  return {
+    driver: null,
+    workers,
+    get addresses() {
+      return workers.addresses
+    },
+    start: () => workers.start(),
+    apply: (next, limits) => {
+      turn = next
+      quota.limit(next.quota)
+      workers.tell(TURN_PLAN, next)
+      workers.limitStreams(limits)
+      workers.tell(STREAM_LIMITS, limits)
+    },
+    reload: (renewed, identity) => {
+      if (renewed !== null) workers.reloadTls(renewed)
+      if (identity === null || secure === null) return
+      secure = { ...secure, identity }
+      workers.tell(DTLS_IDENTITY, identity)
+    },
+    setLogLevel: (level) => workers.tell(LOG_LEVEL, level),
+    drain: (on) => workers.drain(on),
+    readings: () => {
+      const sum = new TurnReadings()
+      workers.addTo(sum)
+      return sum
+    },
+    get socketErrors() {
+      return errors.entries
+    },
+    close: () => workers.close(),
+  }
+}
+
+/** Limits hold for all threads together. */
+function shareOf(plan: DtlsPlan, threads: number): DtlsPlan {
+  const { maxSessions, ...rest } = plan.limits
+  return {
+    ...plan,
+    limits: {
+      ...rest,
+      ...(maxSessions === undefined ? {} : { maxSessions: Math.ceil(maxSessions / threads) }),
+    },
+  }
+}

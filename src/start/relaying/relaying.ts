@@ -1,0 +1,31 @@
+import type { BoundAddress, TurnDriver } from '../../net/driver.ts'
+import type { DtlsIdentity } from '../../net/dtls/identity.ts'
+import type { SocketKind } from '../../net/socket-errors.ts'
+import type { StreamLimits } from '../../net/stream/connection.ts'
+import type { TlsOptions } from '../../net/stream/tls-context.ts'
+import type { RelayThreads } from '../../threads/relay-threads.ts'
+import type { TurnReadings } from '../../threads/shared-counters.ts'
+import type { TurnPlan } from '../plan/turn-plan.ts'
+
+/** What relays: this thread, or several of their own. */
+export interface Relaying {
+  /** Null where there are workers. */
+  readonly driver: TurnDriver | null
+  /** Null where this thread relays. */
+  readonly workers: RelayThreads | null
+  /** What is listened on once it has started. */
+  readonly addresses: readonly BoundAddress[]
+  /** Opens everything or nothing; throws ListenError for the first address that cannot be had. */
+  start(): Promise<void>
+  /** Goes by another plan and other limits of connections; what was granted under the old ones stays, but for the peer rules. */
+  apply(plan: TurnPlan, limits: StreamLimits): void
+  /** New handshakes get these certificates; null for what is not served. Throws, and keeps the old, when they are bad. */
+  reload(tls: TlsOptions | null, dtls: DtlsIdentity | null): void
+  /** Of threads that have a log of their own. */
+  setLogLevel(level: string): void
+  drain(on: boolean): void
+  /** Of all threads together. */
+  readings(): TurnReadings
+  readonly socketErrors: readonly (readonly [SocketKind, string, number])[]
+  close(): Promise<void>
+}

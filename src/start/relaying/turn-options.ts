@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto'
+import { performance } from 'node:perf_hooks'
+import { Address } from '../../stun/address.ts'
+import { Authenticator } from '../../turn/auth/auth.ts'
+import { Nonces } from '../../turn/auth/nonce.ts'
+import { StaticUsers } from '../../turn/auth/user-store.ts'
+import { ChallengeLimit, type SharedBudgets } from '../../turn/limits/challenge-limit.ts'
+import type { PortSource, TurnOptions } from '../../turn/options.ts'
+import type { Nat64Prefix } from '../../turn/peers/nat64.ts'
+import { PeerPolicy, type PeerRange, parsePeerRange } from '../../turn/peers/peer-policy.ts'
+import { ExternalIp } from '../../turn/relay-addresses/external-ip.ts'
+import type { PeerPlan, TurnPlan } from '../plan/turn-plan.ts'
+import type { RunSecrets } from '../run-secrets.ts'
+import type { TurnMemory } from '../shared-memory.ts'
+
+const random = (size: number): Buffer => randomBytes(size)
+
+/** What all threads have beside the plan, for as long as the program runs. */
+export interface TurnRun {
+  readonly memory: TurnMemory
+  readonly secrets: RunSecrets
+}
+
+/** What one thread's TURN core is told; quota, ports and sources are its share of what all threads have together. */
+export function turnOptions(
+  plan: TurnPlan,
+  { memory, secrets }: TurnRun,
+  shares: Pick<TurnOptions, 'quota' | 'relayPorts' | 'sources'>,
+): TurnOptions {
+  const relayAddresses = plan.relayAddresses.map(addressOf)
+  const externalIp = plan.externalIp.map((pair) => ({
+    public: addressOf(pair.public),
+    private: pair.private === null ? null : addressOf(pair.private),
+  }))
+  return {
+    ...plan.settings,
+    ...shares,
+    authenticator: authenticator(plan, secrets),
+    challengeLimit: new ChallengeLimit(plan.challengesPerSecond, 1000, shared(memory.challengesUsed)),
+    guessLimit: new ChallengeLimit(plan.guessesPerMinute, 60_000, shared(memory.guessesUsed)),
+    relayAddresses,
+    relayWhereReached: plan.relayWhereReached,
+    externalIp: new ExternalIp(externalIp, relayAddresses),
+    peerPolicy: peerPolicy(plan.peers, shares.relayPorts),
+  }
+}
+
+// Each thread's `now` counts from its own start.
+function shared(memory: SharedArrayBuffer): SharedBudgets {
+  return { memory, clockOffsetMs: performance.timeOrigin }
+}
+
+/** What the log says of a peer that no key of the operator's denies names the key that opens it. */
+const UNASKED: readonly PeerRange[] = ranges('recommended').map(({ text, ...range }) => {
+  return { ...range, text: `${text}; see allow-private-peers and allowed-peer-ip` }
+})
+
+/** `relayPorts` knows which of our relay addresses have an allocation. */
+function peerPolicy(plan: PeerPlan, relayPorts: Pick<PortSource, 'isInUse'>): PeerPolicy {
+  return new PeerPolicy({
+    allowed: plan.allowed.flatMap(ranges),
+    denied: [...(plan.closesPrivate ? UNASKED : []), ...plan.denied.flatMap(ranges)],
+    allowLoopback: plan.allowLoopback,
+    ownAddresses: plan.ownAddresses.map(addressOf),
+    ownPorts: plan.ownPorts,
+    services: [],
+    relayAddresses: plan.relayAddresses.map(addressOf),
+    isRelayed: (local) => relayPorts.isInUse(local),
+    externalAddresses: plan.externalAddresses.map(addressOf),
+    nat64: plan.nat64.map(nat64Prefix),
+    minPort: plan.minPort,
+    maxPort: plan.maxPort,
+  })
+}
+
+function authenticator({ auth, users, nonces }: TurnPlan, { nonceKey }: RunSecrets): Authenticator {
+  const stored = users.map(({ name, password, key }) =>
+    key === undefined ? { name, password: password ?? '' } : { name, key: Buffer.from(key, 'hex') },
+  )
+  return new Authenticator(
+    { ...auth, users: new StaticUsers(stored, auth.realm) },
+    new Nonces({ ...nonces, key: Buffer.from(nonceKey, 'hex'), random }),
+    Date.now,
+  )
+}
+
+// The option table has read both already; what it lets through, we must understand.
+function addressOf(host: string): Address {
+  const address = Address.parse(host)
+  if (address === null) throw new Error(`not a numeric address: ${host}`)
+  return address
+}
+
+function nat64Prefix(text: string): Nat64Prefix {
+  const [prefix, bits] = text.split('/')
+  return { prefix: addressOf(prefix!), bits: Number(bits) }
+}
+
+function ranges(text: string): readonly PeerRange[] {
+  const parsed = parsePeerRange(text)
+  if (typeof parsed === 'string') throw new Error(`peer range ${text}: ${parsed}`)
+  return parsed
+}
