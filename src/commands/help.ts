@@ -1,6 +1,6 @@
 import { appliesNote, stateNote } from '../config/option.ts'
 import { groups, type OptionName, optionNames, optionOf } from '../config/options.ts'
-import { boolean } from '../config/values.ts'
+import { boolean } from '../config/values/booleans.ts'
 
 const WIDTH = 80
 const HELP_COLUMN = 34

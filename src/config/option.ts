@@ -1,5 +1,8 @@
 import type { Secret } from './secret.ts'
-import { boolean, integer, lifetimeSeconds, optionalSecret, port, type ValueType } from './values.ts'
+import { boolean } from './values/booleans.ts'
+import { integer, lifetimeSeconds, port } from './values/numbers.ts'
+import { optionalSecret } from './values/text.ts'
+import type { ValueType } from './values/value-type.ts'
 
 /** What becomes of an option that somebody sets. */
 export type State =

@@ -2,17 +2,11 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { BadValue } from '../../src/config/config-error.ts'
 import { Secret } from '../../src/config/secret.ts'
-import {
-  boolean,
-  externalIp,
-  hostAndPort,
-  iceServers,
-  peerRange,
-  port,
-  publicHost,
-  url,
-  user,
-} from '../../src/config/values.ts'
+import { externalIp, hostAndPort, peerRange } from '../../src/config/values/addresses.ts'
+import { boolean } from '../../src/config/values/booleans.ts'
+import { port } from '../../src/config/values/numbers.ts'
+import { user } from '../../src/config/values/text.ts'
+import { iceServers, publicHost, url } from '../../src/config/values/urls.ts'
 import { complaints, load, warningsOf } from './loading.ts'
 
 describe('CONF-BOOL-01', () => {

@@ -1,5 +1,7 @@
 import { applying, flag, notBuiltYet, option, portOption, secretOption, withoutEffect } from '../option.ts'
-import { address, file, integer, optionalAddress, text } from '../values.ts'
+import { address, optionalAddress } from '../values/addresses.ts'
+import { integer } from '../values/numbers.ts'
+import { file, text } from '../values/text.ts'
 
 const noConsole = notBuiltYet('there is no telnet console')
 const noPages = notBuiltYet('there are no admin pages')

@@ -1,5 +1,7 @@
 import { applying, flag, lifetime, limit, list, notBuiltYet, option, secretOption, withoutEffect } from '../option.ts'
-import { character, choice, realm, secret, sha256, text, user } from '../values.ts'
+import { sha256 } from '../values/booleans.ts'
+import { realm, secret, text, user } from '../values/text.ts'
+import { character, choice } from '../values/words.ts'
 
 const noDatabase = withoutEffect('there is no database to read')
 

@@ -1,6 +1,6 @@
 import { applying, type Details, notBuiltYet, type Option, option, refused } from '../option.ts'
 import type { Secret } from '../secret.ts'
-import { file, optionalSecret } from '../values.ts'
+import { file, optionalSecret } from '../values/text.ts'
 
 const accounts = refused('databases of accounts are not built yet: use user= or static-auth-secret= and take this out')
 

@@ -1,5 +1,6 @@
 import { applying, flag, notBuiltYet, option, withoutEffect } from '../option.ts'
-import { choice, facility, path, text } from '../values.ts'
+import { path, text } from '../values/text.ts'
+import { choice, facility } from '../values/words.ts'
 
 const timestamps = withoutEffect('times are always ISO 8601')
 const FACILITIES = [

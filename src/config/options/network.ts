@@ -1,5 +1,9 @@
 import { applying, flag, limit, list, notBuiltYet, option, portOption, seconds, withoutEffect } from '../option.ts'
-import { choice, hostAndPort, integer, listeningAddress, optionalText, prefixUrl } from '../values.ts'
+import { hostAndPort, listeningAddress } from '../values/addresses.ts'
+import { integer } from '../values/numbers.ts'
+import { optionalText } from '../values/text.ts'
+import { prefixUrl } from '../values/urls.ts'
+import { choice } from '../values/words.ts'
 
 const noRedirect = notBuiltYet('nobody is redirected')
 

@@ -1,5 +1,6 @@
 import { applying, flag, list, option, withoutEffect } from '../option.ts'
-import { booleanOrAuto, nat64Prefix, peerRange } from '../values.ts'
+import { nat64Prefix, peerRange } from '../values/addresses.ts'
+import { booleanOrAuto } from '../values/booleans.ts'
 
 /** To whom the server may relay, and what its answers give away. */
 export const peers = applying('at once', {

@@ -1,5 +1,6 @@
 import { applying, flag, notBuiltYet, option, withoutEffect } from '../option.ts'
-import { integer, optionalInteger, optionalText, path } from '../values.ts'
+import { integer, optionalInteger } from '../values/numbers.ts'
+import { optionalText, path } from '../values/text.ts'
 
 const drop = notBuiltYet('rights are kept; start as that user, or with User= in the systemd unit')
 

@@ -10,7 +10,10 @@ import {
   seconds,
   withoutEffect,
 } from '../option.ts'
-import { choice, externalIp, integer, optionalText, relayAddress } from '../values.ts'
+import { externalIp, relayAddress } from '../values/addresses.ts'
+import { integer } from '../values/numbers.ts'
+import { optionalText } from '../values/text.ts'
+import { choice } from '../values/words.ts'
 
 /** Relayed addresses, allocations and their quotas. */
 export const relay = applying('to new clients', {

@@ -1,5 +1,5 @@
 import { applying, flag, option, withoutEffect } from '../option.ts'
-import { text } from '../values.ts'
+import { text } from '../values/text.ts'
 
 const always = withoutEffect(null)
 

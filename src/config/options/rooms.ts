@@ -1,5 +1,9 @@
 import { applying, flag, limit, list, option, portOption, seconds } from '../option.ts'
-import { choice, iceServers, integer, network, optionalText, providerUrl, text, words } from '../values.ts'
+import { network } from '../values/addresses.ts'
+import { integer } from '../values/numbers.ts'
+import { optionalText, text } from '../values/text.ts'
+import { iceServers, providerUrl } from '../values/urls.ts'
+import { choice, words } from '../values/words.ts'
 
 const ownServer = { defaultNote: 'this server' }
 

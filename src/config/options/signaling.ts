@@ -1,5 +1,6 @@
 import { applying, limit, option, portOption, seconds } from '../option.ts'
-import { booleanOrAuto, url } from '../values.ts'
+import { booleanOrAuto } from '../values/booleans.ts'
+import { url } from '../values/urls.ts'
 
 /** The signaling server: Collider's flags, then our limits. */
 export const signaling = applying('to new clients', {

@@ -1,5 +1,7 @@
 import { applying, flag, list, option } from '../option.ts'
-import { address, network, publicHost, text } from '../values.ts'
+import { address, network } from '../values/addresses.ts'
+import { text } from '../values/text.ts'
+import { publicHost } from '../values/urls.ts'
 
 /** Which servers run, and by which name the world reaches them. */
 export const subsystems = applying('after a restart', {

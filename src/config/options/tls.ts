@@ -1,5 +1,5 @@
 import { applying, flag, option, secretOption, withoutEffect } from '../option.ts'
-import { file, text } from '../values.ts'
+import { file, text } from '../values/text.ts'
 
 const weak = withoutEffect('groups this weak are refused; the TLS library picks one')
 

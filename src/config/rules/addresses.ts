@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import type { Draft } from '../draft.ts'
 import type { Surroundings } from '../file/surroundings.ts'
 import type { OptionName } from '../options.ts'
-import type { ExternalIp } from '../values.ts'
+import type { ExternalIp } from '../values/addresses.ts'
 
 /** Replaces host names and interface names by addresses, so that nobody behind the configuration resolves anything. */
 export async function resolveAddresses(draft: Draft, surroundings: Surroundings): Promise<void> {

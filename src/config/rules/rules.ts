@@ -4,7 +4,7 @@ import type { Surroundings } from '../file/surroundings.ts'
 import { clash, type Listener, listeners, withoutServer } from '../listeners.ts'
 import { optionOf } from '../options.ts'
 import { Secret } from '../secret.ts'
-import type { User } from '../values.ts'
+import type { User } from '../values/text.ts'
 
 const SHORT_SECRET = 16
 const DEFAULT_REALM = 'webrtc-stack'
