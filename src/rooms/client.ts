@@ -6,6 +6,8 @@ export interface Client {
   readonly id: string
   /** What its join, register or POST was counted by: an IPv4 address or an IPv6 /64; the pseudo client's is the real one's. */
   readonly from: string
+  /** When it became known here. */
+  readonly since: number
   /** The pseudo client of a loopback room: it comes and goes with the real one. */
   readonly loopback: boolean
   /**
@@ -68,10 +70,17 @@ export function isBye(text: string): boolean {
   }
 }
 
-export function newClient(id: string, standing: Client['standing'], expiresAt: number, from = ''): Client {
+export function newClient(
+  id: string,
+  standing: Client['standing'],
+  since: number,
+  expiresAt: number,
+  from = '',
+): Client {
   return {
     id,
     from,
+    since,
     loopback: false,
     standing,
     secret: '',

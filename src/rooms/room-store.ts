@@ -1,4 +1,5 @@
 import type { Claim } from './client.ts'
+import type { CloseOutcome, RoomListing, RoomPage } from './listing.ts'
 import type { RoomsOptions } from './options.ts'
 import { type JoinOutcome, type MessageResult, type Refusal, Room, type RoomEffects, type RoomWorld } from './room.ts'
 import { SourceShares } from './source-shares.ts'
@@ -36,6 +37,13 @@ export interface RoomStore {
   closed(room: string, client: string, goingAway: boolean, now: number): void
   leave(room: string, client: string, now: number): void
   remove(room: string, client: string, now: number): void
+  /**
+   * For an operator: at most `limit` rooms that were opened after those of the page that `cursor` ended; null is the beginning. A room
+   * that is there the whole time is in exactly one page.
+   */
+  list(cursor: string | null, limit: number): Promise<RoomPage>
+  /** For an operator: ends a room and the sockets in it, which are told `reason`. */
+  closeRoom(name: string, reason: string): Promise<CloseOutcome>
   /** Once a second: takes back places and drops rooms whose time is over. */
   sweep(now: number): void
   /** Other limits and times from now on, for the rooms there are, too. */
@@ -48,7 +56,9 @@ const RESTORE_MS = 60_000
 /** Rooms of one process. A room exists from the first join, register or POST until its last client is gone. */
 export class MemoryRooms implements RoomStore {
   readonly #world: RoomWorld
-  readonly #rooms = new Map<string, Room>()
+  readonly #rooms = new Map<string, { readonly room: Room; readonly number: number }>()
+  #opened = 0
+  #sweptAt = 0
   readonly #shares: SourceShares
 
   /** `startedAt`: when the server began; without it nobody comes back from before. */
@@ -75,15 +85,15 @@ export class MemoryRooms implements RoomStore {
   }
 
   hasPlace(room: string, client: string): boolean {
-    return this.#rooms.get(room)?.hasPlace(client) ?? false
+    return this.#rooms.get(room)?.room.hasPlace(client) ?? false
   }
 
   comesFrom(room: string, client: string): string | undefined {
-    return this.#rooms.get(room)?.comesFrom(client)
+    return this.#rooms.get(room)?.room.comesFrom(client)
   }
 
   isFull(room: string, now: number): boolean {
-    return this.#rooms.get(room)?.isFull(now) ?? false
+    return this.#rooms.get(room)?.room.isFull(now) ?? false
   }
 
   join(
@@ -102,7 +112,7 @@ export class MemoryRooms implements RoomStore {
   }
 
   message(name: string, client: string, text: string, now: number): MessageResult {
-    return this.#rooms.get(name)?.message(client, text, now) ?? 'UNKNOWN_ROOM'
+    return this.#rooms.get(name)?.room.message(client, text, now) ?? 'UNKNOWN_ROOM'
   }
 
   post(name: string, client: string, text: string, now: number, from?: string): Refusal {
@@ -114,7 +124,7 @@ export class MemoryRooms implements RoomStore {
   }
 
   proves(room: string, client: string, secret: string): boolean {
-    return this.#rooms.get(room)?.proves(client, secret) ?? false
+    return this.#rooms.get(room)?.room.proves(client, secret) ?? false
   }
 
   register(name: string, client: string, now: number, from?: string, claim?: Claim | null): Refusal {
@@ -141,8 +151,27 @@ export class MemoryRooms implements RoomStore {
     this.#change(name, (room) => room.remove(client, now))
   }
 
+  async list(cursor: string | null, limit: number): Promise<RoomPage> {
+    const after = Number(cursor ?? 0) || 0
+    const rooms: RoomListing[] = []
+    let last = after
+    for (const { room, number } of this.#rooms.values()) {
+      if (number <= after) continue
+      if (rooms.length >= limit) return { rooms, cursor: String(last) }
+      rooms.push(room.listing(this.#sweptAt))
+      last = number
+    }
+    return { rooms, cursor: null }
+  }
+
+  async closeRoom(name: string, reason: string): Promise<CloseOutcome> {
+    const clients = this.#change(name, (room) => room.close(reason))
+    return clients === undefined ? { result: 'UNKNOWN_ROOM' } : { result: 'SUCCESS', clients }
+  }
+
   sweep(now: number): void {
-    for (const room of this.#rooms.values()) {
+    this.#sweptAt = now
+    for (const { room } of this.#rooms.values()) {
       room.sweep(now)
       this.#dropIfEmpty(room)
     }
@@ -157,15 +186,15 @@ export class MemoryRooms implements RoomStore {
 
   #open(name: string, now: number, from = ''): Room | null {
     const known = this.#rooms.get(name)
-    if (known) return known
+    if (known) return known.room
     if (!this.#shares.take(from, 1)) return null
     const room = new Room(name, from, this.#world, now)
-    this.#rooms.set(name, room)
+    this.#rooms.set(name, { room, number: ++this.#opened })
     return room
   }
 
   #change<T>(name: string, change: (room: Room) => T): T | undefined {
-    const room = this.#rooms.get(name)
+    const room = this.#rooms.get(name)?.room
     if (!room) return undefined
     const outcome = change(room)
     this.#dropIfEmpty(room)

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { BYE, type Claim, type Client, isBye, LOOPBACK_CLIENT_ID, newClient, type WaitingText } from './client.ts'
+import type { RoomListing } from './listing.ts'
 import type { RoomsOptions } from './options.ts'
 import type { SourceShares } from './source-shares.ts'
 
@@ -7,8 +8,8 @@ import type { SourceShares } from './source-shares.ts'
 export interface RoomEffects {
   /** Sends one relayed text to a client that has a socket. */
   deliver(room: string, client: string, text: string): void
-  /** The client lost its place: close its socket, if there is one. */
-  disconnect(room: string, client: string): void
+  /** The client lost its place: close its socket, if there is one. `reason`: what an operator says to it, who closed the room. */
+  disconnect(room: string, client: string, reason?: string): void
   /** The place is gone by a bye, by DELETE or by time, once; by the last two Collider calls its room server. */
   forgotten(room: string, client: string): void
   /** Only where another Collider has the sockets: hands it a text of `sender`, as the original room server did. */
@@ -56,6 +57,7 @@ export class Room {
   readonly #restoresUntil: number
   /** Until when a place is kept for somebody who has a call here. */
   #keptUntil = Number.NEGATIVE_INFINITY
+  readonly #openedAt: number
   #changedAt: number
   #waitingMessages = 0
   #waitingBytes = 0
@@ -67,6 +69,7 @@ export class Room {
     this.#options = options
     this.#effects = effects
     this.#waiting = waiting
+    this.#openedAt = now
     this.#changedAt = now
   }
 
@@ -103,10 +106,10 @@ export class Room {
     this.#changedAt = now
     // Of sockets that another Collider has we hear nothing, so their absence means nothing.
     const registerSeconds = this.#effects.forward ? 0 : this.#options.registerTimeoutSeconds
-    const client = this.#add(id, 'member', after(now, registerSeconds), from)
+    const client = this.#add(id, 'member', now, after(now, registerSeconds), from)
     client.secret = secret
     client.initiator = members.length === 0
-    if (client.initiator && loopback) this.#addLoopback(LOOPBACK_CLIENT_ID, from)
+    if (client.initiator && loopback) this.#addLoopback(LOOPBACK_CLIENT_ID, now, from)
     const messages = members.flatMap((other) => this.#take(other, 'outbox'))
     return { result: 'SUCCESS', initiator: client.initiator, messages }
   }
@@ -124,7 +127,7 @@ export class Room {
     let sender = this.#find(id)
     if (!sender) {
       if (!this.#admitsGuest()) return 'Max room capacity reached'
-      sender = this.#add(id, 'guest', after(now, this.#options.graceSeconds), from)
+      sender = this.#add(id, 'guest', now, after(now, this.#options.graceSeconds), from)
     }
     return this.#say(sender, text, now)
   }
@@ -149,7 +152,7 @@ export class Room {
     if (!client) {
       // With a secret it is a page of ours whose place is gone: it has to join again, or it would wait for nothing.
       if (claim !== null || !this.#admitsGuest()) return 'Max room capacity reached'
-      client = this.#add(id, 'guest', 0, from)
+      client = this.#add(id, 'guest', now, 0, from)
     }
     this.#changedAt = now
     client.socket = 'open'
@@ -200,6 +203,46 @@ export class Room {
     this.#forget(client)
   }
 
+  /** Ends the room: says bye to each client, tells it `reason` and closes its socket. Returns how many there were. */
+  close(reason: string): number {
+    const clients = [...this.#clients.values()]
+    for (const client of clients) {
+      if (client.socket === 'open') {
+        if (client.standing === 'member') this.#effects.deliver(this.name, client.id, BYE)
+        this.#effects.disconnect(this.name, client.id, reason)
+      }
+      client.socket = 'gone'
+      this.#drop(client)
+      if (client.standing !== 'left') this.#effects.forgotten(this.name, client.id)
+    }
+    return clients.length
+  }
+
+  /** What an operator sees of it. */
+  listing(now: number): RoomListing {
+    const seconds = (since: number) => Math.max(0, Math.floor((now - since) / 1000))
+    return {
+      name: this.name,
+      ageSeconds: seconds(this.#openedAt),
+      idleSeconds: seconds(this.#changedAt),
+      waitingMessages: this.#waitingMessages,
+      waitingBytes: this.#waitingBytes,
+      clients: Array.from(
+        this.#clients.values(),
+        ({ id, standing, socket, from, initiator, loopback, since, ...boxes }) => ({
+          id,
+          standing,
+          socket,
+          from,
+          initiator,
+          loopback,
+          ageSeconds: seconds(since),
+          waitingMessages: boxes.inbox.length,
+        }),
+      ),
+    }
+  }
+
   /** Removes what has run out of time; afterwards the room may be empty. */
   sweep(now: number): void {
     for (const client of this.#clients.values()) if (client.expiresAt <= now) this.#forget(client)
@@ -227,7 +270,7 @@ export class Room {
     if (guest) this.#drop(guest)
     const members = this.members
     this.#keptUntil = now < this.#restoresUntil && members.length === 0 ? now + COMPANION_MS : Number.NEGATIVE_INFINITY
-    const client = this.#add(id, 'member', Number.POSITIVE_INFINITY, from)
+    const client = this.#add(id, 'member', now, Number.POSITIVE_INFINITY, from)
     client.secret = secret
     client.returned = now < this.#restoresUntil
     client.initiator = members.length === 0
@@ -264,17 +307,17 @@ export class Room {
     const pseudo = this.#clients.get(LOOPBACK_CLIENT_ID)
     if (!pseudo?.loopback || pseudo.socket === 'open') return undefined
     this.#clients.delete(LOOPBACK_CLIENT_ID)
-    return this.#addLoopback(id, pseudo.from, pseudo.inbox)
+    return this.#addLoopback(id, pseudo.since, pseudo.from, pseudo.inbox)
   }
 
-  #addLoopback(id: string, from: string, inbox: WaitingText[] = []): Client {
-    const pseudo = { ...newClient(id, 'member', Number.POSITIVE_INFINITY, from), loopback: true, inbox }
+  #addLoopback(id: string, since: number, from: string, inbox: WaitingText[] = []): Client {
+    const pseudo = { ...newClient(id, 'member', since, Number.POSITIVE_INFINITY, from), loopback: true, inbox }
     this.#clients.set(id, pseudo)
     return pseudo
   }
 
-  #add(id: string, standing: Client['standing'], expiresAt: number, from: string): Client {
-    const client = newClient(id, standing, expiresAt, from)
+  #add(id: string, standing: Client['standing'], now: number, expiresAt: number, from: string): Client {
+    const client = newClient(id, standing, now, expiresAt, from)
     this.#clients.set(id, client)
     return client
   }

@@ -80,7 +80,7 @@ export class Hub {
     })
     this.rooms = createRooms({
       deliver: (room, client, text) => this.#deliver(keyOf(room, client), text),
-      disconnect: (room, client) => this.#disconnect(room, client),
+      disconnect: (room, client, reason) => this.#disconnect(room, client, reason),
       forgotten: (room, client) => world.forgotten?.(room, client),
     })
     this.#heartbeat = setInterval(() => this.beat(), 1000)
@@ -297,7 +297,7 @@ export class Hub {
   }
 
   /** The rooms have forgotten this client: nothing may be reported back to them. */
-  #disconnect(room: string, client: string): void {
+  #disconnect(room: string, client: string, reason?: string): void {
     const key = keyOf(room, client)
     const connection = this.#registered.get(key)
     if (!connection) return
@@ -305,6 +305,7 @@ export class Hub {
     connection.room = null
     connection.finished = true
     this.counters.openSockets--
+    if (reason !== undefined) connection.send(errorFrame(ErrorText.ROOM_CLOSED + reason))
     connection.socket.close(NORMAL)
   }
 }

@@ -133,6 +133,7 @@ export class Session {
       online: (online, outageMs) => this.#online(online, outageMs),
       inCall: () => this.#hadCall.peek() && this.link.peek()?.described === true,
       evicted: () => this.#evicted(),
+      closed: (notice) => this.#stop('refused', notice),
     })
     this.#membership = membership
     const outcome = await membership.join()

@@ -17,6 +17,7 @@ class Page {
   readonly wire: string[] = []
   readonly sockets: NodeSocket[] = []
   evictions = 0
+  closed = ''
   inCall = false
   readonly membership: Membership
 
@@ -26,6 +27,9 @@ class Page {
       online: (online) => this.states.push(online),
       inCall: () => this.inCall,
       evicted: () => this.evictions++,
+      closed: (notice) => {
+        this.closed = notice
+      },
     }
     const browser: Browser = {
       fetch: (url, init) => {
@@ -210,6 +214,23 @@ describe('membership in a room', () => {
     a.sockets[0]!.terminate()
     await until(() => a.evictions > 0)
     await a.membership.leave()
+  })
+
+  test('a room that an operator closes is over: the page is told why and does not come back', async () => {
+    const a = await new Page(service, 'room-1').enter()
+    const b = await new Page(service, 'room-1').enter()
+    a.inCall = true
+    b.inCall = true
+    await until(() => service.hub.counters.openSockets === 2)
+    expect(await service.hub.rooms.closeRoom('room-1', 'maintenance')).toEqual({ result: 'SUCCESS', clients: 2 })
+    await until(() => a.closed !== '' && b.closed !== '')
+    expect(a.closed).toBe('Room closed: maintenance')
+    expect(a.heard.at(-1)).toEqual(bye)
+    await until(() => [a, b].every((page) => page.wire.includes('ws closed')))
+    // Another second registers nothing.
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect([a.sockets.length, b.sockets.length, service.hub.rooms.size]).toEqual([1, 1, 0])
+    expect(service.hub.counters.openSockets).toBe(0)
   })
 
   test('frames that mean nothing to it are ignored', async () => {

@@ -31,6 +31,8 @@ export interface MembershipEvents {
   inCall(): boolean
   /** The server no longer knows us: our place went to somebody else or ran out. */
   evicted(): void
+  /** An operator has ended the room; `notice` says so, with the reason. */
+  closed(notice: string): void
 }
 
 /** What the client needs of a browser, so that tests can stand in for it. */
@@ -165,6 +167,11 @@ export class Membership {
     this.#close()
   }
 
+  #closed(notice: string): void {
+    this.abandon()
+    this.#events.closed(notice)
+  }
+
   #bye(): void {
     if (this.#socket?.readyState === 1) {
       this.#sendFrame(this.#socket, JSON.stringify({ type: 'bye' }))
@@ -203,6 +210,7 @@ export class Membership {
       const { message, error } = frame(data)
       if (message !== null) this.#events.message(message)
       if (error === 'Max room capacity reached') this.#events.evicted()
+      if (error.startsWith('Room closed: ')) this.#closed(error)
     }
     socket.onclose = () => {
       if (this.#left) return
