@@ -1,11 +1,19 @@
-import type { Commands } from './commands.ts'
+import type { Chat } from './chat/chat.ts'
+import type { Commands } from './command.ts'
+import type { View } from './in-call/view.ts'
 import type { LocalMedia } from './media/media.ts'
 import type { Session } from './session.ts'
 
 /** What a page with a room works with. */
-export interface Call {
+export interface CallParts {
   readonly session: Session
   readonly media: LocalMedia
+  readonly chat: Chat
+  readonly view: View
+}
+
+/** The same, with all that a person can do about it. */
+export interface Call extends CallParts {
   readonly commands: Commands
   /** Joins here, and ends the call of another tab. */
   takeOver(): Promise<void>

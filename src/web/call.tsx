@@ -4,7 +4,9 @@ import { effect, untracked } from '@preact/signals'
 import { render } from 'preact'
 import { App } from './app.tsx'
 import type { Call } from './call-parts.ts'
+import { Chat } from './chat/chat.ts'
 import { commandsOf } from './commands.ts'
+import { View } from './in-call/view.ts'
 import { wantedMedia } from './media/constraints.ts'
 import { LocalMedia } from './media/media.ts'
 import { type PageData, pageDataIn } from './page-data.ts'
@@ -24,11 +26,14 @@ render(<App page={page} call={call} />, document.getElementById('app')!)
 
 function start(room: string, page: PageData): Call {
   const media = new LocalMedia(wantedMedia(page.mediaConstraints))
-  const session = new Session(room, media)
+  const chat = new Chat()
+  const view = new View()
+  const session = new Session(room, media, (saying) => chat.hear(saying, ''))
   const tabs = new OtherTabs(room, () => session.hangUp())
   const interrupted = interruptedCall(room)
   if (interrupted !== null) {
     media.restore(interrupted)
+    chat.restore(interrupted.chat)
     void session.join()
   } else if (page.view === 'full' && !wasReloaded()) session.showFull()
   else if (page.bypassJoinConfirmation) void session.join()
@@ -36,7 +41,20 @@ function start(room: string, page: PageData): Call {
   effect(() => session.showElsewhere(tabs.inCall.value))
   effect(() => {
     tabs.here = session.inside.value
-    noteCall(session.inside.value ? { room, camera: media.cameraOn.value, muted: media.muted.value } : null)
+    const inside = session.inside.value
+    noteCall(
+      inside ? { room, camera: media.cameraOn.value, muted: media.muted.value, chat: chat.messages.value } : null,
+    )
+  })
+  effect(() => {
+    const link = session.link.value
+    chat.reach(link?.talking.value === true ? link : null)
+  })
+  effect(() => {
+    // Joining again after a reload is the same call.
+    if (session.phase.value === 'joining' || session.inside.value) return
+    chat.clear()
+    view.show(null)
   })
   // Also when a full room has become free again.
   effect(() => {
@@ -52,7 +70,8 @@ function start(room: string, page: PageData): Call {
   addEventListener('pageshow', (event) => {
     if (event.persisted) location.reload()
   })
-  return { session, media, commands: commandsOf(session, media), takeOver: () => takeOver(session, tabs) }
+  const parts = { session, media, chat, view }
+  return { ...parts, commands: commandsOf(parts), takeOver: () => takeOver(session, tabs) }
 }
 
 async function takeOver(session: Session, tabs: OtherTabs): Promise<void> {

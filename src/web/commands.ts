@@ -1,28 +1,9 @@
 import { type Signal, signal } from '@preact/signals'
-import type { LocalMedia } from './media/media.ts'
-import type { Session } from './session.ts'
-import type { TextKey } from './text/en.ts'
-import type { IconName } from './widgets/icons.tsx'
-
-/** Something a person can do, by a button or a key. The functions read signals, so that buttons follow. */
-export interface Command {
-  /** The first is announced; the others are AppRTC's for the same act. */
-  readonly keys: readonly string[]
-  icon(): IconName
-  label(): TextKey
-  tone?(): 'off' | 'active' | 'danger' | undefined
-  /** Whether this browser can do it at all; what it can't has no button. */
-  readonly possible: boolean
-  /** Whether it makes sense at this moment. */
-  enabled(): boolean
-  run(): void
-}
-
-type CommandName = 'mute' | 'camera' | 'screen' | 'pictureInPicture' | 'fullScreen' | 'hangUp'
-export type Commands = Readonly<Record<CommandName, Command>>
+import type { CallParts } from './call-parts.ts'
+import type { Commands } from './command.ts'
 
 /** Everything that has a button and a key, once. */
-export function commandsOf(session: Session, media: LocalMedia): Commands {
+export function commandsOf({ session, media, chat, view }: CallParts): Commands {
   const full = fullScreenSignal()
   const inCall = () => ['waiting', 'connecting', 'connected', 'reconnecting'].includes(session.phase.value)
   const beforeOrInCall = () => inCall() || session.phase.value === 'idle'
@@ -53,6 +34,16 @@ export function commandsOf(session: Session, media: LocalMedia): Commands {
       possible: 'getDisplayMedia' in (navigator.mediaDevices ?? {}),
       enabled: inCall,
       run: () => void media.setScreen(media.screen.value === null),
+    },
+    chat: {
+      keys: ['t'],
+      icon: () => 'chat',
+      label: () => 'chat',
+      tone: () => (view.panel.value === 'chat' ? 'active' : undefined),
+      count: () => chat.unread.value,
+      possible: true,
+      enabled: inCall,
+      run: () => view.toggle('chat'),
     },
     pictureInPicture: {
       keys: ['p'],

@@ -2,7 +2,7 @@ import { computed, effect, type ReadonlySignal, type Signal, signal } from '@pre
 import type { Tracks } from './link/connection.ts'
 import { IceConfiguration } from './link/ice-configuration.ts'
 import { Link } from './link/link.ts'
-import type { Presence } from './link/talk.ts'
+import type { Presence, Saying } from './link/talk.ts'
 import { type JoinOutcome, Membership } from './room/membership.ts'
 import { type Message, parseMessage } from './room/message.ts'
 import { rememberRoom } from './room/room-name.ts'
@@ -23,6 +23,9 @@ export interface Sources {
   close(): void
 }
 
+/** Who takes what the other side says on the data channel. */
+type Hear = (saying: Exclude<Saying, { type: 'presence' }>) => void
+
 /** How long a place is kept without a WebSocket where the join answer does not say it: Collider's reconnect time. */
 const colliderGraceSeconds = 10
 const retryMs = 3000
@@ -42,6 +45,7 @@ export class Session {
   readonly inside: ReadonlySignal<boolean> = computed(() => this.#stage.value === 'inside')
   readonly room: string
   readonly #sources: Sources
+  readonly #hear: Hear
   readonly #stage: Signal<Stage> = signal('idle')
   #afterElsewhere: 'idle' | 'ended' = 'idle'
   /** Nobody else is in the room. */
@@ -57,9 +61,10 @@ export class Session {
   /** Which link is being made; an older one must not appear any more. */
   #linking = 0
 
-  constructor(room: string, sources: Sources) {
+  constructor(room: string, sources: Sources, hear: Hear = () => {}) {
     this.room = room
     this.#sources = sources
+    this.#hear = hear
     effect(() => {
       const tracks = this.#tracks()
       this.link.peek()?.setTracks(tracks)
@@ -199,6 +204,7 @@ export class Session {
         hopeless: () => {
           if (this.link.value === link) this.#startAnew(link)
         },
+        heard: this.#hear,
       },
     )
     this.link.value = link

@@ -1,101 +1,18 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import type { AxeResults } from 'axe-core'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import type { Page } from 'playwright-core'
+import { expect, test, vi } from 'vitest'
 import { callPages } from '../../src/http/page/page.ts'
 import { dictionaries } from '../../src/web/text/i18n.ts'
 import { Service } from '../http/service.ts'
-import { launchChromium } from '../support/browsers.ts'
 import { describeWith } from '../support/peers.ts'
+import { button, desktop, heading, join, look, playing, Visits } from './visits.ts'
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-/** Where to put a picture of every state, for people to look at; none without it. */
-const pictures = process.env['PAGE_PICTURES']
-
-const desktop = { viewport: { width: 1280, height: 800 }, colorScheme: 'light' } as const
-const phone = { viewport: { width: 360, height: 740 }, colorScheme: 'dark' } as const
 const text = dictionaries.en
 
 vi.setConfig({ testTimeout: 60_000 })
 
 describeWith(['chromium', 'cjkFonts'], 'the page in Chromium', () => {
-  let service: Service
-  let browser: Browser
-  let origin: string
-  const complaints: string[] = []
-  const contexts: BrowserContext[] = []
-
-  beforeAll(async () => {
-    service = await Service.start({ pages: callPages, http: { iceServerBaseUrl: '' } })
-    const { port } = service.listener.address
-    origin = `http://call.test:${port}`
-    browser = await launchChromium([
-      '--host-resolver-rules=MAP *.test 127.0.0.1',
-      `--unsafely-treat-insecure-origin-as-secure=${origin}`,
-    ])
-  })
-  afterAll(async () => {
-    await browser?.close()
-    await service?.close()
-  })
-  afterEach(async () => {
-    await Promise.all(contexts.splice(0).map((context) => context.close()))
-    expect(complaints.splice(0)).toEqual([])
-  })
-
-  /** A visitor of their own; whatever the page complains about or asks other hosts for fails the test. */
-  async function visit(path: string, script = '', base = origin): Promise<Page> {
-    const context = await browser.newContext({ ...desktop, locale: 'en-US', reducedMotion: 'reduce' })
-    contexts.push(context)
-    if (script !== '') await context.addInitScript(script)
-    const page = await context.newPage()
-    page.on('pageerror', (error) => complaints.push(String(error.stack)))
-    page.on('console', (message) => {
-      if (message.type() === 'error') complaints.push(message.text())
-    })
-    page.on('request', (request) => {
-      if (new URL(request.url()).host !== new URL(base).host) complaints.push(`request to ${request.url()}`)
-    })
-    page.on('response', (response) => {
-      if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`)
-    })
-    await page.goto(base + path)
-    return page
-  }
-
-  /** Nothing for axe to find and nothing wider than the screen: on a desktop in the light, on a phone in the dark and in Chinese. */
-  async function look(page: Page, state: string): Promise<void> {
-    await page.evaluate(axe)
-    await inspect(page, `${state} desktop`)
-    await page.setViewportSize(phone.viewport)
-    await page.emulateMedia({ colorScheme: phone.colorScheme })
-    await button(page, '中文').click()
-    expect(await page.evaluate('document.documentElement.lang')).toBe('zh-CN')
-    await inspect(page, `${state} phone`)
-    await button(page, 'English').click()
-    await page.emulateMedia({ colorScheme: desktop.colorScheme })
-    await page.setViewportSize(desktop.viewport)
-  }
-
-  async function inspect(page: Page, state: string): Promise<void> {
-    const results = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as AxeResults
-    const found = results.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
-    expect(found, state).toEqual([])
-    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), state).toBeLessThanOrEqual(0)
-    if (pictures !== undefined) await page.screenshot({ path: `${pictures}/${state.replaceAll(' ', '-')}.png` })
-  }
-
-  const forgive = (what: string) => complaints.splice(0, Infinity, ...complaints.filter((line) => !line.includes(what)))
-  const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
-  const heading = (page: Page, name: string) => page.getByRole('heading', { name, exact: true })
-  const frames = (page: Page) =>
-    page.evaluate("document.querySelector('video.remote')?.getVideoPlaybackQuality().totalVideoFrames ?? 0")
-  const playing = (page: Page) => expect.poll(() => frames(page), { timeout: 20_000 }).toBeGreaterThan(5)
-  const join = async (page: Page) => {
-    await page.locator('.preview video').waitFor()
-    await button(page, text.join).click()
-  }
+  const visits = new Visits()
+  const visit = visits.visit.bind(visits)
 
   test('a room is chosen on the landing page', async () => {
     const page = await visit('/?it=all')
@@ -114,7 +31,7 @@ describeWith(['chromium', 'cjkFonts'], 'the page in Chromium', () => {
     await input.fill('room-home')
     await input.press('Enter')
     await heading(page, text.readyToJoin).waitFor()
-    expect(page.url()).toBe(`${origin}/r/room-home?it=all`)
+    expect(page.url()).toBe(`${visits.origin}/r/room-home?it=all`)
   })
 
   test('a page that waits keeps its place for as long as the server says', async () => {
@@ -234,7 +151,7 @@ describeWith(['chromium', 'cjkFonts'], 'the page in Chromium', () => {
       const room = `/r/room-still-${viewport.width}`
       const a = await visit('/', slowly)
       await a.setViewportSize(viewport)
-      await a.goto(origin + room)
+      await a.goto(visits.origin + room)
       await button(a, text.join).waitFor()
       const checking = await places(a)
       const { y, height } = (await button(a, text.join).boundingBox())!
@@ -268,22 +185,22 @@ describeWith(['chromium', 'cjkFonts'], 'the page in Chromium', () => {
       if (typed === 'nosuch') {
         await button(page, text.openRoom).click()
         await heading(page, text.readyToJoin).waitFor()
-        expect(page.url()).toBe(`${origin}/r/nosuch`)
+        expect(page.url()).toBe(`${visits.origin}/r/nosuch`)
       }
-      forgive('404')
+      visits.forgive('404')
     }
   })
 
   test('a second tab says that the call is in the first, and takes it over', async () => {
     const first = await visit('/r/room-tabs')
     const early = await first.context().newPage()
-    await early.goto(`${origin}/r/room-tabs`)
+    await early.goto(`${visits.origin}/r/room-tabs`)
     await heading(early, text.readyToJoin).waitFor()
     await join(first)
     await heading(first, text.waiting).waitFor()
     await heading(early, text.elsewhere).waitFor()
     const late = await first.context().newPage()
-    await late.goto(`${origin}/r/room-tabs`)
+    await late.goto(`${visits.origin}/r/room-tabs`)
     await heading(late, text.elsewhere).waitFor()
     await look(late, 'in another tab')
     const friend = await visit('/r/room-tabs')
@@ -322,12 +239,12 @@ describeWith(['chromium', 'cjkFonts'], 'the page in Chromium', () => {
   })
 
   test('says why there is no camera without https, and how to get one', async () => {
-    const page = await visit('/r/room-plain', '', origin.replace('call.', 'plain.'))
+    const page = await visit('/r/room-plain', '', visits.origin.replace('call.', 'plain.'))
     await page.getByRole('main').getByText(text.insecure, { exact: true }).waitFor()
     await page.getByText(text.insecureHint).waitFor()
     await look(page, 'insecure')
     // Chromium's word about a header that has no effect without https.
-    forgive('Cross-Origin-Opener-Policy')
+    visits.forgive('Cross-Origin-Opener-Policy')
   })
 
   test('says that the server cannot be reached', async () => {
@@ -339,7 +256,7 @@ describeWith(['chromium', 'cjkFonts'], 'the page in Chromium', () => {
     await page.unroute('**/join/**')
     await button(page, text.tryAgain).click()
     await heading(page, text.waiting).waitFor()
-    forgive('net::ERR_FAILED')
+    visits.forgive('net::ERR_FAILED')
   })
 
   const catchSockets = `
@@ -398,25 +315,25 @@ describeWith(['chromium', 'cjkFonts'], 'the page in Chromium', () => {
   })
 
   test.each(['call', 'plain'])('the link is copied, with https and without: %s', async (host) => {
-    const page = await visit('/r/room-copy', '', origin.replace('call.', `${host}.`))
+    const page = await visit('/r/room-copy', '', visits.origin.replace('call.', `${host}.`))
     await button(page, text.join).click()
     await button(page, text.copyLink).click()
     await button(page, text.linkCopied).waitFor()
     await page.keyboard.press('f')
     await button(page, text.exitFullScreen).waitFor()
-    forgive('Cross-Origin-Opener-Policy')
+    visits.forgive('Cross-Origin-Opener-Policy')
   })
 
   test('a phone app is understood, down to the messages only phones send', async () => {
     const page = await visit('/r/room-phone')
     await page.getByRole('button', { name: 'Join', exact: true }).click()
     await page.getByRole('heading', { name: 'Waiting for the other side' }).waitFor()
-    const { params } = await service.join('room-phone')
+    const { params } = await visits.service.join('room-phone')
     expect(params.is_initiator).toBe('false')
     const offer = params.messages.map((text) => JSON.parse(text)).find(({ type }) => type === 'offer')
     expect(offer.sdp).toMatch(/^m=audio /m)
     expect(offer.sdp).toMatch(/^m=video /m)
-    const phone = await service.register('room-phone', params.client_id)
+    const phone = await visits.service.register('room-phone', params.client_id)
     phone.send('{"type":"remove-candidates","candidates":[{"label":0,"id":"0","candidate":"candidate:1"}]}')
     phone.send('{\n  "type" : "bye"\n}')
     await page.getByText('The other side left', { exact: true }).waitFor()

@@ -1,7 +1,8 @@
 import './in-call.css'
+import '../chat/chat.css'
 import { useSignal } from '@preact/signals'
 import type { Call } from '../call-parts.ts'
-import type { Commands } from '../commands.ts'
+import type { Commands } from '../command.ts'
 import type { LocalMedia } from '../media/media.ts'
 import type { Session } from '../session.ts'
 import { phaseText } from '../status.ts'
@@ -10,13 +11,17 @@ import { t } from '../text/i18n.ts'
 import { CommandButton } from '../widgets/command-button.tsx'
 import { Header } from '../widgets/header.tsx'
 import { Icon } from '../widgets/icons.tsx'
+import { later } from '../widgets/later.tsx'
 import { LocalPicture } from '../widgets/local-picture.tsx'
 import { Notice } from '../widgets/notice.tsx'
 import { Video } from '../widgets/video.tsx'
 import { CopyButton, ShareLink } from './share-link.tsx'
 
+const ChatPanel = later(() => import('../chat/chat-panel.tsx').then((part) => part.ChatPanel))
+
 /** The call: the other side large, ourselves small, the buttons below. */
-export function InCall({ session, media, commands }: Call) {
+export function InCall(call: Call) {
+  const { session, media, commands, view } = call
   const play = useSignal<(() => void) | null>(null)
   const phase = session.phase.value
   const link = session.link.value
@@ -30,48 +35,53 @@ export function InCall({ session, media, commands }: Call) {
         <h1 class="sr-only" tabIndex={-1}>
           {t('room')} {session.room}
         </h1>
-        <div class="stage">
-          <Video
-            stream={link?.remote ?? null}
-            label={t('remoteVideo')}
-            class={
-              (phase === 'connected' && missing === null) || phase === 'reconnecting' ? 'remote' : 'remote remote-idle'
-            }
-            onBlocked={(start) => {
-              play.value = start
-            }}
-          />
-          {phase === 'waiting' && <Waiting session={session} />}
-          {phase === 'connecting' && (
-            <div class="stage-message">
-              <span class="spinner" />
-              {t('connecting')}
-            </div>
-          )}
-          {phase === 'connected' && missing !== null && (
-            <div class="stage-message">
-              <span class="avatar">
-                <Icon name="person" />
-              </span>
-              {t(missing)}
-            </div>
-          )}
-          {play.value !== null && (
-            <button
-              type="button"
-              class="button button-primary play"
-              onClick={() => {
-                play.value?.()
-                play.value = null
+        <div class="call-body">
+          <div class="stage">
+            <Video
+              stream={link?.remote ?? null}
+              label={t('remoteVideo')}
+              class={
+                (phase === 'connected' && missing === null) || phase === 'reconnecting'
+                  ? 'remote'
+                  : 'remote remote-idle'
+              }
+              onBlocked={(start) => {
+                play.value = start
               }}
-            >
-              {t('tapToHear')}
-            </button>
-          )}
-          <div class="self">
-            <LocalPicture media={media} label={t('localVideo')} />
+            />
+            {phase === 'waiting' && <Waiting session={session} />}
+            {phase === 'connecting' && (
+              <div class="stage-message">
+                <span class="spinner" />
+                {t('connecting')}
+              </div>
+            )}
+            {phase === 'connected' && missing !== null && (
+              <div class="stage-message">
+                <span class="avatar">
+                  <Icon name="person" />
+                </span>
+                {t(missing)}
+              </div>
+            )}
+            {play.value !== null && (
+              <button
+                type="button"
+                class="button button-primary play"
+                onClick={() => {
+                  play.value?.()
+                  play.value = null
+                }}
+              >
+                {t('tapToHear')}
+              </button>
+            )}
+            <div class="self">
+              <LocalPicture media={media} label={t('localVideo')} />
+            </div>
+            <Toasts session={session} media={media} />
           </div>
-          <Toasts session={session} media={media} />
+          {view.panel.value === 'chat' && <ChatPanel {...call} />}
         </div>
         <Controls session={session} commands={commands} />
       </main>
@@ -136,6 +146,7 @@ function Controls({ session, commands }: { session: Session; commands: Commands 
       <CommandButton command={commands.mute} />
       <CommandButton command={commands.camera} />
       <CommandButton command={commands.screen} />
+      <CommandButton command={commands.chat} />
       <CommandButton command={commands.pictureInPicture} />
       <CommandButton command={commands.fullScreen} />
       <CopyButton round hidden={session.phase.value === 'waiting'} />

@@ -12,6 +12,8 @@ export interface LinkEvents {
   silent(): void
   /** No path was found for this connection, and another try with it is in vain. */
   hopeless(): void
+  /** What the other side says beside its presence, which the link keeps itself. */
+  heard(saying: Exclude<Saying, { type: 'presence' }>): void
 }
 
 export interface LinkOptions {
@@ -138,8 +140,11 @@ export class Link {
     this.#do(this.#health.state(state, performance.now()))
   }
 
-  #heard({ microphone, camera, screen }: Saying): void {
-    this.presence.value = { microphone, camera, screen }
+  #heard(saying: Saying): void {
+    if (saying.type === 'presence') {
+      const { type: _, ...presence } = saying
+      this.presence.value = presence
+    } else this.#events.heard(saying)
   }
 
   #seen(sample: Sample): void {

@@ -1,5 +1,8 @@
-/** What two such pages say to each other on their data channel. No server and no phone app hears it. */
-export type Saying = PresenceSaying
+/**
+ * What two such pages say to each other on their data channel. No server and no phone app hears it. What is new here is passed
+ * over by older pages, and what an older page leaves out has a default.
+ */
+export type Saying = PresenceSaying | ChatSaying | ReceivedSaying
 
 /** How the other side is: said whenever it changes. */
 interface PresenceSaying extends Presence {
@@ -13,8 +16,24 @@ export interface Presence {
   readonly screen: boolean
 }
 
+/** A chat message. Said again on a new connection until its receipt comes. */
+export interface ChatSaying {
+  readonly type: 'chat'
+  readonly id: string
+  readonly text: string
+}
+
+/** The receipt for a chat message. */
+export interface ReceivedSaying {
+  readonly type: 'received'
+  readonly id: string
+}
+
+/** The longest chat message, in UTF-16 units. */
+export const maxTextLength = 2000
 /** Longer sayings are nobody's. */
 const maxLength = 16_384
+const maxIdLength = 32
 
 /** Reads a saying. Null for what this version doesn't know; never throws. */
 export function parseSaying(text: unknown): Saying | null {
@@ -26,7 +45,35 @@ export function parseSaying(text: unknown): Saying | null {
     return null
   }
   if (typeof json !== 'object' || json === null) return null
-  const { type, microphone, camera, screen } = json as Record<string, unknown>
-  if (type !== 'presence') return null
-  return { type, microphone: microphone === true, camera: camera === true, screen: screen === true }
+  const said = json as Record<string, unknown>
+  switch (said['type']) {
+    case 'presence': {
+      const { microphone, camera, screen } = said
+      return { type: 'presence', microphone: microphone === true, camera: camera === true, screen: screen === true }
+    }
+    case 'chat': {
+      const text = typeof said['text'] === 'string' ? plainText(said['text']) : ''
+      return isId(said['id']) && text !== '' ? { type: 'chat', id: said['id'], text } : null
+    }
+    case 'received':
+      return isId(said['id']) ? { type: 'received', id: said['id'] } : null
+    default:
+      return null
+  }
+}
+
+/**
+ * A text as it may be shown: without control characters other than line ends, and without those that turn the direction of
+ * what stands around it; no longer than a chat message.
+ */
+export function plainText(text: string): string {
+  return text
+    .replace(/\r\n?/g, '\n')
+    .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, ' ')
+    .slice(0, maxTextLength)
+    .trim()
+}
+
+function isId(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= maxIdLength
 }

@@ -1,8 +1,11 @@
+import type { ChatMessage } from '../chat/chat.ts'
+
 /** What a tab needs to come back into its call after a reload. */
 export interface InterruptedCall {
   readonly room: string
   readonly camera: boolean
   readonly muted: boolean
+  readonly chat: readonly ChatMessage[]
 }
 
 const key = 'call'
@@ -22,7 +25,8 @@ export function interruptedCall(room: string): InterruptedCall | null {
   if (!wasReloaded()) return null
   try {
     const call = JSON.parse(sessionStorage.getItem(key) ?? 'null') as Partial<InterruptedCall> | null
-    return call?.room === room ? { room, camera: call.camera === true, muted: call.muted === true } : null
+    if (call?.room !== room) return null
+    return { room, camera: call.camera === true, muted: call.muted === true, chat: call.chat ?? [] }
   } catch {
     return null
   }

@@ -80,6 +80,18 @@ export const english = {
   remoteCameraOff: 'The other side has its camera off',
   tapToHear: 'Tap to hear the other side',
 
+  chat: 'Chat',
+  chatEmpty: 'Nothing written yet. What is written here is gone when the call ends.',
+  chatAlone: 'Nobody is here yet. What you write goes to whoever comes.',
+  chatDeaf: 'The other side uses a program without chat.',
+  chatWaits: 'Not delivered yet',
+  chatWrite: 'Write a message',
+  send: 'Send',
+  you: 'You',
+  otherSide: 'The other side',
+  close: 'Close',
+  withNews: '{label}, {count} new',
+
   controls: 'Call controls',
   mute: 'Mute',
   unmute: 'Unmute',

@@ -78,6 +78,18 @@ export const chinese: Dictionary = {
   remoteCameraOff: '对方关闭了摄像头',
   tapToHear: '点按以收听对方',
 
+  chat: '聊天',
+  chatEmpty: '还没有消息。通话结束后，这里的内容会消失。',
+  chatAlone: '还没有人在。你写的内容会发给之后加入的人。',
+  chatDeaf: '对方使用的程序没有聊天功能。',
+  chatWaits: '尚未送达',
+  chatWrite: '输入消息',
+  send: '发送',
+  you: '你',
+  otherSide: '对方',
+  close: '关闭',
+  withNews: '{label}，{count} 条新消息',
+
   controls: '通话控制',
   mute: '静音',
   unmute: '取消静音',

@@ -1,5 +1,5 @@
 import './command-button.css'
-import type { Command } from '../commands.ts'
+import type { Command } from '../command.ts'
 import { t } from '../text/i18n.ts'
 import { Icon } from './icons.tsx'
 
@@ -9,17 +9,19 @@ export function CommandButton({ command }: { command: Command }) {
   const label = t(command.label())
   const tone = command.tone?.()
   const [key] = command.keys
+  const count = command.count?.() ?? 0
   return (
     <button
       type="button"
       class={tone === undefined ? 'round' : `round round-${tone}`}
       title={`${label} (${key!.toUpperCase()})`}
-      aria-label={label}
+      aria-label={count > 0 ? t('withNews', { label, count }) : label}
       aria-keyshortcuts={key}
       disabled={!command.enabled()}
       onClick={() => command.run()}
     >
       <Icon name={command.icon()} />
+      {count > 0 && <span class="badge">{count > 99 ? '99+' : count}</span>}
     </button>
   )
 }
