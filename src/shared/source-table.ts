@@ -42,7 +42,7 @@ export class SourceTable {
   }
 
   /** How many `source` has in all other threads; an Allocate that one of them answers at this moment may be missing. */
-  elsewhere(source: Address): number {
+  ofOthers(source: Address): number {
     const tag = this.#hash(source)
     let sum = 0
     for (let thread = 0; thread < this.#threads; thread++) {

@@ -1,6 +1,6 @@
 import { ErrorCode } from '../stun/constants.ts'
-import type { Answer, Question } from '../turn/mobility/elsewhere.ts'
 import type { MovedAllocation } from '../turn/mobility/moved-allocation.ts'
+import type { Answer, Question } from '../turn/mobility/other-servers.ts'
 import { subject } from './line.ts'
 
 /** What is told about clients that move between threads (RFC 8016). */
@@ -102,7 +102,7 @@ export class Handovers {
   }
 
   #pass(asker: number, question: Question, deliver: (answer: Answer) => void): boolean {
-    const target = question.kind === 'ticket' ? this.#tickets.get(question.ticket) : question.departure.holder
+    const target = question.kind === 'ticket' ? this.#tickets.get(question.ticket) : question.outgoing.holder
     if (target === undefined || target === asker) return false
     this.#options.ask(target, question, PATIENCE_MS, (answer) => {
       deliver(answer === 'gone' ? UNKNOWN : answer === 'late' ? SILENCE : answer)

@@ -100,7 +100,7 @@ export class Line {
     return this.#post({ subject: name, kind: 'tell', id: 0, body: message })
   }
 
-  /** `then` is called once: during the call when nobody is there to ask, otherwise from `hear`, `sweep` or `hangUp`. */
+  /** `then` is called once: during the call when nobody is there to ask, otherwise from `take`, `sweep` or `close`. */
   ask<Question, Answer>(
     { name }: Subject<unknown, Question, Answer>,
     question: Question,
@@ -120,12 +120,12 @@ export class Line {
   }
 
   /** Takes all that has come, in its order. */
-  hear(): void {
+  take(): void {
     for (let envelope = this.#next(); envelope !== undefined; envelope = this.#next()) this.#take(envelope)
   }
 
-  /** Takes what has come about one subject, and keeps the rest for `hear`: for who is in the midst of something else. */
-  hearAbout({ name }: Subject<unknown, unknown, unknown> | Subject<unknown>): void {
+  /** Takes what has come about one subject, and keeps the rest for `take`: for who is in the midst of something else. */
+  takeOnly({ name }: Subject<unknown, unknown, unknown> | Subject<unknown>): void {
     for (let envelope = this.#arrived(); envelope !== undefined; envelope = this.#arrived()) {
       if (envelope.subject === name) this.#take(envelope)
       else this.#postponed.push(envelope)
@@ -142,9 +142,9 @@ export class Line {
   }
 
   /** The other end has died: hears what it has said before, and tells everybody who waits. */
-  hangUp(): void {
+  close(): void {
     if (this.#isGone) return
-    this.hear()
+    this.take()
     this.#isGone = true
     const questions = [...this.#questions.values()]
     this.#questions.clear()

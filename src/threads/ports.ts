@@ -51,7 +51,7 @@ export class SharedRelayPorts implements PortSource {
   readonly #held: HeldSockets
   readonly #catchUp: () => void
   /** Reserved by other threads, by token, oldest first. */
-  readonly #elsewhere = new Reservations<ReservedElsewhere>()
+  readonly #ofOthers = new Reservations<ReservedByOther>()
 
   /** `catchUp` hears at once what others have told and nobody has listened to yet. */
   constructor(
@@ -85,7 +85,7 @@ export class SharedRelayPorts implements PortSource {
   }
 
   reservedBy(source: Address): number {
-    return this.#own.reservedBy(source) + this.#elsewhere.of(source)
+    return this.#own.reservedBy(source) + this.#ofOthers.of(source)
   }
 
   /** What the others are to know of a reservation whose port is held by `descriptor`; null when it is over. */
@@ -112,12 +112,12 @@ export class SharedRelayPorts implements PortSource {
     if (typeof local !== 'string') this.#tell({ kind: 'unreserved', token: key })
     if (local !== 'unknown') return local
     // The client may be faster than what tells us of its token.
-    if (this.#elsewhere.get(key) === undefined) this.#catchUp()
-    const known = this.#elsewhere.get(key)
+    if (this.#ofOthers.get(key) === undefined) this.#catchUp()
+    const known = this.#ofOthers.get(key)
     if (known === undefined) return 'unknown'
     if (known.expiresAt <= now) return 'unknown'
     if (known.user !== user) return 'foreign'
-    this.#elsewhere.delete(key)
+    this.#ofOthers.delete(key)
     // Its time may be over, or its thread at an end, and we have not heard of it.
     const begin = () => this.#own.adopt(known.local, known.thread)
     if (!this.#quota.takeOver(user, known.thread, begin)) return 'unknown'
@@ -139,7 +139,7 @@ export class SharedRelayPorts implements PortSource {
 
   sweep(now: number, expired: (local: Address, user: string | null) => void): void {
     this.#own.sweep(now, expired)
-    for (const [token, { expiresAt }] of this.#elsewhere) if (expiresAt <= now) this.#elsewhere.delete(token)
+    for (const [token, { expiresAt }] of this.#ofOthers) if (expiresAt <= now) this.#ofOthers.delete(token)
   }
 
   free(local: Address, now: number): void {
@@ -151,30 +151,30 @@ export class SharedRelayPorts implements PortSource {
   }
 
   /** What another thread has told. */
-  hear(message: PortMessage, now: number): void {
+  told(message: PortMessage, now: number): void {
     switch (message.kind) {
       case 'reserved': {
         const { token, thread, user, milliseconds, descriptor } = message
         const [local, source] = [Address.parse(message.host, message.port)!, Address.parse(message.source)!]
-        this.#elsewhere.add(token, { thread, local, user, source, expiresAt: now + milliseconds, descriptor })
+        this.#ofOthers.add(token, { thread, local, user, source, expiresAt: now + milliseconds, descriptor })
         break
       }
       case 'unreserved':
-        this.#elsewhere.delete(message.token)
+        this.#ofOthers.delete(message.token)
         break
       case 'taken': {
         const local = this.#own.forgetReservation(Buffer.from(message.token, 'hex'))
         if (local !== null) this.#held.release(local)
-        this.#elsewhere.delete(message.token)
+        this.#ofOthers.delete(message.token)
         break
       }
       case 'lost':
-        for (const [token, { thread }] of this.#elsewhere) if (thread === message.thread) this.#elsewhere.delete(token)
+        for (const [token, { thread }] of this.#ofOthers) if (thread === message.thread) this.#ofOthers.delete(token)
     }
   }
 }
 
-interface ReservedElsewhere extends Reserver {
+interface ReservedByOther extends Reserver {
   readonly thread: number
   readonly local: Address
   readonly expiresAt: number

@@ -269,7 +269,7 @@ export class RelayThreads<Plan = unknown> {
     control.on('message', (envelope: Envelope) => {
       this.#writeLines(member)
       arrived.push(envelope)
-      line.hear()
+      line.take()
     })
     return line
   }
@@ -303,7 +303,7 @@ export class RelayThreads<Plan = unknown> {
   #ended(member: Member, startedAt: number): void {
     const { log, clock } = this.#options
     member.worker = null
-    member.line?.hangUp()
+    member.line?.close()
     member.line = null
     this.#writeLines(member)
     for (const fd of new Set([...descriptorsOf(member), ...this.#handovers.arrivingAt(member.thread)])) {

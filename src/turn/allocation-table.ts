@@ -92,7 +92,7 @@ export class AllocationTable implements Iterable<Allocation> {
   }
 
   /** The other server has heard the client: what it gets now. Undefined when the client has turned up elsewhere meanwhile. */
-  depart(ticket: string, now: number): Allocation | undefined {
+  outgoing(ticket: string, now: number): Allocation | undefined {
     const move = this.#movesAway.get(ticket)
     if (move === undefined || move.expiresAt <= now || move.allocation.expiresAt <= now) return undefined
     const { allocation } = move

@@ -167,8 +167,8 @@ export class Allocations implements Iterable<Allocation> {
   }
 
   /** The other server has heard the client: what it gets now. Undefined when the client has turned up elsewhere meanwhile. */
-  depart(ticket: string, now: number): Allocation | undefined {
-    return this.#table.depart(ticket, now)
+  outgoing(ticket: string, now: number): Allocation | undefined {
+    return this.#table.outgoing(ticket, now)
   }
 
   /** As it is, without a place in the table: a new one, or what has come from another server. */

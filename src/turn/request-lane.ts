@@ -11,8 +11,8 @@ import type { FiveTuple } from './five-tuple.ts'
 import { allocated, repeatsAllocate } from './methods/allocate.ts'
 import { binding, classicBinding } from './methods/binding.ts'
 import { METHODS } from './methods/table.ts'
-import type { Arrivals } from './mobility/arrivals.ts'
-import { askElsewhere, refreshByTicket } from './mobility/refresh-by-ticket.ts'
+import type { IncomingMoves } from './mobility/incoming-moves.ts'
+import { askOtherServers, refreshByTicket } from './mobility/refresh-by-ticket.ts'
 import { isTunnelled } from './peers/peer-policy.ts'
 import type { PacketRelay } from './relay.ts'
 import { type Exchange, type Refused, type Reply, type Responder, refuse, type SignedExchange } from './reply.ts'
@@ -24,28 +24,28 @@ import { type Exchange, type Refused, type Reply, type Responder, refuse, type S
 export class RequestLane {
   readonly #allocations: Allocations
   readonly #table: AllocationTable
-  readonly #arrivals: Arrivals
+  readonly #incomingMoves: IncomingMoves
   readonly #relay: PacketRelay
   readonly #responder: Responder
-  readonly #hangUp: (client: FiveTuple, now: number) => void
+  readonly #closeClient: (client: FiveTuple, now: number) => void
   readonly #counters: Counters
 
   constructor(
     allocations: Allocations,
     table: AllocationTable,
     parts: {
-      readonly arrivals: Arrivals
+      readonly incomingMoves: IncomingMoves
       readonly relay: PacketRelay
       readonly responder: Responder
-      hangUp(client: FiveTuple, now: number): void
+      closeClient(client: FiveTuple, now: number): void
     },
   ) {
     this.#allocations = allocations
     this.#table = table
-    this.#arrivals = parts.arrivals
+    this.#incomingMoves = parts.incomingMoves
     this.#relay = parts.relay
     this.#responder = parts.responder
-    this.#hangUp = parts.hangUp
+    this.#closeClient = parts.closeClient
     this.#counters = allocations.counters
   }
 
@@ -94,7 +94,7 @@ export class RequestLane {
     }
     const allocation = this.#table.live(client, now)
     if (allocation === undefined) {
-      if (this.#arrivals.data(client, message.bytes, message.start, message.end, now)) return
+      if (this.#incomingMoves.data(client, message.bytes, message.start, message.end, now)) return
       this.#counters.dropped['no-allocation']++
       return
     }
@@ -152,7 +152,7 @@ export class RequestLane {
       this.#responder.respond(signed(exchange, allocation.user), allocated(allocation, now))
       return
     }
-    const arriving = allocation === undefined ? this.#arrivals.userOf(client, now) : undefined
+    const arriving = allocation === undefined ? this.#incomingMoves.userOf(client, now) : undefined
     const claimed =
       allocation ?? (request.method === Method.REFRESH ? this.#allocations.tickets.holder(request) : undefined)
     const user = this.#authenticate(request, exchange, claimed, now, arriving)
@@ -160,7 +160,7 @@ export class RequestLane {
     if (fingerprint && allocation !== undefined) allocation.fingerprint = true
     const asked = signed(exchange, user)
     const reply =
-      (allocation === undefined ? this.#arrivals.request(request, asked, now) : null) ??
+      (allocation === undefined ? this.#incomingMoves.request(request, asked, now) : null) ??
       refuseAttributes(request) ??
       this.#dispatch(request, asked, allocation, now)
     this.#responder.respond(asked, reply)
@@ -170,7 +170,7 @@ export class RequestLane {
   #dispatch(request: StunMessage, exchange: SignedExchange, allocation: Allocation | undefined, now: number): Reply {
     const allocations = this.#allocations
     if (request.method === Method.REFRESH && request.has(Attribute.MOBILITY_TICKET)) {
-      return refreshByTicket(request, exchange, allocation, this.#arrivals, allocations, now)
+      return refreshByTicket(request, exchange, allocation, this.#incomingMoves, allocations, now)
     }
     const method = METHODS.get(request.method)!
     if (method.needs !== 'its allocation') {
@@ -219,7 +219,7 @@ export class RequestLane {
     }
     if (result.guess && !this.#allocations.options.guessLimit.take(exchange.client.client, now)) {
       this.#counters.dropped['guess-limit']++
-      if (exchange.client.connection !== 0) this.#hangUp(exchange.client, now)
+      if (exchange.client.connection !== 0) this.#closeClient(exchange.client, now)
       return null
     }
     this.#refuseStranger(exchange, { error: result.code, ...result }, now)
@@ -230,12 +230,13 @@ export class RequestLane {
     if (
       request.method !== Method.REFRESH ||
       !this.#allocations.options.mobility ||
-      this.#arrivals.has(exchange.client)
+      this.#incomingMoves.has(exchange.client)
     ) {
       return false
     }
     return (
-      refuseAttributes(request) === null && askElsewhere(request, signed(exchange, user), this.#arrivals, true, now)
+      refuseAttributes(request) === null &&
+      askOtherServers(request, signed(exchange, user), this.#incomingMoves, true, now)
     )
   }
 

@@ -7,9 +7,9 @@ import type { Effects } from './effects.ts'
 import { NO_EVENTS, type TurnEvents } from './events.ts'
 import type { FiveTuple } from './five-tuple.ts'
 import { relayUnavailable, settleAllocate } from './methods/allocate.ts'
-import { Arrivals } from './mobility/arrivals.ts'
-import { type Elsewhere, NOWHERE_ELSE } from './mobility/elsewhere.ts'
 import { Handover } from './mobility/handover.ts'
+import { IncomingMoves } from './mobility/incoming-moves.ts'
+import { NO_OTHER_SERVERS, type OtherServers } from './mobility/other-servers.ts'
 import { Tickets } from './mobility/tickets.ts'
 import type { TurnOptions } from './options.ts'
 import { type IcmpError, PeerErrors } from './peers/peer-errors.ts'
@@ -23,7 +23,7 @@ import { RequestLane } from './request-lane.ts'
 export interface TurnSurroundings {
   random(size: number): Buffer
   /** Other servers of the same clients; none when absent. */
-  readonly elsewhere?: Elsewhere
+  readonly others?: OtherServers
   /** Who is told of allocations and channels; nobody when absent. */
   readonly events?: TurnEvents
 }
@@ -42,34 +42,34 @@ export class TurnServer {
   readonly #effects: Effects
   readonly #table: AllocationTable
   readonly #pending: Pending
-  readonly #arrivals: Arrivals
+  readonly #incomingMoves: IncomingMoves
   readonly #relay: PacketRelay
   readonly #peerErrors: PeerErrors
   readonly #requests: RequestLane
 
   constructor(options: TurnOptions, effects: Effects, surroundings: TurnSurroundings) {
-    const { random, elsewhere = NOWHERE_ELSE, events = NO_EVENTS } = surroundings
+    const { random, others = NO_OTHER_SERVERS, events = NO_EVENTS } = surroundings
     const { counters } = this
     const ours = { ...options }
     const again = (bytes: Buffer, client: FiveTuple, now: number) => this.receive(bytes, 0, bytes.length, client, now)
     const responder = new Responder(ours, effects, counters)
     const table = new AllocationTable(counters, events)
     const pending = new Pending(responder, again)
-    const tickets = new Tickets(random, elsewhere)
+    const tickets = new Tickets(random, others)
     const allocations = new Allocations(ours, { table, tickets, pending, effects, events, counters, random })
-    const arrivals = new Arrivals(allocations, elsewhere, again)
+    const incomingMoves = new IncomingMoves(allocations, others, again)
     const relay = new PacketRelay(ours, effects, counters, random)
     this.allocations = allocations
-    this.handover = new Handover(allocations, elsewhere, arrivals)
+    this.handover = new Handover(allocations, others, incomingMoves)
     this.#options = ours
     this.#effects = effects
     this.#table = table
     this.#pending = pending
-    this.#arrivals = arrivals
+    this.#incomingMoves = incomingMoves
     this.#relay = relay
     this.#peerErrors = new PeerErrors(ours, effects, random)
-    const hangUp = (client: FiveTuple, now: number) => this.#hangUp(client, now)
-    this.#requests = new RequestLane(allocations, table, { arrivals, relay, responder, hangUp })
+    const closeClient = (client: FiveTuple, now: number) => this.#closeClient(client, now)
+    this.#requests = new RequestLane(allocations, table, { incomingMoves, relay, responder, closeClient })
   }
 
   /** One whole datagram, or one whole frame of a stream (RFC 7983 tells by the first byte what it is). */
@@ -82,7 +82,7 @@ export class TurnServer {
     if (first >= 0x40 && first <= 0x7f) {
       const allocation = this.#table.live(client, now)
       if (allocation !== undefined) this.#relay.channelData(allocation, bytes, start, end, now)
-      else if (!this.#arrivals.data(client, bytes, start, end, now)) this.counters.dropped['no-allocation']++
+      else if (!this.#incomingMoves.data(client, bytes, start, end, now)) this.counters.dropped['no-allocation']++
       return
     }
     if (first < 4) {
@@ -90,7 +90,7 @@ export class TurnServer {
       return
     }
     this.counters.dropped.malformed++
-    if (client.isStream) this.#hangUp(client, now)
+    if (client.isStream) this.#closeClient(client, now)
   }
 
   /** A datagram from a peer. HEADROOM bytes before `start` and TAILROOM behind `end` are ours to overwrite. */
@@ -119,7 +119,7 @@ export class TurnServer {
 
   /** The connection is gone, and its allocation with it (RFC 8656 §5), unless a ticket can take that to another. */
   clientClosed(client: FiveTuple, now: number): void {
-    this.#arrivals.leave(client)
+    this.#incomingMoves.leave(client)
     this.#pending.leave(client)
     const allocation = this.#table.get(client, now)
     if (allocation === undefined || this.#table.leave(allocation, client)) return
@@ -129,13 +129,13 @@ export class TurnServer {
 
   /** Whether credentials have been seen on this 5-tuple, so that a driver may be generous. */
   hasAllocation(client: FiveTuple): boolean {
-    return this.#table.has(client) || this.#arrivals.has(client)
+    return this.#table.has(client) || this.#incomingMoves.has(client)
   }
 
   /** Once a second: removes what has expired. */
   sweep(now: number): void {
     this.#table.sweep(now, this.allocations.expire)
-    this.#arrivals.sweep(now)
+    this.#incomingMoves.sweep(now)
     this.#pending.sweep(now)
     this.#options.relayPorts.sweep(now, this.#reservationExpired)
   }
@@ -154,7 +154,7 @@ export class TurnServer {
   }
 
   /** Ends a connection that cannot go on. */
-  #hangUp(client: FiveTuple, now: number): void {
+  #closeClient(client: FiveTuple, now: number): void {
     this.clientClosed(client, now)
     this.#effects.closeClient(client)
   }

@@ -12,7 +12,7 @@ import { type ClientTransport, FiveTuple } from '../../src/turn/five-tuple.ts'
 import { ChallengeLimit } from '../../src/turn/limits/challenge-limit.ts'
 import { Quota } from '../../src/turn/limits/quota.ts'
 import { SourceCount } from '../../src/turn/limits/source-count.ts'
-import { NOWHERE_ELSE } from '../../src/turn/mobility/elsewhere.ts'
+import { NO_OTHER_SERVERS } from '../../src/turn/mobility/other-servers.ts'
 import type { TurnOptions, TurnSettings } from '../../src/turn/options.ts'
 import { PeerPolicy, type PeerRange, type PeerRules, parsePeerRange } from '../../src/turn/peers/peer-policy.ts'
 import { ExternalIp, type ExternalIpPair } from '../../src/turn/relay-addresses/external-ip.ts'
@@ -21,8 +21,8 @@ import { TurnServer } from '../../src/turn/turn-server.ts'
 import { Clock } from './clock.ts'
 import { defaultSettings } from './default-settings.ts'
 import { EffectsRecorder } from './effects-recorder.ts'
-import type { Neighbours } from './neighbours.ts'
 import { quotaOf } from './quota.ts'
+import type { ServerGroup } from './server-group.ts'
 import { Answer, channelData, type Login, type RequestOptions, TurnClient, type Write } from './turn-client.ts'
 
 export const REALM = 'example.org'
@@ -42,7 +42,7 @@ export interface WorldOptions {
   readonly denied?: string
   readonly events?: TurnEvents
   /** Other worlds that the same clients may come to. */
-  readonly neighbours?: Neighbours
+  readonly group?: ServerGroup
 }
 
 /** A TurnServer with everything around it but the network. */
@@ -58,12 +58,12 @@ export class TurnWorld {
   #connections = 0
   #clients = 0
   readonly #rules: PeerRules
-  readonly #neighbours: Neighbours | null
+  readonly #group: ServerGroup | null
 
   constructor(options: WorldOptions = {}) {
-    const { settings, auth, ports = [49152, 65535], externalIps = [], userQuota = 0, neighbours } = options
-    const { thread, elsewhere } = neighbours?.join(this) ?? { thread: 0, elsewhere: NOWHERE_ELSE }
-    this.#neighbours = neighbours ?? null
+    const { settings, auth, ports = [49152, 65535], externalIps = [], userQuota = 0, group } = options
+    const { thread, others } = group?.join(this) ?? { thread: 0, others: NO_OTHER_SERVERS }
+    this.#group = group ?? null
     // What one world sends must not be taken for what another one does.
     this.#clients = thread * 1000
     const relayAddresses = (options.relayAddresses ?? ['192.0.2.1', '2001:db8::1']).map((ip) => Address.parse(ip)!)
@@ -103,14 +103,14 @@ export class TurnWorld {
       ...defaultSettings,
       ...settings,
       authenticator: new Authenticator(this.#auth, this.nonces, () => this.clock.wall),
-      quota: neighbours === undefined ? quotaOf({ user: userQuota }) : new Quota(neighbours.quota(userQuota), thread),
+      quota: group === undefined ? quotaOf({ user: userQuota }) : new Quota(group.quota(userQuota), thread),
       challengeLimit: new ChallengeLimit(options.challengesPerSecond ?? 0, 1000, randomBytes),
       guessLimit: new ChallengeLimit(options.guessesPerMinute ?? 0, 60_000, randomBytes),
       relayAddresses,
       relayWhereReached: options.relayWhereReached ?? false,
       relayPorts: new RelayPorts({ minPort: ports[0], maxPort: ports[1] }, randomBytes, {
         thread,
-        claims: neighbours?.claims ?? new Map(),
+        claims: group?.claims ?? new Map(),
       }),
       sources: new SourceCount(),
       externalIp,
@@ -118,7 +118,7 @@ export class TurnWorld {
     }
     this.server = new TurnServer(this.options, this.effects, {
       random: randomBytes,
-      elsewhere,
+      others,
       ...(options.events && { events: options.events }),
     })
   }
@@ -149,7 +149,7 @@ export class TurnWorld {
     borrowed.fill(0xdd)
     if (fiveTuple.connection === 0) refilled.client.setIpv4(0, 0)
     if (this.opensRelays) this.openRelays()
-    if (this.#neighbours?.isPrompt) this.#neighbours.deliver()
+    if (this.#group?.isPrompt) this.#group.deliver()
   }
 
   peerData(relay: Relay, peer: string, data: Buffer): void {

@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { Handovers, type MoveMessage } from '../../src/threads/handovers.ts'
-import type { Answer, Question } from '../../src/turn/mobility/elsewhere.ts'
 import type { MovedAllocation } from '../../src/turn/mobility/moved-allocation.ts'
+import type { Answer, Question } from '../../src/turn/mobility/other-servers.ts'
 
 const TICKET = 'A'.repeat(24)
 const ASK: Question = { kind: 'ticket', ticket: TICKET, username: 'alice', hasLapsed: false, request: new Uint8Array() }
-const FETCH: Question = { kind: 'allocation', departure: { holder: 0, ticket: TICKET, relay: '192.0.2.1:50000' } }
-const GRANTED: Answer = { kind: 'granted', lifetimeSeconds: 600, ticket: null, departure: null, isClientGone: false }
+const FETCH: Question = { kind: 'allocation', outgoing: { holder: 0, ticket: TICKET, relay: '192.0.2.1:50000' } }
+const GRANTED: Answer = { kind: 'granted', lifetimeSeconds: 600, ticket: null, outgoing: null, isClientGone: false }
 
 /** What these tests look at of an allocation with two sockets, given away by thread 0. */
 const MOVED = {

@@ -29,7 +29,7 @@ test('what is told arrives in its order', () => {
   const heard: number[] = []
   there.on(NEWS, { told: (news) => heard.push(news) })
   for (let i = 0; i < 5; i++) expect(here.tell(NEWS, i)).toBe(true)
-  there.hear()
+  there.take()
   expect(heard).toEqual([0, 1, 2, 3, 4])
 })
 
@@ -44,11 +44,11 @@ test('a question is answered during the call or later', () => {
   })
   const answers: unknown[] = []
   for (const a of [1, 0]) here.ask(SUMS, { a, b: 2 }, 1000, (answer) => answers.push(answer))
-  there.hear()
-  here.hear()
+  there.take()
+  here.take()
   expect(answers).toEqual([2])
   for (const answer of later) answer()
-  here.hear()
+  here.take()
   expect(answers).toEqual([2, 3])
 })
 
@@ -60,10 +60,10 @@ test('who is in the midst of something hears about one subject, and the rest aft
   here.tell(NEWS, 1)
   here.ask(SUMS, { a: 1, b: 0 }, 1000, () => {})
   here.tell(NEWS, 2)
-  there.hearAbout(SUMS)
+  there.takeOnly(SUMS)
   expect(heard).toEqual(['sum 1'])
   here.tell(NEWS, 3)
-  there.hear()
+  there.take()
   expect(heard).toEqual(['sum 1', 'news 1', 'news 2', 'news 3'])
 })
 
@@ -78,8 +78,8 @@ test('patience ends, and an answer that comes later is not heard', () => {
   time.now = 1000
   here.sweep(time.now)
   expect(answers).toEqual(['late'])
-  there.hear()
-  here.hear()
+  there.take()
+  here.take()
   expect(answers).toEqual(['late'])
 })
 
@@ -90,8 +90,8 @@ test('what comes with an answer that is too late is not lost', () => {
   there.on(SUMS, { asked: ({ a, b }, answer) => answer(a + b) })
   here.ask(SUMS, { a: 1, b: 2 }, 1000, () => {})
   here.sweep(1000)
-  there.hear()
-  here.hear()
+  there.take()
+  here.take()
   expect(late).toEqual([3])
 })
 
@@ -101,10 +101,10 @@ test('when the other end dies its last words are heard, then who waits is told',
   here.on(NEWS, { told: (news) => heard.push(news) })
   there.on(SUMS, { asked: ({ a, b }, answer) => answer(a + b) })
   here.ask(SUMS, { a: 1, b: 2 }, 1000, (answer) => heard.push(answer))
-  there.hear()
+  there.take()
   here.ask(SUMS, { a: 3, b: 4 }, 1000, (answer) => heard.push(answer))
   there.tell(NEWS, 9)
-  here.hangUp()
+  here.close()
   expect(heard).toEqual([3, 9, 'gone'])
   expect(here.tell(NEWS, 1)).toBe(false)
   here.ask(SUMS, { a: 5, b: 6 }, 1000, (answer) => heard.push(answer))
@@ -120,7 +120,7 @@ test('an end that does not listen is told so much and no more', () => {
   here.ask(SUMS, { a: 1, b: 2 }, 1000, (answer) => answers.push(answer))
   expect(answers).toEqual(['late'])
   expect(channels[1]).toHaveLength(MOST_ON_THE_WAY)
-  there.hear()
+  there.take()
   expect(here.tell(NEWS, 1)).toBe(true)
 })
 
@@ -130,7 +130,7 @@ test('questions without an answer are bounded', () => {
   const answers: unknown[] = []
   for (let i = 0; i <= MOST_QUESTIONS; i++) {
     here.ask(SUMS, { a: i, b: 0 }, 1000, (answer) => answers.push(answer))
-    there.hear()
+    there.take()
   }
   expect(answers).toEqual(['late'])
 })
@@ -143,7 +143,7 @@ test('a subject has one listener', () => {
 
 const steps = fc.array(
   fc.record({
-    what: fc.constantFrom('tell', 'ask', 'hear here', 'hear there', 'sweep', 'answer'),
+    what: fc.constantFrom('tell', 'ask', 'here takes', 'there takes', 'sweep', 'answer'),
     later: fc.integer({ min: 0, max: 400 }),
   }),
   { maxLength: 100 },
@@ -164,16 +164,16 @@ propertyTest.prop([steps, fc.boolean()])('nothing is lost, and nobody waits for 
       const mine: unknown[] = []
       answers.push(mine)
       here.ask(SUMS, { a: 0, b: 0 }, 1000, (answer) => mine.push(answer))
-    } else if (what === 'hear here') here.hear()
-    else if (what === 'hear there') there.hear()
+    } else if (what === 'here takes') here.take()
+    else if (what === 'there takes') there.take()
     else if (what === 'sweep') here.sweep(time.now)
     else open.shift()?.(1)
   }
-  there.hear()
+  there.take()
   expect(heard).toEqual(Array.from({ length: told }, (_, i) => i))
-  if (dies) here.hangUp()
+  if (dies) here.close()
   else here.sweep(time.now + 1000)
-  here.hear()
+  here.take()
   for (const mine of answers) expect(mine).toHaveLength(1)
 })
 
@@ -198,12 +198,12 @@ test('between real threads: answered, and told when the thread is gone', async (
     clock: () => 0,
   })
   const ask = (a: number, b: number) => new Promise((resolve) => line.ask(SUMS, { a, b }, 1000, resolve))
-  const listening = setInterval(() => line.hear(), 5)
+  const listening = setInterval(() => line.take(), 5)
   expect(await ask(1, 2)).toBe(3)
   const lost = ask(-1, 0)
   await new Promise((resolve) => worker.once('exit', resolve))
   clearInterval(listening)
-  line.hangUp()
+  line.close()
   expect(await lost).toBe('gone')
   port1.close()
 })

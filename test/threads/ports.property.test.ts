@@ -59,7 +59,7 @@ class Threads {
   }
 
   #announce(from: number, message: PortMessage): void {
-    for (const [i, other] of this.#threads.entries()) if (i !== from) other.hear(message, this.now)
+    for (const [i, other] of this.#threads.entries()) if (i !== from) other.told(message, this.now)
   }
 
   hold(port: number, thread: number): void {
@@ -164,7 +164,7 @@ class Threads {
   die(thread: number): void {
     this.#owns[(thread + 1) % THREADS]!.forgetThread(thread)
     for (const holders of this.held.values()) holders.delete(thread)
-    for (const other of this.#threads) other.hear({ kind: 'lost', thread }, this.now)
+    for (const other of this.#threads) other.told({ kind: 'lost', thread }, this.now)
     for (const [port, holder] of this.used) if (holder === thread) this.used.delete(port)
     for (const [port, avoided] of this.avoided) if (avoided.thread === thread) this.avoided.delete(port)
     for (const reservation of this.reserved.filter((one) => one.thread === thread)) {

@@ -4,7 +4,7 @@ import { Method } from '../../src/stun/constants.ts'
 import type { Allocation, Channel } from '../../src/turn/allocation.ts'
 import type { TurnEvents } from '../../src/turn/events.ts'
 import { emptyTicket, mobileWorld, refreshWith, ticketOf } from '../support/mobile-world.ts'
-import { Neighbours } from '../support/neighbours.ts'
+import { ServerGroup } from '../support/server-group.ts'
 import { TurnWorld, udp, type WorldClient } from '../support/turn-world.ts'
 
 const PEER = '203.0.113.5:4000'
@@ -101,12 +101,12 @@ test('an Allocate that gets no relay is never opened, and ends without a word', 
 })
 
 test('RFC 8016 a client that moves keeps its allocation, and one that moves to another server its id', () => {
-  const neighbours = new Neighbours()
+  const group = new ServerGroup()
   const here = new Recorder()
   const there = new Recorder()
   const settings = { mobility: true }
-  const from = new TurnWorld({ neighbours, settings, events: here })
-  const to = new TurnWorld({ neighbours, settings, events: there })
+  const from = new TurnWorld({ group, settings, events: here })
+  const to = new TurnWorld({ group, settings, events: there })
   const alice = from.client()
   const ticket = ticketOf(alice.allocate(emptyTicket))
   alice.bind(0x4000, PEER)

@@ -21,7 +21,7 @@ import { ThreadLog } from '../../threads/thread-log.ts'
 import type { Relay } from '../../turn/allocation.ts'
 import { Quota } from '../../turn/limits/quota.ts'
 import { SourceCount } from '../../turn/limits/source-count.ts'
-import { type Answer, type Elsewhere, NOWHERE_ELSE } from '../../turn/mobility/elsewhere.ts'
+import { type Answer, NO_OTHER_SERVERS, type OtherServers } from '../../turn/mobility/other-servers.ts'
 import { RelayPorts } from '../../turn/relay-addresses/relay-ports.ts'
 import { TurnServer } from '../../turn/turn-server.ts'
 import { DTLS_IDENTITY, STREAM_LIMITS, type ThreadPlan, TURN_PLAN } from '../plan/subjects.ts'
@@ -72,14 +72,14 @@ const relayPorts = new SharedRelayPorts(
   (message) => line.tell(PORTS, message),
   held,
   // What concerns ports changes nothing in the core, which may be at work.
-  () => line.hearAbout(PORTS),
+  () => line.takeOnly(PORTS),
 )
 const sources = new SourceCount(new SourceTable(memory.sourceCounts, thread))
 const shares = { quota, relayPorts, sources }
 const dtls = data.plan.dtls === null ? null : dtlsOf(data.plan.dtls, memory.handshakes, thread, log)
 const descriptors = new Int32Array(data.descriptors)
 
-const elsewhere: Elsewhere = {
+const others: OtherServers = {
   ask: (id, question) => {
     line.ask(MOVES, question, ASKER_PATIENCE_MS, (answer) => {
       loop.turn.handover.answered(id, typeof answer === 'string' ? NO_ANSWER : answer, clock())
@@ -107,7 +107,7 @@ const loop = new RelayLoop(
       places: new StreamPlaces(data.streams.limits, data.streams.places, thread),
       handshakes: handshakesOf(memory.handshakes, 'tls', thread),
     },
-    onWake: () => line.hear(),
+    onWake: () => line.take(),
     mayTell,
     onDescriptor: (place, fd) => {
       // Places below 0 are counted from the end.
@@ -119,7 +119,7 @@ const loop = new RelayLoop(
     new TurnServer(turnOptions(plan, run, shares), effects, {
       random,
       events,
-      elsewhere: data.hasOthers ? elsewhere : NOWHERE_ELSE,
+      others: data.hasOthers ? others : NO_OTHER_SERVERS,
     }),
 )
 const readings = new TurnReadings(loop.turn.counters, loop.counters)
@@ -136,7 +136,7 @@ relayOn()
 
 function relayOn(): void {
   loop.run()
-  line.hear()
+  line.take()
   // The event loop may come by thousands of times a second.
   const now = clock()
   if (now - shownAt >= SHOW_MS) show()
@@ -159,7 +159,7 @@ function listen(): void {
       isClosing = true
     },
   })
-  line.on(PORTS, { told: (message) => relayPorts.hear(message, clock()) })
+  line.on(PORTS, { told: (message) => relayPorts.told(message, clock()) })
   line.on(SESSIONS, {
     asked: (_, answer) => {
       show()

@@ -1,4 +1,4 @@
-import { type BookMemory, bookMemory, QuotaBook, type UserHash } from '../../shared/quota-book.ts'
+import { QuotaTable, type QuotaTableMemory, quotaTableMemory, type UserHash } from '../../shared/quota-table.ts'
 
 /** How many allocations there may be at one time (RFC 8656 §7.2); 0 = as many as ports allow. */
 export interface QuotaLimits {
@@ -7,7 +7,7 @@ export interface QuotaLimits {
 }
 
 /** Made by `quotaMemory`, for all threads. */
-export interface QuotaMemory extends BookMemory {
+export interface QuotaMemory extends QuotaTableMemory {
   /** Of a user and of all. */
   readonly limits: SharedArrayBuffer
 }
@@ -19,55 +19,55 @@ export interface QuotaMemory extends BookMemory {
 export class Quota {
   readonly #thread: number
   readonly #limits: Float64Array
-  readonly #book: QuotaBook
+  readonly #table: QuotaTable
 
   /** `thread` counts from 0. */
   constructor(memory: QuotaMemory, thread = 0) {
     this.#thread = thread
     this.#limits = new Float64Array(memory.limits)
-    this.#book = new QuotaBook(memory, thread)
+    this.#table = new QuotaTable(memory, thread)
   }
 
   /** Counts `places` for `user` when all of them fit; otherwise counts none and says which limit is in the way. */
   take(user: string, places = 1): 'taken' | 'user' | 'total' {
     if (places === 0) return 'taken'
-    const book = this.#book
-    const hash = book.hash(user)
-    book.lock()
+    const table = this.#table
+    const hash = table.hash(user)
+    table.lock()
     const verdict = this.#verdict(hash, places)
-    if (verdict === 'taken') book.add(hash, this.#thread, places)
-    book.unlock()
+    if (verdict === 'taken') table.add(hash, this.#thread, places)
+    table.unlock()
     return verdict
   }
 
   /** Gives places back that this thread has taken. */
   give(user: string, places = 1): void {
     if (places === 0) return
-    const book = this.#book
-    const hash = book.hash(user)
-    book.lock()
-    const held = book.count(hash, this.#thread)
-    if (held > 0) book.add(hash, this.#thread, -Math.min(held, places))
-    book.unlock()
+    const table = this.#table
+    const hash = table.hash(user)
+    table.lock()
+    const held = table.count(hash, this.#thread)
+    if (held > 0) table.add(hash, this.#thread, -Math.min(held, places))
+    table.unlock()
   }
 
   /** Takes over a place that `thread` has, if there is one and `begin` says yes to what it stands for. */
   takeOver(user: string, thread: number, begin: () => boolean): boolean {
-    const book = this.#book
-    const hash = book.hash(user)
-    book.lock()
-    const isOurs = book.count(hash, thread) > 0 && begin()
+    const table = this.#table
+    const hash = table.hash(user)
+    table.lock()
+    const isOurs = table.count(hash, thread) > 0 && begin()
     if (isOurs) {
-      book.add(hash, thread, -1)
-      book.add(hash, this.#thread, 1)
+      table.add(hash, thread, -1)
+      table.add(hash, this.#thread, 1)
     }
-    book.unlock()
+    table.unlock()
     return isOurs
   }
 
   /** Gives back what a thread has taken that is no more. */
   forgetThread(thread: number): void {
-    this.#book.forget(thread)
+    this.#table.forget(thread)
   }
 
   /** Takes effect for what comes next; whoever is over a lowered limit keeps what he has. */
@@ -76,28 +76,28 @@ export class Quota {
   }
 
   of(user: string): number {
-    const book = this.#book
-    const hash = book.hash(user)
-    book.lock()
-    const count = book.count(hash)
-    book.unlock()
+    const table = this.#table
+    const hash = table.hash(user)
+    table.lock()
+    const count = table.count(hash)
+    table.unlock()
     return count
   }
 
   get total(): number {
-    return this.#book.total
+    return this.#table.total
   }
 
   /** Users that hold at least one place. */
   get users(): number {
-    return this.#book.users
+    return this.#table.users
   }
 
   #verdict(hash: UserHash, places: number): 'taken' | 'user' | 'total' {
     const [user, total] = this.#limits as unknown as [number, number]
-    const book = this.#book
-    if (user > 0 && book.count(hash) + places > user) return 'user'
-    return book.total + places > (total > 0 ? Math.min(total, book.room) : book.room) ? 'total' : 'taken'
+    const table = this.#table
+    if (user > 0 && table.count(hash) + places > user) return 'user'
+    return table.total + places > (total > 0 ? Math.min(total, table.room) : table.room) ? 'total' : 'taken'
   }
 }
 
@@ -109,7 +109,7 @@ export function quotaMemory(
 ): QuotaMemory {
   const memory = new SharedArrayBuffer(2 * Float64Array.BYTES_PER_ELEMENT)
   new Float64Array(memory).set([limits.user, limits.total])
-  return { ...bookMemory(threads, ports + threads * PLACES_IN_PASSING, random), limits: memory }
+  return { ...quotaTableMemory(threads, ports + threads * PLACES_IN_PASSING, random), limits: memory }
 }
 
 /** Of an Allocate that is being answered, which may take a pair, and of an allocation whose ports have just been freed. */

@@ -14,7 +14,7 @@ export class SourceCount {
   }
 
   of(source: Address): number {
-    return (this.#counts.get(sourceKey(source)) ?? 0) + (this.#table?.elsewhere(source) ?? 0)
+    return (this.#counts.get(sourceKey(source)) ?? 0) + (this.#table?.ofOthers(source) ?? 0)
   }
 
   add(source: Address): void {

@@ -4,8 +4,8 @@ import type { Allocation } from '../allocation.ts'
 import type { Allocations } from '../allocations.ts'
 import { refresh } from '../methods/refresh.ts'
 import { LATER, type Reply, refuse, type Settled, type SignedExchange } from '../reply.ts'
-import type { Arrivals } from './arrivals.ts'
-import type { Answer, Question } from './elsewhere.ts'
+import type { IncomingMoves } from './incoming-moves.ts'
+import type { Answer, Question } from './other-servers.ts'
 import { TICKET_LENGTH } from './tickets.ts'
 
 /**
@@ -17,7 +17,7 @@ export function refreshByTicket(
   request: StunMessage,
   exchange: SignedExchange,
   own: Allocation | undefined,
-  arrivals: Arrivals,
+  incomingMoves: IncomingMoves,
   allocations: Allocations,
   now: number,
 ): Reply {
@@ -32,7 +32,7 @@ export function refreshByTicket(
   const allocation = allocations.tickets.holder(request)
   if (allocation === undefined || allocation.expiresAt <= now) {
     const isAsked =
-      allocation === undefined && own === undefined && askElsewhere(request, exchange, arrivals, false, now)
+      allocation === undefined && own === undefined && askOtherServers(request, exchange, incomingMoves, false, now)
     return isAsked ? LATER : refuse(ErrorCode.ALLOCATION_MISMATCH, 'unknown or used ticket')
   }
   if (allocation.username !== user.username) {
@@ -50,20 +50,20 @@ export function refreshByTicket(
 }
 
 /** Looks for a ticket that is unknown here; false when it is to be refused at once. */
-export function askElsewhere(
+export function askOtherServers(
   request: StunMessage,
   exchange: SignedExchange,
-  arrivals: Arrivals,
+  incomingMoves: IncomingMoves,
   hasLapsed: boolean,
   now: number,
 ): boolean {
   const ticket = request.text(Attribute.MOBILITY_TICKET)
   // What cannot be a ticket of ours is not worth a question.
-  return ticket?.length === TICKET_LENGTH && arrivals.ask(request, exchange, ticket, hasLapsed, now)
+  return ticket?.length === TICKET_LENGTH && incomingMoves.ask(request, exchange, ticket, hasLapsed, now)
 }
 
 /** Another server has authenticated a Refresh with a ticket that leads here: does it, and begins the move to there. */
-export function refreshForElsewhere(
+export function refreshForOtherServer(
   question: Question & { kind: 'ticket' },
   allocations: Allocations,
   now: number,
@@ -81,11 +81,11 @@ export function refreshForElsewhere(
   if ('error' in reply) return { kind: 'refused', error: reply.error, reason: reply.reason }
   const { lifetimeSeconds = 0 } = reply
   const { isClientGone, ticket } = allocation
-  if (ticket === null) return { kind: 'granted', lifetimeSeconds, ticket, departure: null, isClientGone }
+  if (ticket === null) return { kind: 'granted', lifetimeSeconds, ticket, outgoing: null, isClientGone }
   allocations.moveAway(allocation, ticket, now)
   const holder = allocations.options.relayPorts.thread
-  const departure = { holder, ticket, relay: allocation.relays[0]!.local.toString() }
-  return { kind: 'granted', lifetimeSeconds, ticket, departure, isClientGone }
+  const outgoing = { holder, ticket, relay: allocation.relays[0]!.local.toString() }
+  return { kind: 'granted', lifetimeSeconds, ticket, outgoing, isClientGone }
 }
 
 /** The Refresh itself, by a client that has shown whose it is; unless it is refused, or ends the allocation, a new ticket follows. */

@@ -1,17 +1,17 @@
 import { Attribute } from '../../stun/constants.ts'
 import type { StunMessage } from '../../stun/message.ts'
 import type { Allocation } from '../allocation.ts'
-import type { Elsewhere } from './elsewhere.ts'
+import type { OtherServers } from './other-servers.ts'
 
 /** Proofs that an allocation is one's own, to be shown from another 5-tuple; each works once (RFC 8016 §3). */
 export class Tickets {
   readonly #random: (size: number) => Buffer
-  readonly #elsewhere: Elsewhere
+  readonly #others: OtherServers
   readonly #allocations = new Map<string, Allocation>()
 
-  constructor(random: (size: number) => Buffer, elsewhere: Elsewhere) {
+  constructor(random: (size: number) => Buffer, others: OtherServers) {
     this.#random = random
-    this.#elsewhere = elsewhere
+    this.#others = others
   }
 
   /** Whose ticket a request has; undefined without a ticket of ours that is still good. */
@@ -25,11 +25,11 @@ export class Tickets {
     this.revoke(allocation)
     allocation.ticket = this.#random(TICKET_BYTES).toString('base64url')
     this.#allocations.set(allocation.ticket, allocation)
-    this.#elsewhere.ticketIssued(allocation.ticket)
+    this.#others.ticketIssued(allocation.ticket)
   }
 
   revoke(allocation: Allocation): void {
-    if (allocation.ticket !== null) this.#elsewhere.ticketRevoked(allocation.ticket)
+    if (allocation.ticket !== null) this.#others.ticketRevoked(allocation.ticket)
     this.forget(allocation)
     allocation.ticket = null
   }

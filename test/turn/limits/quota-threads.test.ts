@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { build } from 'esbuild'
 import { expect, onTestFinished, test } from 'vitest'
-import { QuotaBook } from '../../../src/shared/quota-book.ts'
+import { QuotaTable } from '../../../src/shared/quota-table.ts'
 import { Quota, type QuotaLimits, quotaMemory } from '../../../src/turn/limits/quota.ts'
 import type { RaceData } from '../../support/quota-race.ts'
 import type { StormData, StormResult } from '../../support/quota-storm.ts'
@@ -100,7 +100,7 @@ test('one that dies inside holds nobody up, not even whoever hears of another de
   const quota = new Quota(memory)
   quota.take('alice')
   for (const thread of [1, 2]) new Quota(memory, thread).take('bob', 2)
-  const dead = new QuotaBook(memory, 1)
+  const dead = new QuotaTable(memory, 1)
   dead.lock()
   dead.add(dead.hash('carol'), 1, 3)
   const rounds = 1

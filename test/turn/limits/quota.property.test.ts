@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { QuotaBook } from '../../../src/shared/quota-book.ts'
+import { QuotaTable } from '../../../src/shared/quota-table.ts'
 import { Quota, type QuotaLimits, quotaMemory } from '../../../src/turn/limits/quota.ts'
 
 const THREADS = 3
@@ -19,7 +19,7 @@ class Threads {
     this.#limits = limits
     this.#memory = quotaMemory(limits, { threads: THREADS, ports }, randomBytes)
     this.#threads = Array.from({ length: THREADS }, (_, thread) => new Quota(this.#memory, thread))
-    this.#room = new QuotaBook(this.#memory, 0).room
+    this.#room = new QuotaTable(this.#memory, 0).room
     this.#held = Array.from({ length: THREADS }, () => new Map())
   }
 
@@ -51,9 +51,9 @@ class Threads {
   /** Anywhere, or in the middle of an Allocate. */
   die(thread: number, isInside: boolean): void {
     if (isInside) {
-      const book = new QuotaBook(this.#memory, thread)
-      book.lock()
-      book.add(book.hash('somebody'), thread, 1)
+      const table = new QuotaTable(this.#memory, thread)
+      table.lock()
+      table.add(table.hash('somebody'), thread, 1)
     }
     this.#threads[(thread + 1) % THREADS]!.forgetThread(thread)
     this.#held[thread]!.clear()

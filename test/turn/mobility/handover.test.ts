@@ -20,14 +20,14 @@ import {
   settled,
   ticketOf,
 } from '../../support/mobile-world.ts'
-import { Neighbours } from '../../support/neighbours.ts'
+import { ServerGroup } from '../../support/server-group.ts'
 import { Answer, dual, type Login } from '../../support/turn-client.ts'
 import { ALICE, BOB, type TurnWorld, type WorldClient, type WorldOptions } from '../../support/turn-world.ts'
 
 /** Several servers whose clocks differ, and a client with an allocation on the first. */
-function neighbours(count = 2, options: WorldOptions = {}) {
-  const all = new Neighbours()
-  const worlds = Array.from({ length: count }, () => mobileWorld({ ...options, neighbours: all }))
+function group(count = 2, options: WorldOptions = {}) {
+  const all = new ServerGroup()
+  const worlds = Array.from({ length: count }, () => mobileWorld({ ...options, group: all }))
   for (const [i, world] of worlds.entries()) world.clock.advanceSeconds(1000 * i)
   return { all, worlds, home: worlds[0]!, away: worlds[1]! }
 }
@@ -71,7 +71,7 @@ describe('from server to server', () => {
   ])(
     'TURN-MOB-03 TURN-MOB-04 TURN-MOB-06 over %s and %s everything comes along, once it is heard there',
     (from, to, host) => {
-      const { worlds, home, away } = neighbours(2, { userQuota: 1 })
+      const { worlds, home, away } = group(2, { userQuota: 1 })
       const { client, ticket } = settled(home, from)
       const { local } = relay(home)
       const moved = away.client(ALICE, to, host)
@@ -113,7 +113,7 @@ describe('from server to server', () => {
     ['Refresh', (client) => expect(client.refresh().code).toBe(200)],
     ['Allocate', (client) => expect(client.allocate().code).toBe(437)],
   ])('TURN-MOB-04 the first packet may be %s: it is answered or relayed like any other', (_name, speak) => {
-    const { home, away } = neighbours()
+    const { home, away } = group()
     const { ticket } = settled(home)
     const moved = away.client()
     refreshWith(moved, ticket)
@@ -131,7 +131,7 @@ describe('from server to server', () => {
     ],
     ['a request of another user', (client) => client.ask(Method.REFRESH, undefined, { login: BOB })],
   ])('TURN-MOB-04 SEC-22 %s brings nothing here', (_name, speak) => {
-    const { home, away } = neighbours()
+    const { home, away } = group()
     const { client, ticket } = settled(home)
     const moved = away.client()
     refreshWith(moved, ticket)
@@ -144,7 +144,7 @@ describe('from server to server', () => {
     ['ChannelData', (client: WorldClient) => expect(reaches(client)).toBe(false)],
     ['a request', (client: WorldClient) => expect(client.refresh().code).toBe(437)],
   ])('TURN-MOB-05 30 s later %s comes too late', (_name, comesTooLate) => {
-    const { worlds, home, away } = neighbours()
+    const { worlds, home, away } = group()
     const { client, ticket } = settled(home)
     const moved = away.client()
     const next = ticketOf(refreshWith(moved, ticket))
@@ -158,7 +158,7 @@ describe('from server to server', () => {
   })
 
   test('TURN-MOB-05 one move at a time: whoever is heard from an earlier one has nothing', () => {
-    const { worlds, home, away } = neighbours(3)
+    const { worlds, home, away } = group(3)
     const { client, ticket } = settled(home)
     const [second, third] = [away.client(), worlds[2]!.client(ALICE, 'tcp')]
     refreshWith(third, ticketOf(refreshWith(second, ticket)))
@@ -172,7 +172,7 @@ describe('from server to server', () => {
   })
 
   test('TURN-MOB-05 with its newest ticket a client stays where it was after all', () => {
-    const { home, away } = neighbours()
+    const { home, away } = group()
     const { client, ticket } = settled(home)
     const moved = away.client()
     expect(refreshWith(client, ticketOf(refreshWith(moved, ticket))).code).toBe(200)
@@ -182,7 +182,7 @@ describe('from server to server', () => {
   })
 
   test('TURN-MOB-04 its newest ticket on the new path completes the move', () => {
-    const { home, away } = neighbours()
+    const { home, away } = group()
     const { ticket } = settled(home)
     const moved = away.client()
     expect(refreshWith(moved, ticketOf(refreshWith(moved, ticket))).code).toBe(200)
@@ -191,7 +191,7 @@ describe('from server to server', () => {
   })
 
   test('TURN-GEN-04 TURN-MOB-02 the same Refresh again asks nobody, and gets one answer: the same, also after the move', () => {
-    const { all, home, away } = neighbours()
+    const { all, home, away } = group()
     const { ticket } = settled(home)
     const moved = away.client()
     const bytes = request(moved, ticket, (writer) => writer.uint32(Attribute.LIFETIME, 700))
@@ -211,7 +211,7 @@ describe('from server to server', () => {
   })
 
   test('TURN-MOB-04 nothing that the client sends while its allocation comes is lost, nor does it come in another order', () => {
-    const { all, home, away } = neighbours()
+    const { all, home, away } = group()
     const { ticket } = settled(home)
     const moved = away.client()
     refreshWith(moved, ticket)
@@ -229,7 +229,7 @@ describe('from server to server', () => {
   test.each([1, 5000])(
     'SEC-29 of packets of %d bytes only so many are kept for an allocation that does not come',
     (size) => {
-      const { all, home, away } = neighbours()
+      const { all, home, away } = group()
       const { ticket } = settled(home)
       const moved = away.client()
       refreshWith(moved, ticket)
@@ -243,7 +243,7 @@ describe('from server to server', () => {
   )
 
   test('TURN-REFRESH-02 lifetime 0 ends the allocation from wherever it comes', () => {
-    const { home, away } = neighbours()
+    const { home, away } = group()
     const { client, ticket } = settled(home)
     const moved = away.client()
     const answer = refreshWith(moved, ticket, (writer) => writer.uint32(Attribute.LIFETIME, 0))
@@ -256,7 +256,7 @@ describe('from server to server', () => {
   })
 
   test('TURN-DUAL-05 both relayed addresses come along, or the half that is left', () => {
-    const { home, away } = neighbours()
+    const { home, away } = group()
     const ticket = ticketOf(home.client().allocate((writer) => dual(emptyTicket(writer))))
     const before = [...home.server.allocations][0]!.relays.map(({ local }) => local.toString())
     const moved = away.client()
@@ -273,7 +273,7 @@ describe('from server to server', () => {
   })
 
   test('TURN-EVEN-07 the port above a pair stays reserved, and its token good', () => {
-    const { home, away } = neighbours()
+    const { home, away } = group()
     const client = home.client()
     const answer = client.allocate((writer) => emptyTicket(writer).uint8(Attribute.EVEN_PORT, 0x80))
     const moved = away.client()
@@ -288,7 +288,7 @@ describe('from server to server', () => {
   })
 
   test('SEC-29 200 moves to and fro leave one allocation and one ticket', () => {
-    const { all, worlds } = neighbours(3, { userQuota: 1 })
+    const { all, worlds } = group(3, { userQuota: 1 })
     let { ticket } = settled(worlds[0]!)
     for (let i = 1; i <= 200; i++) {
       const moved = worlds[(i * 7) % 3]!.client(ALICE, i % 2 === 0 ? 'udp' : 'tcp')
@@ -309,7 +309,7 @@ describe('from server to server', () => {
   })
 
   test('SEC-29 moves from fresh ports that nobody completes leave one client expected', () => {
-    const { home, away } = neighbours()
+    const { home, away } = group()
     let { ticket } = settled(home)
     for (let i = 0; i < 100; i++) ticket = ticketOf(refreshWith(away.client(), ticket))
     expect([home.server.allocations.moves, away.server.handover.arriving]).toEqual([1, 1])
@@ -328,7 +328,7 @@ describe('from server to server', () => {
     })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 20 }), fc.integer({ min: 0, max: 60 }), (steps, wait) => {
-        const { worlds, home, away } = neighbours()
+        const { worlds, home, away } = group()
         const client = home.client()
         const ticket = ticketOf(client.allocate((writer) => dual(emptyTicket(writer))))
         let number = CHANNEL
@@ -379,7 +379,7 @@ function everything({ server, now }: TurnWorld) {
 }
 
 test('SEC-31 a move gives no fresh second of the bandwidth limit', () => {
-  const { home, away } = neighbours(2, { settings: { maxBytesPerSecond: 1000 } })
+  const { home, away } = group(2, { settings: { maxBytesPerSecond: 1000 } })
   const { client, ticket } = settled(home)
   client.sendChannelData(CHANNEL, Buffer.alloc(1000))
   const moved = away.client()
@@ -392,7 +392,7 @@ describe('tickets that lead nowhere', () => {
   test.each(['x', 'A'.repeat(24), 'A'.repeat(700), '\u0000'])(
     'TURN-MOB-03 SEC-24 an unknown ticket is 437',
     (unknown) => {
-      const { all, home, away } = neighbours()
+      const { all, home, away } = group()
       settled(home)
       const other = away.client()
       const answer = refreshWith(other, unknown)
@@ -405,7 +405,7 @@ describe('tickets that lead nowhere', () => {
   )
 
   test('TURN-MOB-02 a used one is 437', () => {
-    const { home, away } = neighbours()
+    const { home, away } = group()
     const { ticket } = settled(home)
     expect(refreshWith(away.client(), ticket).code).toBe(200)
     expect(refreshWith(away.client(), ticket).code).toBe(437)
@@ -413,7 +413,7 @@ describe('tickets that lead nowhere', () => {
   })
 
   test("TURN-MOB-03 SEC-22 another user's is 441, and stays good for its owner", () => {
-    const { home, away } = neighbours()
+    const { home, away } = group()
     const { client, ticket } = settled(home)
     const bob = away.client(BOB)
     const answer = refreshWith(bob, ticket, (writer) => writer.uint32(Attribute.LIFETIME, 0))
@@ -424,7 +424,7 @@ describe('tickets that lead nowhere', () => {
   })
 
   test('TURN-MOB-03 TURN-REFRESH-05 a Refresh that is refused uses no ticket up', () => {
-    const { home, away } = neighbours()
+    const { home, away } = group()
     const { ticket } = settled(home)
     const ipv6 = (writer: StunWriter) => writer.uint32(Attribute.REQUESTED_ADDRESS_FAMILY, 0x02000000)
     expect(refreshWith(away.client(), ticket, ipv6).code).toBe(443)
@@ -433,14 +433,14 @@ describe('tickets that lead nowhere', () => {
   })
 
   test('TURN-MOB-03 that of an allocation that is over is 437', () => {
-    const { home, away } = neighbours()
+    const { home, away } = group()
     const { ticket } = settled(home)
     home.clock.advanceSeconds(600)
     expect(refreshWith(away.client(), ticket).code).toBe(437)
   })
 
   test('SEC-29 nobody without credentials makes a server ask another', () => {
-    const { all, home, away } = neighbours()
+    const { all, home, away } = group()
     const { ticket } = settled(home)
     const write = (writer: StunWriter) => writer.text(Attribute.MOBILITY_TICKET, ticket)
     for (const login of [null, { ...ALICE, password: 'wrong' }, { username: 'nobody', password: 'x' }]) {
@@ -451,7 +451,7 @@ describe('tickets that lead nowhere', () => {
   })
 
   test('SEC-29 only so many questions are open at a time; the others are refused at once', () => {
-    const { all, home, away } = neighbours()
+    const { all, home, away } = group()
     const { ticket } = settled(home)
     const clients = Array.from({ length: 100 }, () => away.client())
     const requests = clients.map((client, i) => request(client, String(i).padStart(24, 'x')))
@@ -466,7 +466,7 @@ describe('tickets that lead nowhere', () => {
   })
 
   test('SEC-29 one client has one question open, and what it sends meanwhile costs nobody anything', () => {
-    const { all, home, away } = neighbours()
+    const { all, home, away } = group()
     settled(home)
     const flooder = away.client()
     const requests = Array.from({ length: 100 }, (_, i) => request(flooder, String(i).padStart(24, 'x')))
@@ -481,7 +481,7 @@ describe('tickets that lead nowhere', () => {
   })
 
   test('SEC-23 SEC-29 whoever guesses too many asks no more, and others do', () => {
-    const { all, home, away } = neighbours(2, { guessesPerMinute: 5 })
+    const { all, home, away } = group(2, { guessesPerMinute: 5 })
     const { ticket } = settled(home)
     const guesser = away.client()
     const codes = Array.from({ length: 20 }, (_, i) => refreshWith(guesser, String(i).padStart(24, 'x')).code)
@@ -500,7 +500,7 @@ describe('tickets that lead nowhere', () => {
 
 test('TURN-MOB-03 an expired temporary name may bring what it has, and nothing else', () => {
   const secret = 'north'
-  const { worlds, home, away } = neighbours(2, { auth: { secrets: [secret] } })
+  const { worlds, home, away } = group(2, { auth: { secrets: [secret] } })
   const login: Login = mint(secret, { userid: 'carol', lifetimeSeconds: 60, wallMs: home.clock.wall })
   const ticket = ticketOf(home.client(login).allocate(emptyTicket))
   pass(worlds, 120)
@@ -513,7 +513,7 @@ test('TURN-MOB-03 an expired temporary name may bring what it has, and nothing e
 })
 
 test('TURN-MOB-03 an expired temporary name brings nothing that was not signed for with its key', () => {
-  const { worlds, home, away } = neighbours(2, { auth: { secrets: ['north'] } })
+  const { worlds, home, away } = group(2, { auth: { secrets: ['north'] } })
   const name = { userid: 'carol', lifetimeSeconds: 60, wallMs: home.clock.wall }
   const ticket = ticketOf(home.client(mint('north', name)).allocate(emptyTicket))
   for (const world of worlds) world.authenticate({ secrets: ['south'] })
@@ -525,7 +525,7 @@ describe('what goes wrong on the way', () => {
   const close = (client: WorldClient) => client.world.server.clientClosed(client.fiveTuple, client.world.now)
 
   test('TURN-MOB-07 an allocation whose connection is closed waits for nothing: it comes with its ticket', () => {
-    const { home, away } = neighbours()
+    const { home, away } = group()
     const { client, ticket } = settled(home, 'tcp')
     close(client)
     const moved = away.client()
@@ -535,7 +535,7 @@ describe('what goes wrong on the way', () => {
   })
 
   test('TURN-MOB-04 the old connection closes during the move: the allocation waits for the new one', () => {
-    const { home, away } = neighbours()
+    const { home, away } = group()
     const { client, ticket } = settled(home, 'tls')
     const moved = away.client()
     refreshWith(moved, ticket)
@@ -547,7 +547,7 @@ describe('what goes wrong on the way', () => {
   test.each(['before its ticket is found', 'before it is heard', 'before its allocation is there'])(
     'TURN-MOB-07 the new connection closes %s: the allocation lives on, for whoever has the ticket',
     (when) => {
-      const { all, worlds, home, away } = neighbours()
+      const { all, worlds, home, away } = group()
       const { ticket } = settled(home)
       const moved = away.client(ALICE, 'tcp')
       const bytes = request(moved, ticket)
@@ -576,7 +576,7 @@ describe('what goes wrong on the way', () => {
   )
 
   test('RES-07 a socket that cannot be served here ends the allocation, and nothing is left of it', () => {
-    const { all, home, away } = neighbours()
+    const { all, home, away } = group()
     const { ticket } = settled(home)
     all.canAttach = false
     const moved = away.client()
@@ -589,12 +589,12 @@ describe('what goes wrong on the way', () => {
   })
 
   test('RES-07 an allocation that reaches nobody is ended by who gave it away', () => {
-    const { all, home, away } = neighbours()
+    const { all, home, away } = group()
     const { ticket } = settled(home)
     const next = ticketOf(refreshWith(away.client(), ticket))
     const { port } = relay(home).local
-    const departure = { holder: 0, ticket: next, relay: relay(home).local.toString() }
-    const answer = home.server.handover.answer({ kind: 'allocation', departure }, home.now)
+    const outgoing = { holder: 0, ticket: next, relay: relay(home).local.toString() }
+    const answer = home.server.handover.answer({ kind: 'allocation', outgoing }, home.now)
     if (answer.kind !== 'moved') throw new Error('not given away')
     expect(home.options.quota.total).toBe(1)
     home.server.handover.returned(structuredClone(answer.allocation), home.now)
@@ -606,14 +606,14 @@ describe('what goes wrong on the way', () => {
     expect(home.options.relayPorts.takeOver(Address.parse('192.0.2.1', port)!, 0)).toBe(false)
   })
 
-  test('SEC-22 a departure is good for its own move, and for nothing after it', () => {
-    const { home, away } = neighbours()
+  test('SEC-22 a outgoing is good for its own move, and for nothing after it', () => {
+    const { home, away } = group()
     const { client, ticket } = settled(home)
     const next = ticketOf(refreshWith(away.client(), ticket))
     const { local } = relay(home)
     const ask = (shown: string) => {
-      const departure = { holder: 0, ticket: shown, relay: local.toString() }
-      return home.server.handover.answer({ kind: 'allocation', departure }, home.now)
+      const outgoing = { holder: 0, ticket: shown, relay: local.toString() }
+      return home.server.handover.answer({ kind: 'allocation', outgoing }, home.now)
     }
     expect([ask(ticket).kind, ask('').kind]).toEqual(['refused', 'refused'])
     const last = ticketOf(refreshWith(client, next))
@@ -622,7 +622,7 @@ describe('what goes wrong on the way', () => {
   })
 
   test('RES-04 the address of a client counts all the while, and once when it has moved', () => {
-    const { all, home, away } = neighbours(2, { settings: { maxAllocationsPerAddress: 1 } })
+    const { all, home, away } = group(2, { settings: { maxAllocationsPerAddress: 1 } })
     const { ticket } = settled(home)
     const moved = away.client()
     refreshWith(moved, ticket)
@@ -635,7 +635,7 @@ describe('what goes wrong on the way', () => {
   })
 
   test('RES-07 an allocation whose ports are lost on the way ends, and takes no place that another one has', () => {
-    const { all, home, away } = neighbours()
+    const { all, home, away } = group()
     const { ticket } = settled(home)
     const other = away.client()
     other.allocate()
@@ -653,7 +653,7 @@ describe('what goes wrong on the way', () => {
   })
 
   test('TURN-MOB-05 it is the time of the server with the allocation that counts', () => {
-    const { home, away } = neighbours()
+    const { home, away } = group()
     const { client, ticket } = settled(home)
     const moved = away.client()
     refreshWith(moved, ticket)
@@ -663,7 +663,7 @@ describe('what goes wrong on the way', () => {
   })
 
   test('RES-07 an allocation that ends while its client moves away is not found there', () => {
-    const { home, away } = neighbours()
+    const { home, away } = group()
     const { client, ticket } = settled(home)
     const moved = away.client()
     refreshWith(moved, ticket)

@@ -114,7 +114,7 @@ test.each(OPEN)('SEC-02 the neighbour %s stays open', (host) => {
   expect(policy({ denied: ranges('recommended') }).refusal(at(host))).toBeNull()
 })
 
-test('SEC-02 an allowed range is open although a denied one holds it, and its neighbours are not', () => {
+test('SEC-02 an allowed range is open although a denied one holds it, and its group are not', () => {
   const rules = policy({ denied: ranges('recommended'), allowed: ranges('10.1.2.0-10.1.2.9') })
   const hosts = ['10.1.1.255', '10.1.2.0', '10.1.2.9', '10.1.2.10']
   expect(hosts.map((host) => allows(rules, host))).toEqual([false, true, true, false])
@@ -303,7 +303,7 @@ test.each([
   ['2606:4700::/33', '2606:4700::', '2606:4700:7fff:ffff:ffff:ffff:ffff:ffff', '2606:46ff::', '2606:4700:8000::'],
   ['2606::1/128', '2606::1', '2606::1', '2606::', '2606::2'],
   ['2606::-2606::ffff', '2606::', '2606::ffff', '2605:ffff::', '2606::1:0'],
-])('CONF-COMBO-06 %s holds both its ends and not its neighbours', (value, first, last, before, after) => {
+])('CONF-COMBO-06 %s holds both its ends and not its group', (value, first, last, before, after) => {
   const [range] = ranges(value)
   expect([first, last, before, after].map((host) => range!.holds(at(host)))).toEqual([true, true, false, false])
 })

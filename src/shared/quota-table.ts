@@ -1,7 +1,7 @@
 import { hmac } from '../stun/hmac.ts'
 
-/** Made by `bookMemory`, for all threads. */
-export interface BookMemory {
+/** Made by `quotaTableMemory`, for all threads. */
+export interface QuotaTableMemory {
   /** Of the hash that stands for a user's name; hexadecimal. */
   readonly key: string
   readonly state: SharedArrayBuffer
@@ -37,7 +37,7 @@ const NOBODY = 0
  * Who holds how many places, in memory that all threads see. What is asked and written down between `lock` and `unlock`
  * happens at one moment for all of them. A thread that dies inside holds up the others until `forget` hears of its death.
  */
-export class QuotaBook {
+export class QuotaTable {
   readonly #key: Buffer
   readonly #self: number
   readonly #state: Int32Array
@@ -47,7 +47,7 @@ export class QuotaBook {
   readonly #rows: Int32Array
 
   /** `thread` counts from 0. */
-  constructor({ key, state, lost, lists, rows }: BookMemory, thread: number) {
+  constructor({ key, state, lost, lists, rows }: QuotaTableMemory, thread: number) {
     this.#key = Buffer.from(key, 'hex')
     this.#self = thread + 1
     this.#state = new Int32Array(state)
@@ -189,7 +189,7 @@ export class QuotaBook {
 }
 
 /** Room for what `threads` threads hold: so many places in all, and so at most as many users. */
-export function bookMemory(threads: number, places: number, random: (size: number) => Buffer): BookMemory {
+export function quotaTableMemory(threads: number, places: number, random: (size: number) => Buffer): QuotaTableMemory {
   const words = (count: number) => new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT)
   const state = words(4)
   new Int32Array(state)[STALE] = 1

@@ -3,7 +3,7 @@ import { claimMemory } from '../../src/shared/port-claims.ts'
 import { ErrorCode } from '../../src/stun/constants.ts'
 import type { Relay } from '../../src/turn/allocation.ts'
 import { type QuotaMemory, quotaMemory } from '../../src/turn/limits/quota.ts'
-import type { Answer, Elsewhere, Question } from '../../src/turn/mobility/elsewhere.ts'
+import type { Answer, OtherServers, Question } from '../../src/turn/mobility/other-servers.ts'
 import type { TurnServer } from '../../src/turn/turn-server.ts'
 import type { EffectsRecorder } from './effects-recorder.ts'
 
@@ -11,20 +11,20 @@ const RELAY_PORTS = { minPort: 49152, maxPort: 65535 }
 const UNKNOWN: Answer = { kind: 'refused', error: ErrorCode.ALLOCATION_MISMATCH, reason: 'no such ticket' }
 
 /** A world, as the others see it. */
-interface Neighbour {
+interface GroupMember {
   readonly server: TurnServer
   readonly effects: EffectsRecorder
   readonly now: number
 }
 
 /** Several worlds among which the 5-tuples of the same clients are spread. What one says to another is copied. */
-export class Neighbours {
-  readonly worlds: Neighbour[] = []
+export class ServerGroup {
+  readonly worlds: GroupMember[] = []
   readonly claims: ReadonlyMap<string, SharedArrayBuffer> = new Map(
     ['192.0.2.1', '2001:db8::1'].map((host) => [host, claimMemory(RELAY_PORTS)]),
   )
   /** Where each good ticket leads to. */
-  readonly tickets = new Map<string, Neighbour>()
+  readonly tickets = new Map<string, GroupMember>()
   /** Every question so far. */
   readonly questions: Question[] = []
   /** Whether they are answered as soon as they are asked. */
@@ -38,9 +38,9 @@ export class Neighbours {
   #lastDescriptor = 100
 
   /** Makes a world one of them; its number, and how it reaches the others. */
-  join(world: Neighbour): { readonly thread: number; readonly elsewhere: Elsewhere } {
+  join(world: GroupMember): { readonly thread: number; readonly others: OtherServers } {
     const thread = this.worlds.push(world) - 1
-    const elsewhere: Elsewhere = {
+    const others: OtherServers = {
       ask: (id, question) => {
         this.questions.push(question)
         const copy = structuredClone(question)
@@ -52,7 +52,7 @@ export class Neighbours {
       detach: (relay) => this.#detach(world, relay),
       attach: (relay, descriptor) => this.#attach(world, relay, descriptor),
     }
-    return { thread, elsewhere }
+    return { thread, others }
   }
 
   /** What all of them count in. */
@@ -66,9 +66,8 @@ export class Neighbours {
     for (let read = this.#mail.shift(); read !== undefined; read = this.#mail.shift()) read()
   }
 
-  #ask(asker: Neighbour, id: number, question: Question): void {
-    const asked =
-      question.kind === 'ticket' ? this.tickets.get(question.ticket) : this.worlds[question.departure.holder]
+  #ask(asker: GroupMember, id: number, question: Question): void {
+    const asked = question.kind === 'ticket' ? this.tickets.get(question.ticket) : this.worlds[question.outgoing.holder]
     const answer = structuredClone(asked?.server.handover.answer(question, asked.now) ?? UNKNOWN)
     if (answer.kind === 'moved' && answer.allocation.ticket !== null) this.tickets.set(answer.allocation.ticket, asker)
     this.#mail.push(() => {
@@ -77,13 +76,13 @@ export class Neighbours {
     })
   }
 
-  #detach({ effects }: Neighbour, relay: Relay): number {
+  #detach({ effects }: GroupMember, relay: Relay): number {
     if (!effects.open.delete(relay)) throw new Error('gave away a relay that is not open')
     this.detached.set(++this.#lastDescriptor, relay.local.toString())
     return this.#lastDescriptor
   }
 
-  #attach({ effects }: Neighbour, relay: Relay, descriptor: number): boolean {
+  #attach({ effects }: GroupMember, relay: Relay, descriptor: number): boolean {
     if (this.detached.get(descriptor) !== relay.local.toString()) throw new Error('took what nobody has given away')
     this.detached.delete(descriptor)
     effects.open.add(relay)

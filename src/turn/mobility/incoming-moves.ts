@@ -6,15 +6,15 @@ import type { Allocations } from '../allocations.ts'
 import type { Authenticated } from '../auth/auth.ts'
 import { type FiveTuple, FiveTupleMap } from '../five-tuple.ts'
 import { type Reply, refuse, SILENT, type SignedExchange, type Success } from '../reply.ts'
-import type { Answer, Departure, Elsewhere } from './elsewhere.ts'
 import { type MovedAllocation, unpacked } from './moved-allocation.ts'
+import type { Answer, OtherServers, OutgoingMove } from './other-servers.ts'
 
 /** What is kept of a client's first packets while its allocation is on its way. */
 const MOST_HELD = 64
 const MOST_HELD_BYTES = 65_536
 
 /** A client that has shown a good ticket here, and whose allocation another server still has. */
-interface Arrival {
+interface IncomingMove {
   /** Of its Refresh, and of the question that fetches its allocation. */
   readonly id: number
   readonly client: FiveTuple
@@ -22,7 +22,7 @@ interface Arrival {
   /** Its Refresh with the ticket: the same again gets the same answer. */
   readonly transactionId: Buffer
   readonly granted: Success
-  readonly departure: Departure
+  readonly outgoing: OutgoingMove
   /** It has been heard, and what it has is on its way. */
   isFetched: boolean
   /** Until when one that has not been heard may be. */
@@ -37,23 +37,23 @@ interface Arrival {
  * Clients that are moving here while another server has their allocation (RFC 8016 §3.2): that one keeps serving them on
  * the old path, and hands the allocation over when they are heard on the new one.
  */
-export class Arrivals {
+export class IncomingMoves {
   readonly #allocations: Allocations
-  readonly #elsewhere: Elsewhere
+  readonly #others: OtherServers
   readonly #receive: (bytes: Buffer, client: FiveTuple, now: number) => void
-  readonly #byClient = new FiveTupleMap<Arrival>()
-  readonly #byId = new Map<number, Arrival>()
+  readonly #byClient = new FiveTupleMap<IncomingMove>()
+  readonly #byId = new Map<number, IncomingMove>()
   /** Of an allocation's new paths only the last one counts. */
-  readonly #byRelay = new Map<string, Arrival>()
+  readonly #byRelay = new Map<string, IncomingMove>()
 
   /** `receive` is what a packet of a client goes to. */
   constructor(
     allocations: Allocations,
-    elsewhere: Elsewhere,
+    others: OtherServers,
     receive: (bytes: Buffer, client: FiveTuple, now: number) => void,
   ) {
     this.#allocations = allocations
-    this.#elsewhere = elsewhere
+    this.#others = others
     this.#receive = receive
   }
 
@@ -84,48 +84,48 @@ export class Arrivals {
     if (id === null) return false
     const copy = Uint8Array.from(request.bytes.subarray(request.start, request.end))
     const { username } = user
-    if (this.#elsewhere.ask(id, { kind: 'ticket', ticket, username, hasLapsed, request: copy })) return true
+    if (this.#others.ask(id, { kind: 'ticket', ticket, username, hasLapsed, request: copy })) return true
     pending.drop(id)
     return false
   }
 
   /** What an authenticated request leads to on a 5-tuple that a client is moving to; null when nobody is. */
   request(request: StunMessage, { client, user }: SignedExchange, now: number): Reply | null {
-    const arriving = this.userOf(client, now)
-    if (arriving === undefined) return null
-    if (arriving.username !== user.username) {
+    const mover = this.userOf(client, now)
+    if (mover === undefined) return null
+    if (mover.username !== user.username) {
       return refuse(ErrorCode.ALLOCATION_MISMATCH, 'another user is moving to the 5-tuple')
     }
-    const arrival = this.#get(client, now)
+    const move = this.#get(client, now)
     // One question at a time: whoever sends more of them waits for the answer.
-    if (arrival === undefined) {
+    if (move === undefined) {
       this.#allocations.counters.dropped.opening++
       return SILENT
     }
-    if (request.method === Method.REFRESH && request.transactionId().equals(arrival.transactionId)) {
-      return arrival.granted
+    if (request.method === Method.REFRESH && request.transactionId().equals(move.transactionId)) {
+      return move.granted
     }
-    this.#hold(arrival, request.bytes, request.start, request.end)
+    this.#hold(move, request.bytes, request.start, request.end)
     return SILENT
   }
 
   /** Takes a packet with data if its client is expected here. */
   data(client: FiveTuple, bytes: Buffer, start: number, end: number, now: number): boolean {
-    const arrival = this.#get(client, now)
-    if (arrival === undefined) return false
-    this.#hold(arrival, bytes, start, end)
+    const move = this.#get(client, now)
+    if (move === undefined) return false
+    this.#hold(move, bytes, start, end)
     return true
   }
 
   /** The answer to a question of ours. */
   answered(id: number, answer: Answer, now: number): void {
-    const arrival = this.#byId.get(id)
-    if (arrival === undefined) {
+    const move = this.#byId.get(id)
+    if (move === undefined) {
       this.#ticketAnswered(id, answer, now)
       return
     }
-    const { client, isClientGone, held } = arrival
-    this.#forget(arrival)
+    const { client, isClientGone, held } = move
+    this.#forget(move)
     if (answer.kind === 'moved') this.#adopt(answer.allocation, client, isClientGone, now)
     if (isClientGone) return
     // What the client has sent meanwhile has its turn.
@@ -134,22 +134,22 @@ export class Arrivals {
 
   /** Its connection is closed. What is on its way to it arrives all the same. */
   leave(client: FiveTuple): void {
-    const arrival = this.#byId.size === 0 ? undefined : this.#byClient.get(client)
-    if (arrival === undefined) return
-    if (arrival.isFetched) this.#byClient.delete(client)
-    else this.#forget(arrival)
-    arrival.isClientGone = true
+    const move = this.#byId.size === 0 ? undefined : this.#byClient.get(client)
+    if (move === undefined) return
+    if (move.isFetched) this.#byClient.delete(client)
+    else this.#forget(move)
+    move.isClientGone = true
   }
 
   sweep(now: number): void {
-    for (const arrival of this.#byId.values()) if (arrival.expiresAt <= now) this.#forget(arrival)
+    for (const move of this.#byId.values()) if (move.expiresAt <= now) this.#forget(move)
   }
 
-  #get(client: FiveTuple, now: number): Arrival | undefined {
+  #get(client: FiveTuple, now: number): IncomingMove | undefined {
     if (this.#byId.size === 0) return undefined
-    const arrival = this.#byClient.get(client)
-    if (arrival === undefined || arrival.expiresAt > now) return arrival
-    this.#forget(arrival)
+    const move = this.#byClient.get(client)
+    if (move === undefined || move.expiresAt > now) return move
+    this.#forget(move)
     return undefined
   }
 
@@ -164,24 +164,24 @@ export class Arrivals {
       pending.answer(id, refuse(refused.error, refused.reason))
       return
     }
-    const { lifetimeSeconds, ticket: mobilityTicket, departure } = answer
+    const { lifetimeSeconds, ticket: mobilityTicket, outgoing } = answer
     const { client, exchange, isClientGone } = parked
     const granted = { lifetimeSeconds, mobilityTicket }
     pending.answer(id, granted)
-    if (departure === null || isClientGone || exchange.user === null) return
+    if (outgoing === null || isClientGone || exchange.user === null) return
     const { user, transactionId } = exchange
-    const arrival = this.#expect({ id, client, user, transactionId, granted, departure }, now)
-    if (answer.isClientGone && arrival !== null) this.#fetch(arrival)
+    const move = this.#expect({ id, client, user, transactionId, granted, outgoing }, now)
+    if (answer.isClientGone && move !== null) this.#fetch(move)
   }
 
   #expect(
-    expected: Pick<Arrival, 'id' | 'client' | 'user' | 'transactionId' | 'granted' | 'departure'>,
+    expected: Pick<IncomingMove, 'id' | 'client' | 'user' | 'transactionId' | 'granted' | 'outgoing'>,
     now: number,
-  ): Arrival | null {
-    const { id, departure } = expected
-    const before = this.#byRelay.get(departure.relay)
+  ): IncomingMove | null {
+    const { id, outgoing } = expected
+    const before = this.#byRelay.get(outgoing.relay)
     if (before !== undefined) this.#forget(before)
-    const arrival: Arrival = {
+    const move: IncomingMove = {
       ...expected,
       isFetched: false,
       expiresAt: now + MOVE_MS,
@@ -189,29 +189,29 @@ export class Arrivals {
       held: [],
       heldBytes: 0,
     }
-    if (!this.#byClient.add(arrival)) return null
-    this.#byId.set(id, arrival)
-    this.#byRelay.set(departure.relay, arrival)
-    return arrival
+    if (!this.#byClient.add(move)) return null
+    this.#byId.set(id, move)
+    this.#byRelay.set(outgoing.relay, move)
+    return move
   }
 
   /** Keeps a packet until there is an allocation for it; who was only expected is here now. */
-  #hold(arrival: Arrival, bytes: Buffer, start: number, end: number): void {
-    if (!arrival.isFetched) this.#fetch(arrival)
-    if (arrival.held.length >= MOST_HELD || arrival.heldBytes + end - start > MOST_HELD_BYTES) {
+  #hold(move: IncomingMove, bytes: Buffer, start: number, end: number): void {
+    if (!move.isFetched) this.#fetch(move)
+    if (move.held.length >= MOST_HELD || move.heldBytes + end - start > MOST_HELD_BYTES) {
       this.#allocations.counters.dropped.opening++
       return
     }
-    arrival.held.push(Buffer.from(bytes.subarray(start, end)))
-    arrival.heldBytes += end - start
+    move.held.push(Buffer.from(bytes.subarray(start, end)))
+    move.heldBytes += end - start
   }
 
-  #fetch(arrival: Arrival): void {
-    const { id, departure } = arrival
-    arrival.isFetched = true
-    arrival.expiresAt = Infinity
-    this.#byRelay.delete(departure.relay)
-    if (!this.#elsewhere.ask(id, { kind: 'allocation', departure })) this.#forget(arrival)
+  #fetch(move: IncomingMove): void {
+    const { id, outgoing } = move
+    move.isFetched = true
+    move.expiresAt = Infinity
+    this.#byRelay.delete(outgoing.relay)
+    if (!this.#others.ask(id, { kind: 'allocation', outgoing })) this.#forget(move)
   }
 
   #adopt(moved: MovedAllocation, client: FiveTuple, isClientGone: boolean, now: number): void {
@@ -223,15 +223,15 @@ export class Arrivals {
       now,
     )
     allocation.isClientGone = isClientGone
-    const serve = (relay: Relay, place: number) => this.#elsewhere.attach(relay, moved.relays[place]!.descriptor)
+    const serve = (relay: Relay, place: number) => this.#others.attach(relay, moved.relays[place]!.descriptor)
     this.#allocations.adopt(allocation, moved.holder, serve, now)
   }
 
-  #forget(arrival: Arrival): void {
-    this.#byId.delete(arrival.id)
-    if (this.#byClient.get(arrival.client) === arrival) this.#byClient.delete(arrival.client)
-    const { relay } = arrival.departure
-    if (this.#byRelay.get(relay) === arrival) this.#byRelay.delete(relay)
+  #forget(move: IncomingMove): void {
+    this.#byId.delete(move.id)
+    if (this.#byClient.get(move.client) === move) this.#byClient.delete(move.client)
+    const { relay } = move.outgoing
+    if (this.#byRelay.get(relay) === move) this.#byRelay.delete(relay)
   }
 }
 

@@ -14,23 +14,23 @@ export type Question =
       readonly request: Uint8Array
     }
   /** The client has come: the allocation is to follow it. */
-  | { readonly kind: 'allocation'; readonly departure: Departure }
+  | { readonly kind: 'allocation'; readonly outgoing: OutgoingMove }
 
 export type Answer =
   | { readonly kind: 'refused'; readonly error: number; readonly reason: string }
-  /** The Refresh is done; the allocation stays until its client is heard. Without departure there is none left. */
+  /** The Refresh is done; the allocation stays until its client is heard. Without `outgoing` nothing moves. */
   | {
       readonly kind: 'granted'
       readonly lifetimeSeconds: number
       readonly ticket: string | null
-      readonly departure: Departure | null
+      readonly outgoing: OutgoingMove | null
       /** The client's old connection is gone: nothing keeps the allocation where it is. */
       readonly isClientGone: boolean
     }
   | { readonly kind: 'moved'; readonly allocation: MovedAllocation }
 
 /** A move that has begun where the allocation is. */
-export interface Departure {
+export interface OutgoingMove {
   /** Whom to ask for the allocation (RelayPorts.thread). */
   readonly holder: number
   /** The ticket that the client was given for the one it has shown. Nobody can guess it, and the next move has another. */
@@ -43,7 +43,7 @@ export interface Departure {
  * The servers beside this one among which a client's packets may be spread, a new 5-tuple to another one than the last
  * (RFC 8016). Synchronous and never re-entrant, like Effects.
  */
-export interface Elsewhere {
+export interface OtherServers {
   /** False when nobody can be asked now; otherwise Handover.answered() follows, once. */
   ask(id: number, question: Question): boolean
   /** A ticket leads here from now on, or nowhere any more. */
@@ -56,7 +56,7 @@ export interface Elsewhere {
 }
 
 /** For a server that all packets come to. */
-export const NOWHERE_ELSE: Elsewhere = {
+export const NO_OTHER_SERVERS: OtherServers = {
   ask: () => false,
   ticketIssued: () => {},
   ticketRevoked: () => {},
