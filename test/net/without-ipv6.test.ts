@@ -1,6 +1,6 @@
 import { type ListenOptions, Server } from 'node:net'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { Metrics } from '../../src/metrics.ts'
+import { Metrics } from '../../src/metrics/metrics.ts'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { ListenError } from '../../src/net/listen/listen-error.ts'
 import { ReuseListeners } from '../../src/net/listen/reuse-listeners.ts'
@@ -42,7 +42,7 @@ vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server, 
 })
 
 const errors = () => new SocketErrors(silentLog, () => performance.now())
-const metricsWorld = () => ({ metrics: new Metrics(), errors: errors(), ready: () => true })
+const metricsWorld = () => ({ metrics: () => new Metrics().text(), errors: errors(), ready: () => true })
 
 describe.runIf(linuxSupport().available)('the descriptors of threads', () => {
   test('for TCP are those of IPv4 where IPv6 is switched off, but not for an address that was written out', () => {
