@@ -194,7 +194,7 @@ export class Allocation {
   }
 
   get username(): string {
-    return this.user.username
+    return this.user.account.name
   }
 
   get permissionCount(): number {

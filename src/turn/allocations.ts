@@ -99,6 +99,7 @@ export class Allocations implements Iterable<Allocation> {
     allocation.quotaPlaces = 1
     allocation.expiresAt = now + request.lifetimeSeconds * 1000
     this.counters.allocationsCreated++
+    this.#hold(allocation)
     if (request.isMobile) this.tickets.issue(allocation)
     this.#events.allocationOpened(allocation)
   }
@@ -127,6 +128,7 @@ export class Allocations implements Iterable<Allocation> {
     this.options.quota.give(allocation.user.quotaName, allocation.quotaPlaces)
     this.options.sources.remove(allocation.source)
     this.tickets.revoke(allocation)
+    this.#letGo(allocation)
     this.#table.delete(allocation)
     if (wasOpen) this.#events.allocationEnded(allocation, reason, detail)
   }
@@ -173,13 +175,17 @@ export class Allocations implements Iterable<Allocation> {
 
   /** As it is, without a place in the table: a new one, or what has come from another server. */
   make(origin: AllocationOrigin): Allocation {
-    return new Allocation(origin, this.options, this.#events)
+    const { maxBytesPerSecond, maxPacketsPerSecond } = this.options
+    const { limits } = origin.user.account
+    const bucket = { maxBytesPerSecond: limits.maxBytesPerSecond ?? maxBytesPerSecond, maxPacketsPerSecond }
+    return new Allocation(origin, bucket, this.#events)
   }
 
   /** Lets go of an allocation without ending it, after its sockets are gone. What it counts for stays counted here. */
   leave(allocation: Allocation): void {
     this.counters.handovers.out++
     this.tickets.forget(allocation)
+    this.#letGo(allocation)
     for (const relay of allocation.relays) relay.state = 'closed'
     allocation.clear()
     allocation.state = 'ended'
@@ -194,6 +200,7 @@ export class Allocations implements Iterable<Allocation> {
     sources.add(allocation.source)
     const isEntered = this.#table.adopt(allocation)
     this.tickets.adopt(allocation)
+    this.#hold(allocation)
     const isOurs = quota.takeOver(allocation.user.quotaName, holder, () =>
       relays.map(({ local }) => relayPorts.takeOver(local, holder)).every((isTaken) => isTaken),
     )
@@ -222,6 +229,15 @@ export class Allocations implements Iterable<Allocation> {
     this.counters.endedBy['no-relay']++
     for (const local of ours) relayPorts.free(local, now)
     quota.give(user.quotaName, quotaPlaces)
+  }
+
+  /** As long as it lasts, its account is looked after. */
+  #hold(allocation: Allocation): void {
+    if (allocation.user.kind === 'stored') this.options.stored?.hold(allocation.user.account, allocation)
+  }
+
+  #letGo(allocation: Allocation): void {
+    if (allocation.user.kind === 'stored') this.options.stored?.letGo(allocation.user.account, allocation)
   }
 
   #closeSocket(relay: Relay, now: number): void {

@@ -20,6 +20,7 @@ export type DropReason =
   | 'challenge-limit'
   | 'guess-limit'
   | 'opening'
+  | 'waiting-limit'
 
 /** What the core counts: plain numbers that only grow, read by whoever wants to show them. */
 export class Counters {
@@ -42,6 +43,7 @@ export class Counters {
     'challenge-limit': 0,
     'guess-limit': 0,
     opening: 0,
+    'waiting-limit': 0,
   }
   /** Error responses by code. */
   readonly errors = new Map<number, number>()
@@ -51,6 +53,8 @@ export class Counters {
   turnSuccesses = 0
   /** Allocates that met a limit: the user's or the total quota, or that of their source address. */
   readonly refusedAllocations = { quota: 0, address: 0 }
+  /** What a store has said when it was asked for an account. */
+  readonly accounts = { found: 0, unknown: 0, unavailable: 0 }
   /** Of clients from one 5-tuple to another (RFC 8016). */
   readonly moves = { begun: 0, completed: 0, abandoned: 0 }
   /** Allocations that have come from another server of the same clients, and that have gone to one. */

@@ -1,4 +1,6 @@
 import type { Address } from '../stun/address.ts'
+import type { Allocation } from './allocation.ts'
+import type { AccountCache } from './auth/account-cache.ts'
 import type { Authenticator } from './auth/auth.ts'
 import type { ChallengeLimit } from './limits/challenge-limit.ts'
 import type { Quota } from './limits/quota.ts'
@@ -26,6 +28,8 @@ export type PortSource = Pick<
 /** Everything that a TurnServer is told when it is made; resolved values, nothing left to default. */
 export interface TurnOptions extends TurnSettings {
   readonly authenticator: Authenticator
+  /** What is known of the accounts of a store; null without one. */
+  readonly stored: AccountCache<Allocation> | null
   readonly quota: Quota
   /** Holds back answers over UDP to those who have proved nothing (SEC-12 in the tests). */
   readonly challengeLimit: ChallengeLimit

@@ -121,7 +121,7 @@ export class Responder {
   /** Only after the answer is out: whoever logs must not delay it, nor lose it by failing. */
   #report({ method, client, user }: Exchange, { error, reason, username, realm }: Refused): void {
     this.#counters.errors.set(error, (this.#counters.errors.get(error) ?? 0) + 1)
-    this.#effects.refused(client, { method, code: error, reason, username: user?.username ?? username, realm })
+    this.#effects.refused(client, { method, code: error, reason, username: user?.account.name ?? username, realm })
   }
 
   /** A client on our own host, or behind a front of ours, is seen from outside where we are. */

@@ -5,6 +5,7 @@ import type { Allocation } from './allocation.ts'
 import type { AllocationTable } from './allocation-table.ts'
 import type { Allocations } from './allocations.ts'
 import { refuseAttributes } from './attributes.ts'
+import { type AccountName, isSameAccount } from './auth/account.ts'
 import type { Authenticated } from './auth/auth.ts'
 import type { Counters } from './counters.ts'
 import type { FiveTuple } from './five-tuple.ts'
@@ -181,7 +182,7 @@ export class RequestLane {
     if (allocation === undefined || allocation.state !== 'open') {
       return refuse(ErrorCode.ALLOCATION_MISMATCH, 'the 5-tuple has no allocation')
     }
-    if (allocation.username !== exchange.user.username) {
+    if (!isSameAccount(allocation.user.account, exchange.user.account)) {
       return refuse(ErrorCode.WRONG_CREDENTIALS, 'the allocation belongs to another user')
     }
     this.#table.arrive(exchange.client, now)
@@ -198,8 +199,9 @@ export class RequestLane {
   ): SignedExchange['user'] | null {
     const { authenticator } = this.#allocations.options
     const known = arriving ?? allocation?.user ?? null
-    const result = authenticator.authenticate(request, exchange.client, known)
+    const result = authenticator.authenticate(request, exchange.client, known, now)
     if (result.ok) return result
+    if (result.ask !== undefined && this.#askFor(result.ask, request, exchange, now)) return null
     // Whether he has anything to keep, another server may know.
     if (
       result.lapsed !== undefined &&
@@ -213,17 +215,43 @@ export class RequestLane {
     if (
       allocation !== undefined &&
       result.code === ErrorCode.UNAUTHENTICATED &&
+      !result.isWrongKey &&
       authenticator.isSignedBy(request, allocation.user)
     ) {
       this.#allocations.release(allocation, 'account-gone', now)
     }
     if (result.guess && !this.#allocations.options.guessLimit.take(exchange.client.client, now)) {
-      this.#counters.dropped['guess-limit']++
-      if (exchange.client.connection !== 0) this.#closeClient(exchange.client, now)
+      this.#dropGuess(exchange.client, now)
       return null
     }
     this.#refuseStranger(exchange, { error: result.code, ...result }, now)
     return null
+  }
+
+  #dropGuess(client: FiveTuple, now: number): void {
+    this.#counters.dropped['guess-limit']++
+    if (client.connection !== 0) this.#closeClient(client, now)
+  }
+
+  /** Has the store asked for an account, and the request wait; false when it is to be refused at once. */
+  #askFor(account: AccountName, request: StunMessage, exchange: Exchange, now: number): boolean {
+    const { pending, options } = this.#allocations
+    const { client } = exchange
+    // Whoever has guessed so often already does not reach the store.
+    if (options.guessLimit.isSpent(client.client, now)) {
+      this.#dropGuess(client, now)
+      return true
+    }
+    const id = pending.park(request, exchange, 'account', () => STORE_IS_LATE, now)
+    if (id === null) {
+      if (client.isStream) return false
+      // The client sends it again, and there may be room then.
+      this.#counters.dropped['waiting-limit']++
+      return true
+    }
+    if (options.stored?.ask(account, id, client.client, now)) return true
+    pending.drop(id)
+    return false
   }
 
   #mayMove(request: StunMessage, exchange: Exchange, user: Authenticated, now: number): boolean {
@@ -256,6 +284,8 @@ export class RequestLane {
     return { method: request.method, transactionId: request, client, user: null, fingerprint }
   }
 }
+
+const STORE_IS_LATE = refuse(ErrorCode.SERVER_ERROR, 'the account store does not answer in time')
 
 function signed({ method, transactionId, client, fingerprint }: Exchange, user: Authenticated): SignedExchange {
   return { method, transactionId, client, user, fingerprint }

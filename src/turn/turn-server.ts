@@ -2,6 +2,8 @@ import type { Address } from '../stun/address.ts'
 import type { Relay, RelayFailure } from './allocation.ts'
 import { AllocationTable } from './allocation-table.ts'
 import { Allocations } from './allocations.ts'
+import type { AccountName } from './auth/account.ts'
+import type { StoreAnswer } from './auth/account-cache.ts'
 import { Counters } from './counters.ts'
 import type { Effects } from './effects.ts'
 import { NO_EVENTS, type TurnEvents } from './events.ts'
@@ -117,6 +119,16 @@ export class TurnServer {
     settleAllocate(relay.allocation, this.allocations, now)
   }
 
+  /** What a store says of an account that it was asked for (AccountCache.ask). Ignored when nobody waits for it any more. */
+  accountFound(account: AccountName, answer: StoreAnswer, now: number): void {
+    const { stored } = this.#options
+    if (stored === null) return
+    this.counters.accounts[answer === null ? 'unknown' : answer === 'unavailable' ? 'unavailable' : 'found']++
+    const { waiting, gone } = stored.answered(account, answer, now)
+    for (const allocation of gone) this.allocations.release(allocation, 'account-gone', now)
+    for (const id of waiting) this.#pending.replay(id, now)
+  }
+
   /** The connection is gone, and its allocation with it (RFC 8656 §5), unless a ticket can take that to another. */
   clientClosed(client: FiveTuple, now: number): void {
     this.#incomingMoves.leave(client)
@@ -137,6 +149,7 @@ export class TurnServer {
     this.#table.sweep(now, this.allocations.expire)
     this.#incomingMoves.sweep(now)
     this.#pending.sweep(now)
+    this.#options.stored?.sweep(now)
     this.#options.relayPorts.sweep(now, this.#reservationExpired)
   }
 

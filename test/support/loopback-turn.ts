@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import type { NetOptions, PortableTurn } from '../../src/net/portable-turn.ts'
+import type { NetOptions, TurnDriver } from '../../src/net/driver.ts'
 import type { StreamLimits } from '../../src/net/stream/connection.ts'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute, Method } from '../../src/stun/constants.ts'
+import { NO_LIMITS } from '../../src/turn/auth/account.ts'
 import { Authenticator } from '../../src/turn/auth/auth.ts'
 import { Nonces } from '../../src/turn/auth/nonce.ts'
-import { StaticUsers } from '../../src/turn/auth/user-store.ts'
+import { StaticAccounts } from '../../src/turn/auth/static-accounts.ts'
 import type { Effects } from '../../src/turn/effects.ts'
 import { ChallengeLimit } from '../../src/turn/limits/challenge-limit.ts'
 import { SourceCount } from '../../src/turn/limits/source-count.ts'
@@ -25,7 +26,7 @@ import {
   localUdp,
   portOf,
   type StreamClient,
-  startPortable,
+  startDriver,
   UdpClient,
 } from './sockets.ts'
 import { Answer, type Login, TurnClient, type Write } from './turn-client.ts'
@@ -42,14 +43,16 @@ export function loopbackTurn(
 ): TurnServer {
   const relayAddresses = relayHosts.map((host) => Address.parse(host)!)
   const nonces = new Nonces({ lifetimeSeconds: 600, key: randomBytes(32), bitOrder: 'msb', random: randomBytes })
-  const users = new StaticUsers([{ name: ALICE.username, password: ALICE.password }], REALM)
-  const rules = { realm: REALM, anonymous: false, users, secrets: [], separator: ':', strictExpiry: false } as const
+  const users = new StaticAccounts([{ name: ALICE.username, password: ALICE.password }], REALM)
+  const rules = { realm: REALM, anonymous: false, users, stored: null, limits: NO_LIMITS, secrets: [] } as const
+  const names = { separator: ':', strictExpiry: false } as const
   const options = {
     ...defaultSettings,
     // Suites that count packets send more of them than one call has.
     maxPacketsPerSecond: 0,
     ...settings,
-    authenticator: new Authenticator({ ...rules, sha256: 'off' }, nonces, Date.now),
+    authenticator: new Authenticator({ ...rules, ...names, sha256: 'off' }, nonces, Date.now),
+    stored: null,
     quota: quotaOf(),
     challengeLimit: new ChallengeLimit(0, 1000, randomBytes),
     guessLimit: new ChallengeLimit(0, 60_000, randomBytes),
@@ -79,9 +82,9 @@ export function loopbackTurn(
 export function startTurn(
   options: Partial<Omit<NetOptions, 'limits'>> & { readonly limits?: Partial<StreamLimits> } = {},
   settings: Partial<TurnSettings> = {},
-): Promise<PortableTurn<TurnServer>> {
+): Promise<TurnDriver<TurnServer>> {
   const all = { udp: [localUdp], streams: [localStream], tls: { certificates: [localhostEc] } as const, ...options }
-  return startPortable(all, (effects) => loopbackTurn(effects, settings))
+  return startDriver(all, (effects) => loopbackTurn(effects, settings))
 }
 
 /** A client with credentials on one of the driver's transports; whole messages go in and come out. */
@@ -97,9 +100,9 @@ export class LoopbackClient extends TurnClient {
     this.close = close
   }
 
-  static async connect(portable: PortableTurn<TurnServer>, transport: 'udp' | 'tcp' | 'tls'): Promise<LoopbackClient> {
-    if (transport === 'udp') return LoopbackClient.overUdp(portOf(portable, 'udp'))
-    return LoopbackClient.over(await (transport === 'tcp' ? connectTcp : connectTls)(portOf(portable, 'tcp')))
+  static async connect(driver: TurnDriver<TurnServer>, transport: 'udp' | 'tcp' | 'tls'): Promise<LoopbackClient> {
+    if (transport === 'udp') return LoopbackClient.overUdp(portOf(driver, 'udp'))
+    return LoopbackClient.over(await (transport === 'tcp' ? connectTcp : connectTls)(portOf(driver, 'tcp')))
   }
 
   /** On a connection that is there already. */

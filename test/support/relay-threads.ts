@@ -10,6 +10,7 @@ import type { TurnPlan } from '../../src/start/plan/turn-plan.ts'
 import { turnMemory } from '../../src/start/shared-memory.ts'
 import { RelayThreads, type RelayThreadsOptions, spawnRelayThread } from '../../src/threads/relay-threads.ts'
 import { SharedCounters, TurnReadings } from '../../src/threads/shared-counters.ts'
+import { NO_LIMITS } from '../../src/turn/auth/account.ts'
 import { Quota, type QuotaLimits } from '../../src/turn/limits/quota.ts'
 import { RelayPorts } from '../../src/turn/relay-addresses/relay-ports.ts'
 import { defaultNet } from './default-net.ts'
@@ -40,7 +41,15 @@ export function planFor(quota: QuotaLimits, more: Partial<TurnPlan> = {}): TurnP
   }
   return {
     settings: { ...defaultSettings, dontFragment: true },
-    auth: { realm: REALM, anonymous: false, secrets: [], separator: ':', strictExpiry: false, sha256: 'off' },
+    auth: {
+      realm: REALM,
+      anonymous: false,
+      secrets: [],
+      separator: ':',
+      strictExpiry: false,
+      sha256: 'off',
+      limits: NO_LIMITS,
+    },
     users: [{ name: ALICE.username, password: ALICE.password }],
     nonces: { lifetimeSeconds: 600, bitOrder: 'msb' },
     quota,

@@ -29,7 +29,7 @@ export interface RequestOptions {
 
 /** Builds what a client sends and reads what it gets: bytes only, no transport. */
 export class TurnClient {
-  readonly login: Login | null
+  login: Login | null
   realm: string | null = null
   nonce: string | null = null
 

@@ -2,10 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute, Method } from '../../src/stun/constants.ts'
 import type { StunWriter } from '../../src/stun/writer.ts'
-import type { Relay } from '../../src/turn/allocation.ts'
+import type { Allocation, Relay } from '../../src/turn/allocation.ts'
+import { type AccountName, NO_LIMITS } from '../../src/turn/auth/account.ts'
+import { AccountCache, type StoreAnswer } from '../../src/turn/auth/account-cache.ts'
 import { Authenticator, type AuthOptions } from '../../src/turn/auth/auth.ts'
 import { Nonces } from '../../src/turn/auth/nonce.ts'
-import { StaticUsers } from '../../src/turn/auth/user-store.ts'
+import { StaticAccounts } from '../../src/turn/auth/static-accounts.ts'
 import { HEADROOM, TAILROOM } from '../../src/turn/effects.ts'
 import type { TurnEvents } from '../../src/turn/events.ts'
 import { type ClientTransport, FiveTuple } from '../../src/turn/five-tuple.ts'
@@ -41,6 +43,8 @@ export interface WorldOptions {
   readonly externalIps?: readonly ExternalIpPair[]
   readonly denied?: string
   readonly events?: TurnEvents
+  /** How long what a store of accounts says is good; without it there is no store. */
+  readonly storeLifetimeMs?: number
   /** Other worlds that the same clients may come to. */
   readonly group?: ServerGroup
 }
@@ -52,6 +56,10 @@ export class TurnWorld {
   readonly options: TurnOptions & { readonly quota: Quota; readonly relayPorts: RelayPorts }
   readonly server: TurnServer
   readonly nonces: Nonces
+  /** What the store of accounts has been asked for and has not answered. */
+  readonly asked: AccountName[] = []
+  /** Whether the store can be asked. */
+  storeTakesQuestions = true
   /** Whether relay sockets open as soon as they are asked for. */
   opensRelays = true
   readonly #auth: AuthOptions
@@ -83,16 +91,24 @@ export class TurnWorld {
       maxPort: ports[1],
     }
     this.nonces = new Nonces({ lifetimeSeconds: 600, key: randomBytes(32), bitOrder: 'msb', random: randomBytes })
+    const { storeLifetimeMs: lifetimeMs } = options
+    const ask = (account: AccountName) => {
+      if (this.storeTakesQuestions) this.asked.push(account)
+      return this.storeTakesQuestions
+    }
+    const stored = lifetimeMs === undefined ? null : new AccountCache<Allocation>({ lifetimeMs, ask })
     this.#auth = {
       realm: REALM,
       anonymous: false,
-      users: new StaticUsers(
+      users: new StaticAccounts(
         [
           { name: ALICE.username, password: ALICE.password },
           { name: BOB.username, password: BOB.password },
         ],
         REALM,
       ),
+      stored,
+      limits: NO_LIMITS,
       secrets: [],
       separator: ':',
       strictExpiry: false,
@@ -103,6 +119,7 @@ export class TurnWorld {
       ...defaultSettings,
       ...settings,
       authenticator: new Authenticator(this.#auth, this.nonces, () => this.clock.wall),
+      stored,
       quota: group === undefined ? quotaOf({ user: userQuota }) : new Quota(group.quota(userQuota), thread),
       challengeLimit: new ChallengeLimit(options.challengesPerSecond ?? 0, 1000, randomBytes),
       guessLimit: new ChallengeLimit(options.guessesPerMinute ?? 0, 60_000, randomBytes),
@@ -173,6 +190,15 @@ export class TurnWorld {
     const relay = this.effects.opening.shift()!
     this.server.relayFailed(relay, reason, this.now)
     return relay
+  }
+
+  /** Answers the oldest question to the store of accounts, and says which it was. */
+  answer(answer: StoreAnswer): AccountName {
+    const account = this.asked.shift()
+    if (account === undefined) throw new Error('nobody has asked for an account')
+    this.server.accountFound(account, answer, this.now)
+    if (this.opensRelays) this.openRelays()
+    return account
   }
 
   /** Lets time pass the way a driver does: a sweep every second. */

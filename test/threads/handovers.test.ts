@@ -5,7 +5,8 @@ import type { MovedAllocation } from '../../src/turn/mobility/moved-allocation.t
 import type { Answer, Question } from '../../src/turn/mobility/other-servers.ts'
 
 const TICKET = 'A'.repeat(24)
-const ASK: Question = { kind: 'ticket', ticket: TICKET, username: 'alice', hasLapsed: false, request: new Uint8Array() }
+const account = { name: 'alice', realm: 'example.org' }
+const ASK: Question = { kind: 'ticket', ticket: TICKET, account, hasLapsed: false, request: new Uint8Array() }
 const FETCH: Question = { kind: 'allocation', outgoing: { holder: 0, ticket: TICKET, relay: '192.0.2.1:50000' } }
 const GRANTED: Answer = { kind: 'granted', lifetimeSeconds: 600, ticket: null, outgoing: null, isClientGone: false }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { Attribute, MessageClass, Method } from '../../src/stun/constants.ts'
 import { longTermKeySha256, verifyFingerprint, verifyIntegritySha256 } from '../../src/stun/integrity.ts'
 import type { StunWriter } from '../../src/stun/writer.ts'
-import { StaticUsers } from '../../src/turn/auth/user-store.ts'
+import { StaticAccounts } from '../../src/turn/auth/static-accounts.ts'
 import { FiveTuple } from '../../src/turn/five-tuple.ts'
 import { Answer, channelData } from '../support/turn-client.ts'
 import { ALICE, addressOf, BOB, REALM, TurnWorld, udp, WorldClient } from '../support/turn-world.ts'
@@ -109,8 +109,8 @@ describe('errors', () => {
     expect(world.client().allocate().code).toBe(200)
     expect(world.client().demand(Method.ALLOCATE, pair).code).toBe(486)
     expect(world.client(BOB).demand(Method.ALLOCATE, pair).code).toBe(508)
-    expect(world.options.quota.of('account alice')).toBe(1)
-    expect(world.options.quota.of('account bob')).toBe(0)
+    expect(world.options.quota.of('account alice\nexample.org')).toBe(1)
+    expect(world.options.quota.of('account bob\nexample.org')).toBe(0)
     expect(world.server.allocations.size).toBe(1)
     expect(world.effects.open.size).toBe(1)
   })
@@ -329,7 +329,7 @@ describe('signatures', () => {
 
   test('STUN-AUTH-10 after a change of password the answer carries the new key', () => {
     const { world, alice } = allocated()
-    const users = new StaticUsers([{ name: 'alice', password: 'new one' }], REALM)
+    const users = new StaticAccounts([{ name: 'alice', password: 'new one' }], REALM)
     world.authenticate({ users })
     const renewed = new WorldClient(world, { username: 'alice', password: 'new one' }, alice.fiveTuple)
     const answer = renewed.refresh()
@@ -340,7 +340,7 @@ describe('signatures', () => {
 
   test('STUN-AUTH-15 a user who was removed is 401 and loses the allocation, but not by a forged request', () => {
     const { world, alice } = allocated()
-    world.authenticate({ users: new StaticUsers([{ name: 'bob', password: 'x' }], REALM) })
+    world.authenticate({ users: new StaticAccounts([{ name: 'bob', password: 'x' }], REALM) })
     const forged = alice.ask(Method.REFRESH, () => {}, { login: { ...ALICE, password: 'guess' } })
     expect(forged?.code).toBe(401)
     expect(world.server.allocations.size).toBe(1)

@@ -3,6 +3,7 @@ import type { HandshakeLimits, SecureTransport } from '../../net/limits/handshak
 import { linuxSupport } from '../../net/linux/system-calls.ts'
 import type { RelayPortRange } from '../../shared/port-claims.ts'
 import type { Address } from '../../stun/address.ts'
+import { NO_LIMITS } from '../../turn/auth/account.ts'
 import type { AuthOptions } from '../../turn/auth/auth.ts'
 import type { NonceOptions } from '../../turn/auth/nonce.ts'
 import type { QuotaLimits } from '../../turn/limits/quota.ts'
@@ -16,7 +17,7 @@ import { deniesPrivatePeers, type TurnAddresses } from '../addresses.ts'
  */
 export interface TurnPlan {
   readonly settings: TurnSettings
-  readonly auth: Omit<AuthOptions, 'users'>
+  readonly auth: Omit<AuthOptions, 'users' | 'stored'>
   readonly users: readonly UserPlan[]
   readonly nonces: Omit<NonceOptions, 'random' | 'key'>
   readonly quota: QuotaLimits
@@ -56,6 +57,7 @@ export function turnPlan(config: Config, addresses: TurnAddresses, ownPorts: rea
     settings: settings(config),
     auth: {
       realm: config.realm,
+      limits: NO_LIMITS,
       anonymous: config['no-auth'],
       secrets: config['static-auth-secret'].map((secret) => secret.reveal()),
       separator: config['rest-api-separator'],

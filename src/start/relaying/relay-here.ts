@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Log } from '../../log.ts'
-import { PortableTurn } from '../../net/portable-turn.ts'
+import { TurnDriver } from '../../net/driver.ts'
 import { addReadings, TurnReadings } from '../../threads/shared-counters.ts'
 import { Quota } from '../../turn/limits/quota.ts'
 import { SourceCount } from '../../turn/limits/source-count.ts'
@@ -20,22 +20,22 @@ export function relayHere(plan: TurnPlan, run: TurnRun, options: NetPlan, secure
     quota: new Quota(memory.quota),
     relayPorts: new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: memory.portClaims }),
     sources: new SourceCount(),
+    stored: null,
   }
   const dtls = secure === null ? null : dtlsOf(secure, memory.handshakes, 0, log)
-  const here = new PortableTurn(
+  const driver = new TurnDriver(
     { ...options, dtls: dtls?.open ?? null, handshakes: handshakesOf(memory.handshakes, 'tls', 0) },
     (effects, events) => new TurnServer(turnOptions(plan, run, shares), effects, { random: randomBytes, events }),
     log,
   )
-  const { driver } = here
   const own = new TurnReadings(driver.turn.counters, driver.counters)
   return {
-    here,
+    driver,
     workers: null,
     get addresses() {
-      return here.addresses
+      return driver.addresses
     },
-    start: () => here.start(),
+    start: () => driver.start(),
     apply: (next, limits) => {
       shares.quota.limit(next.quota)
       driver.turn.apply(turnOptions(next, run, shares))
@@ -49,7 +49,7 @@ export function relayHere(plan: TurnPlan, run: TurnRun, options: NetPlan, secure
     setLogLevel: () => {},
     drain: (on) => driver.turn.drain(on),
     readings: () => {
-      own.update(driver.turn.allocations.open, driver.plane.openRelays)
+      own.update(driver.turn.allocations.open, driver.openRelays)
       const copy = new TurnReadings()
       addReadings(copy, own)
       return copy
@@ -57,6 +57,6 @@ export function relayHere(plan: TurnPlan, run: TurnRun, options: NetPlan, secure
     get socketErrors() {
       return driver.errors.entries
     },
-    close: () => here.close(),
+    close: () => driver.close(),
   }
 }

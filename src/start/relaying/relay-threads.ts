@@ -52,7 +52,7 @@ export function relayOnThreads(
     spawn: spawnRelayThread,
   })
   return {
-    here: null,
+    driver: null,
     workers,
     get addresses() {
       return workers.addresses

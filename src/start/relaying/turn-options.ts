@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks'
 import { Address } from '../../stun/address.ts'
 import { Authenticator } from '../../turn/auth/auth.ts'
 import { Nonces } from '../../turn/auth/nonce.ts'
-import { StaticUsers } from '../../turn/auth/user-store.ts'
+import { StaticAccounts } from '../../turn/auth/static-accounts.ts'
 import { ChallengeLimit, type SharedBudgets } from '../../turn/limits/challenge-limit.ts'
 import type { PortSource, TurnOptions } from '../../turn/options.ts'
 import type { Nat64Prefix } from '../../turn/peers/nat64.ts'
@@ -25,7 +25,7 @@ export interface TurnRun {
 export function turnOptions(
   plan: TurnPlan,
   { memory, secrets }: TurnRun,
-  shares: Pick<TurnOptions, 'quota' | 'relayPorts' | 'sources'>,
+  shares: Pick<TurnOptions, 'quota' | 'relayPorts' | 'sources' | 'stored'>,
 ): TurnOptions {
   const relayAddresses = plan.relayAddresses.map(addressOf)
   const externalIp = plan.externalIp.map((pair) => ({
@@ -35,7 +35,7 @@ export function turnOptions(
   return {
     ...plan.settings,
     ...shares,
-    authenticator: authenticator(plan, secrets),
+    authenticator: authenticator(plan, secrets, shares.stored),
     challengeLimit: new ChallengeLimit(plan.challengesPerSecond, 1000, shared(memory.challengesUsed)),
     guessLimit: new ChallengeLimit(plan.guessesPerMinute, 60_000, shared(memory.guessesUsed)),
     relayAddresses,
@@ -73,12 +73,16 @@ function peerPolicy(plan: PeerPlan, relayPorts: Pick<PortSource, 'isInUse'>): Pe
   })
 }
 
-function authenticator({ auth, users, nonces }: TurnPlan, { nonceKey }: RunSecrets): Authenticator {
-  const stored = users.map(({ name, password, key }) =>
+function authenticator(
+  { auth, users, nonces }: TurnPlan,
+  { nonceKey }: RunSecrets,
+  accounts: TurnOptions['stored'],
+): Authenticator {
+  const known = users.map(({ name, password, key }) =>
     key === undefined ? { name, password: password ?? '' } : { name, key: Buffer.from(key, 'hex') },
   )
   return new Authenticator(
-    { ...auth, users: new StaticUsers(stored, auth.realm) },
+    { ...auth, users: new StaticAccounts(known, auth.realm), stored: accounts },
     new Nonces({ ...nonces, key: Buffer.from(nonceKey, 'hex'), random }),
     Date.now,
   )

@@ -3,16 +3,31 @@ import { Attribute, Method, PasswordAlgorithm } from '../../stun/constants.ts'
 import { longTermKey, longTermKeySha256, verifyIntegrity, verifyIntegritySha256 } from '../../stun/integrity.ts'
 import type { StunMessage } from '../../stun/message.ts'
 import type { FiveTuple } from '../five-tuple.ts'
+import {
+  type Account,
+  type AccountLimits,
+  type AccountName,
+  type Accounts,
+  type Found,
+  type FoundAccount,
+  NO_LIMITS,
+  quotaName,
+} from './account.ts'
+import type { AccountCache } from './account-cache.ts'
 import { isVisitorId, parseRestName, type RestName, restPassword } from './credentials.ts'
 import type { Nonces } from './nonce.ts'
 import { hasControls, preparedForms } from './opaque-string.ts'
-import type { StoredUser, UserStore } from './user-store.ts'
 
 export interface AuthOptions {
   readonly realm: string
   /** `no-auth`: everybody may, and nothing is signed. */
   readonly anonymous: boolean
-  readonly users: UserStore
+  /** The accounts of the configuration, which are there at once. */
+  readonly users: Accounts
+  /** Those of a store that takes time to be asked; null for none. */
+  readonly stored: Pick<AccountCache, 'find' | 'isDoubtful' | 'prove'> | null
+  /** What an account of the realm may use. */
+  readonly limits: AccountLimits
   /** TURN REST secrets; the first that verifies wins. */
   readonly secrets: readonly string[]
   /** `rest-api-separator`, one character. */
@@ -26,16 +41,16 @@ export interface AuthOptions {
 /** Who sent a request. An allocation keeps it, and passes it back with later requests of its 5-tuple. */
 export interface Authenticated {
   readonly ok: true
-  /** The resolved account or temporary name, whichever form was sent; empty when anonymous. */
-  readonly username: string
+  /** The resolved account or temporary name, whichever form was sent; with an empty name when anonymous. */
+  readonly account: Account
   /** What quotas count: an account, the userid part of a temporary name, or the source that a visitor's name stands for. */
   readonly quotaName: string
   /** Signs the answer; null when anonymous. */
   readonly key: Buffer | null
   /** Which integrity attribute the answer carries. */
   readonly integrity: 'none' | 'sha1' | 'sha256'
-  /** From a TURN REST secret, not an account. */
-  readonly temporary: boolean
+  /** Of whom: an account of the configuration or of a store, a temporary name made from a TURN REST secret, or anybody. */
+  readonly kind: 'static' | 'stored' | 'temporary' | 'anonymous'
   /** For the log. */
   readonly warning: string | null
 }
@@ -60,6 +75,10 @@ export interface Unauthenticated {
   readonly guess: boolean
   /** Whose temporary name, rightly signed for, has run out: what he has already he may keep. */
   readonly lapsed?: Authenticated
+  /** There is such an account, but its key is another: what it has goes on until its time. */
+  readonly isWrongKey?: boolean
+  /** The store should be asked for this account, and the request be received again then. */
+  readonly ask?: AccountName
 }
 
 /** The long-term credential mechanism (RFC 8489 §9.2.4) with accounts and TURN REST secrets side by side. */
@@ -117,8 +136,9 @@ export class Authenticator {
     request: StunMessage,
     client: FiveTuple,
     known: Authenticated | null = null,
+    now = 0,
   ): Authenticated | Unauthenticated {
-    const { anonymous, realm, sha256, users } = this.#options
+    const { anonymous, realm, sha256, users, stored } = this.#options
     if (anonymous) return ANONYMOUS
     if (!request.has(Attribute.MESSAGE_INTEGRITY) && !request.has(Attribute.MESSAGE_INTEGRITY_SHA256)) {
       return { ok: false, code: 401, reason: 'no credentials yet', challenge: this.challenge(client), guess: false }
@@ -148,17 +168,27 @@ export class Authenticator {
       return refuse(401, 'SHA-256 is demanded', false)
     }
 
-    const account =
-      login.username === null ? users.findByHash(login.userHash, login.realm) : users.find(login.username, login.realm)
-    const isLost = account === 'unavailable'
-    // An account must still exist (or be past asking for) and be signed for with today's password; a temporary name lives
-    // on with the key that its allocation was made with.
-    const own = known?.username === login.username && (isLost || (account === null && known.temporary)) ? known : null
-    const outcome = this.#verify(request, login, algorithm, isLost ? null : account, own)
+    let found =
+      login.username === null
+        ? users.findByHash(login.userHash, login.realm, now)
+        : users.find(login.username, login.realm, now)
+    let outcome = this.#verify(request, login, algorithm, found, known)
+    // Who logs in without the store does not wait for it.
+    if (typeof outcome === 'string' && found === null && stored !== null && login.username !== null) {
+      const account = { name: login.username, realm }
+      found = stored.find(account.name, realm, now)
+      outcome = this.#verify(request, login, algorithm, found, known, 'stored')
+      const isNobody = typeof outcome === 'string' && found !== 'unavailable'
+      if (isNobody && (found === 'asking' || stored.isDoubtful(account.name, realm, now))) {
+        return { ...refuseSilently(500, 'the account store cannot be asked now'), ask: account }
+      }
+      if (typeof outcome !== 'string' && 'ok' in outcome && outcome.kind === 'stored') stored.prove(account.name, realm)
+    }
     if (typeof outcome !== 'string') {
       return 'expired' in outcome ? { ...refuse(401, outcome.expired, true), lapsed: outcome.user } : outcome
     }
-    return isLost ? refuseSilently(500, 'the user store does not answer') : refuse(401, outcome, true)
+    if (found === 'unavailable') return refuseSilently(500, 'the account store does not answer')
+    return { ...refuse(401, outcome, true), isWrongKey: found !== null }
   }
 
   /** The algorithm a request goes by (RFC 8489 §9.2.4); null when it tampers with the list that its nonce promised. */
@@ -183,10 +213,12 @@ export class Authenticator {
     request: StunMessage,
     { username, realm }: Login,
     algorithm: number,
-    account: StoredUser | null,
-    own: Authenticated | null,
+    found: Found,
+    known: Authenticated | null,
+    kind: 'static' | 'stored' = 'static',
   ): Authenticated | Lapsed | string {
-    const { secrets, separator, strictExpiry } = this.#options
+    const { secrets, separator, strictExpiry, limits, realm: ownRealm } = this.#options
+    const account = typeof found === 'string' ? null : found
     const isSignedWith = verifierOf(request)
     const derive = algorithm === PasswordAlgorithm.SHA_256 ? longTermKeySha256 : longTermKey
     const integrity = request.has(Attribute.PASSWORD_ALGORITHM) ? 'sha256' : 'sha1'
@@ -194,17 +226,31 @@ export class Authenticator {
     const rest = parseRestName(name, separator)
     const expired = expiry(rest, this.#wallClock())
 
+    // An account must still exist (or not be known for the moment) and be signed for with today's password; a temporary name
+    // lives on with the key that its allocation was made with.
+    const own =
+      known?.account.name === username &&
+      known.account.realm === ownRealm &&
+      (typeof found === 'string' || (found === null && known.kind === 'temporary'))
+        ? known
+        : null
     if (own !== null && own.key !== null && isSignedWith(request, own.key)) {
-      return strictExpiry && own.temporary && expired !== null ? expired : { ...own, integrity, warning: null }
+      return strictExpiry && own.kind === 'temporary' && expired !== null
+        ? expired
+        : { ...own, integrity, warning: null }
     }
 
-    const keys =
-      account === null ? NO_KEYS : algorithm === PasswordAlgorithm.SHA_256 ? account.sha256Keys : account.md5Keys
-    const accountKey = keys.find((key) => isSignedWith(request, key))
+    const accountKey = keysOf(account, algorithm).find((key) => isSignedWith(request, key))
     if (account !== null && accountKey !== undefined) {
-      const { name } = account
-      const quotaName = quotaNameOf('account', name)
-      return { ok: true, username: name, quotaName, key: accountKey, integrity, temporary: false, warning: null }
+      return {
+        ok: true,
+        account: { name: account.name, realm: account.realm, limits },
+        quotaName: quotaName('account', account.name, account.realm),
+        key: accountKey,
+        integrity,
+        kind,
+        warning: null,
+      }
     }
 
     const signed = secrets
@@ -214,18 +260,24 @@ export class Authenticator {
     if (secrets.length === 0 || username === null) return 'unknown user'
     if (rest.expiresAtMs === null) return 'no such user, and no timestamp in user name'
     if (signed === undefined) return 'no secret matched'
-    const warning = rest.inMilliseconds ? 'timestamp in user name is in milliseconds, not seconds' : null
-    const { key } = signed
-    const quotaName = quotaNameOf(isVisitorId(signed.secret, rest.userid) ? 'visitor' : 'temporary', rest.userid)
-    const user = { ok: true, username, quotaName, key, integrity, temporary: true, warning } as const
+    const counts = isVisitorId(signed.secret, rest.userid) ? 'visitor' : 'temporary'
+    const user: Authenticated = {
+      ok: true,
+      account: { name: username, realm: ownRealm, limits },
+      quotaName: quotaName(counts, rest.userid, ownRealm),
+      key: signed.key,
+      integrity,
+      kind: 'temporary',
+      warning: rest.inMilliseconds ? 'timestamp in user name is in milliseconds, not seconds' : null,
+    }
     if (expired === null) return user
     return strictExpiry ? expired : { expired, user }
   }
 }
 
-/** Of one kind each, so that no name counts for somebody of another. */
-function quotaNameOf(kind: 'account' | 'temporary' | 'visitor', name: string): string {
-  return `${kind} ${name}`
+function keysOf(account: FoundAccount | null, algorithm: number): readonly Buffer[] {
+  if (account === null) return NO_KEYS
+  return algorithm === PasswordAlgorithm.SHA_256 ? account.sha256Keys : account.md5Keys
 }
 
 /** A temporary name that has run out, and how long ago. */
@@ -273,8 +325,9 @@ function expiry({ expiresAtMs }: RestName, wallMs: number): string | null {
 }
 
 /** Best first, each with a parameter length of 0 (RFC 8489 §14.11). */
-function passwordAlgorithms({ sha256, users }: AuthOptions): Buffer | null {
-  if (sha256 === 'off' || !users.hasSha256Keys) return null
+function passwordAlgorithms({ sha256, users, stored }: AuthOptions): Buffer | null {
+  // A store has keys for MD5 alone.
+  if (sha256 === 'off' || !users.hasSha256Keys || stored !== null) return null
   const algorithms =
     sha256 === 'required' ? [PasswordAlgorithm.SHA_256] : [PasswordAlgorithm.SHA_256, PasswordAlgorithm.MD5]
   return Buffer.from(algorithms.flatMap((algorithm) => [0, algorithm, 0, 0]))
@@ -285,10 +338,10 @@ const USERHASH_LENGTH = 32
 const NO_KEYS: readonly Buffer[] = [randomBytes(16)]
 const ANONYMOUS: Authenticated = {
   ok: true,
-  username: '',
+  account: { name: '', realm: '', limits: NO_LIMITS },
   quotaName: '',
   key: null,
   integrity: 'none',
-  temporary: false,
+  kind: 'anonymous',
   warning: null,
 }

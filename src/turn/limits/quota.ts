@@ -28,13 +28,16 @@ export class Quota {
     this.#table = new QuotaTable(memory, thread)
   }
 
-  /** Counts `places` for `user` when all of them fit; otherwise counts none and says which limit is in the way. */
-  take(user: string, places = 1): 'taken' | 'user' | 'total' {
+  /**
+   * Counts `places` for `user` when all of them fit; otherwise counts none and says which limit is in the way. `own` is the
+   * user's limit where it differs from that of all.
+   */
+  take(user: string, places = 1, own: number | null = null): 'taken' | 'user' | 'total' {
     if (places === 0) return 'taken'
     const table = this.#table
     const hash = table.hash(user)
     table.lock()
-    const verdict = this.#verdict(hash, places)
+    const verdict = this.#verdict(hash, places, own)
     if (verdict === 'taken') table.add(hash, this.#thread, places)
     table.unlock()
     return verdict
@@ -93,8 +96,9 @@ export class Quota {
     return this.#table.users
   }
 
-  #verdict(hash: UserHash, places: number): 'taken' | 'user' | 'total' {
-    const [user, total] = this.#limits as unknown as [number, number]
+  #verdict(hash: UserHash, places: number, own: number | null): 'taken' | 'user' | 'total' {
+    const [all, total] = this.#limits as unknown as [number, number]
+    const user = own ?? all
     const table = this.#table
     if (user > 0 && table.count(hash) + places > user) return 'user'
     return table.total + places > (total > 0 ? Math.min(total, table.room) : table.room) ? 'total' : 'taken'

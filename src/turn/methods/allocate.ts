@@ -37,7 +37,7 @@ export function allocate(request: StunMessage, exchange: SignedExchange, allocat
   }
   // A reserved port has its place in the quota since it was reserved.
   const places = wish.ports === 'pair' ? 2 : wish.ports === 'reserved' ? 0 : 1
-  const verdict = quota.take(user.quotaName, places)
+  const verdict = quota.take(user.quotaName, places, user.account.limits.userQuota)
   if (verdict !== 'taken') {
     allocations.counters.refusedAllocations.quota++
     return refuse(ErrorCode.ALLOCATION_QUOTA_REACHED, `the ${verdict} quota is used up`)

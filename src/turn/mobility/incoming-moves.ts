@@ -3,6 +3,7 @@ import type { StunMessage } from '../../stun/message.ts'
 import type { Relay } from '../allocation.ts'
 import { MOVE_MS } from '../allocation-table.ts'
 import type { Allocations } from '../allocations.ts'
+import { isSameAccount } from '../auth/account.ts'
 import type { Authenticated } from '../auth/auth.ts'
 import { type FiveTuple, FiveTupleMap } from '../five-tuple.ts'
 import { type Reply, refuse, SILENT, type SignedExchange, type Success } from '../reply.ts'
@@ -83,8 +84,8 @@ export class IncomingMoves {
     const id = pending.park(request, exchange, 'ticket', () => NO_ANSWER, now)
     if (id === null) return false
     const copy = Uint8Array.from(request.bytes.subarray(request.start, request.end))
-    const { username } = user
-    if (this.#others.ask(id, { kind: 'ticket', ticket, username, hasLapsed, request: copy })) return true
+    const { account } = user
+    if (this.#others.ask(id, { kind: 'ticket', ticket, account, hasLapsed, request: copy })) return true
     pending.drop(id)
     return false
   }
@@ -93,7 +94,7 @@ export class IncomingMoves {
   request(request: StunMessage, { client, user }: SignedExchange, now: number): Reply | null {
     const mover = this.userOf(client, now)
     if (mover === undefined) return null
-    if (mover.username !== user.username) {
+    if (!isSameAccount(mover.account, user.account)) {
       return refuse(ErrorCode.ALLOCATION_MISMATCH, 'another user is moving to the 5-tuple')
     }
     const move = this.#get(client, now)

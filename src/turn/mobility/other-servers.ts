@@ -1,4 +1,5 @@
 import type { Relay } from '../allocation.ts'
+import type { AccountName } from '../auth/account.ts'
 import type { MovedAllocation } from './moved-allocation.ts'
 
 /** What one server asks another that serves the same clients, in values that can be copied to it. */
@@ -7,7 +8,7 @@ export type Question =
       readonly kind: 'ticket'
       readonly ticket: string
       /** Who has signed the Refresh. */
-      readonly username: string
+      readonly account: AccountName
       /** A temporary name that has run out: it may move what it has, and nothing else. */
       readonly hasLapsed: boolean
       /** The Refresh as it came. */

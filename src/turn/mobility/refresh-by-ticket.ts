@@ -2,6 +2,7 @@ import { Attribute, ErrorCode } from '../../stun/constants.ts'
 import { StunMessage } from '../../stun/message.ts'
 import type { Allocation } from '../allocation.ts'
 import type { Allocations } from '../allocations.ts'
+import { isSameAccount } from '../auth/account.ts'
 import { refresh } from '../methods/refresh.ts'
 import { LATER, type Reply, refuse, type Settled, type SignedExchange } from '../reply.ts'
 import type { IncomingMoves } from './incoming-moves.ts'
@@ -26,7 +27,11 @@ export function refreshByTicket(
   if (request.value(Attribute.MOBILITY_TICKET)?.length === 0) {
     return refuse(ErrorCode.BAD_REQUEST, 'Refresh with an empty ticket')
   }
-  if (own?.username === user.username && own.lastTicketRefresh?.transactionId.equals(request.transactionId())) {
+  if (
+    own !== undefined &&
+    isSameAccount(own.user.account, user.account) &&
+    own.lastTicketRefresh?.transactionId.equals(request.transactionId())
+  ) {
     return { lifetimeSeconds: own.lastTicketRefresh.lifetimeSeconds, mobilityTicket: own.ticket }
   }
   const allocation = allocations.tickets.holder(request)
@@ -35,7 +40,7 @@ export function refreshByTicket(
       allocation === undefined && own === undefined && askOtherServers(request, exchange, incomingMoves, false, now)
     return isAsked ? LATER : refuse(ErrorCode.ALLOCATION_MISMATCH, 'unknown or used ticket')
   }
-  if (allocation.username !== user.username) {
+  if (!isSameAccount(allocation.user.account, user.account)) {
     return refuse(ErrorCode.WRONG_CREDENTIALS, 'the ticket belongs to another user')
   }
   if (own !== undefined && own !== allocation) {
@@ -72,7 +77,7 @@ export function refreshForOtherServer(
   const request = StunMessage.parse(Buffer.from(question.request))
   const allocation = request === null ? undefined : allocations.tickets.holder(request)
   if (request === null || allocation === undefined || allocation.expiresAt <= now) return unknown
-  if (allocation.username !== question.username) {
+  if (!isSameAccount(allocation.user.account, question.account)) {
     return { ...unknown, error: ErrorCode.WRONG_CREDENTIALS, reason: 'the ticket belongs to another user' }
   }
   // A temporary name lives on with the key that its allocation was made with.

@@ -23,6 +23,7 @@ async function optionsFor(file: string): Promise<TurnOptions> {
       quota: new Quota(memory.quota),
       relayPorts: new RelayPorts(plan.ports, randomBytes),
       sources: new SourceCount(),
+      stored: null,
     },
   )
 }

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { Attribute, MessageClass, Method } from '../../../src/stun/constants.ts'
 import { longTermKey, longTermKeySha256, userHash } from '../../../src/stun/integrity.ts'
 import { StunWriter } from '../../../src/stun/writer.ts'
+import { NO_LIMITS } from '../../../src/turn/auth/account.ts'
 import {
   type Authenticated,
   Authenticator,
@@ -11,7 +12,7 @@ import {
 } from '../../../src/turn/auth/auth.ts'
 import { mint } from '../../../src/turn/auth/credentials.ts'
 import { Nonces } from '../../../src/turn/auth/nonce.ts'
-import { type StaticUser, StaticUsers } from '../../../src/turn/auth/user-store.ts'
+import { type StaticAccount, StaticAccounts } from '../../../src/turn/auth/static-accounts.ts'
 import { clientAt, type RequestFields, request } from '../../support/signed-request.ts'
 
 const REALM = 'north.gov'
@@ -20,15 +21,23 @@ const CLIENT = clientAt('198.51.100.7', 40_000)
 const BOTH = Buffer.from('0002000000010000', 'hex')
 const SHA_256 = Buffer.from('00020000', 'hex')
 const MD5 = Buffer.from('00010000', 'hex')
-const GORST: StaticUser = { name: 'gorst', password: 'hero' }
+const GORST: StaticAccount = { name: 'gorst', password: 'hero' }
 const MD5_KEY = longTermKey('gorst', REALM, 'hero')
 const SHA_256_KEY = longTermKeySha256('gorst', REALM, 'hero')
 
 /** A server that offers SHA-256 and has the account `gorst:hero`. */
-function setUp(changes: Partial<Omit<AuthOptions, 'users'>> & { users?: readonly StaticUser[] } = {}) {
+function setUp(changes: Partial<Omit<AuthOptions, 'users'>> & { users?: readonly StaticAccount[] } = {}) {
   const nonces = new Nonces({ lifetimeSeconds: 600, key: randomBytes(32), bitOrder: 'msb', random: randomBytes })
-  const defaults = { realm: REALM, anonymous: false, secrets: [], separator: ':', strictExpiry: false } as const
-  const users = new StaticUsers(changes.users ?? [GORST], REALM)
+  const defaults = {
+    realm: REALM,
+    anonymous: false,
+    secrets: [],
+    separator: ':',
+    strictExpiry: false,
+    stored: null,
+    limits: NO_LIMITS,
+  } as const
+  const users = new StaticAccounts(changes.users ?? [GORST], REALM)
   const authenticator = new Authenticator({ ...defaults, sha256: 'offered', ...changes, users }, nonces, () => NOW)
   const send = (fields: RequestFields): Authenticated | Unauthenticated => {
     const { nonce } = authenticator.challenge(CLIENT)
@@ -110,7 +119,7 @@ test('STUN-S256-06 a temporary name logs in with SHA-256', () => {
   const { username, password } = mint('a secret of sixteen', { userid: 'alice', lifetimeSeconds: 60, wallMs: NOW })
   const sha256Key = longTermKeySha256(username, REALM, password)
   const fields = { username, passwordAlgorithms: BOTH, passwordAlgorithm: SHA_256, sha256Key }
-  expect(send(fields)).toMatchObject({ ok: true, temporary: true, key: sha256Key, integrity: 'sha256' })
+  expect(send(fields)).toMatchObject({ ok: true, kind: 'temporary', key: sha256Key, integrity: 'sha256' })
 })
 
 test('STUN-S256-07 STUN-S256-08 a USERHASH stands for the name of an account', () => {
@@ -120,8 +129,8 @@ test('STUN-S256-07 STUN-S256-08 a USERHASH stands for the name of an account', (
   const byHash = request({ userHash: userHash('gorst', REALM), realm: REALM, nonce, key: MD5_KEY })
   expect(authenticator.authenticate(byHash, CLIENT)).toMatchObject({
     ok: true,
-    username: 'gorst',
-    quotaName: 'account gorst',
+    account: { name: 'gorst', realm: REALM },
+    quotaName: `account gorst\n${REALM}`,
   })
   const unknown = request({ userHash: userHash('nobody', REALM), realm: REALM, nonce, key: MD5_KEY })
   expect(codeOf(authenticator.authenticate(unknown, CLIENT))).toBe(401)

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { longTermKey } from '../../../src/stun/integrity.ts'
+import { NO_LIMITS } from '../../../src/turn/auth/account.ts'
 import { Authenticator } from '../../../src/turn/auth/auth.ts'
 import { restPassword } from '../../../src/turn/auth/credentials.ts'
 import { Nonces } from '../../../src/turn/auth/nonce.ts'
-import { StaticUsers } from '../../../src/turn/auth/user-store.ts'
+import { StaticAccounts } from '../../../src/turn/auth/static-accounts.ts'
 import { clientAt, request } from '../../support/signed-request.ts'
 import { watchCrypto } from '../../support/watched-crypto.ts'
 
@@ -23,8 +24,10 @@ function workOf(username: string, password: string, secrets: readonly string[]) 
     strictExpiry: false,
     sha256: 'off',
     secrets,
+    stored: null,
+    limits: NO_LIMITS,
   } as const
-  const users = new StaticUsers([{ name: 'gorst', password: 'hero' }], REALM)
+  const users = new StaticAccounts([{ name: 'gorst', password: 'hero' }], REALM)
   const authenticator = new Authenticator({ ...options, users }, nonces, () => NOW)
   const { nonce } = authenticator.challenge(CLIENT)
   const message = request({ username, realm: REALM, nonce, key: longTermKey(username, REALM, password) })

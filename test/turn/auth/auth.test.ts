@@ -4,6 +4,7 @@ import { Address } from '../../../src/stun/address.ts'
 import { Attribute, Method } from '../../../src/stun/constants.ts'
 import { longTermKey } from '../../../src/stun/integrity.ts'
 import { StunMessage } from '../../../src/stun/message.ts'
+import { type Accounts, NO_LIMITS } from '../../../src/turn/auth/account.ts'
 import {
   type Authenticated,
   Authenticator,
@@ -12,7 +13,7 @@ import {
 } from '../../../src/turn/auth/auth.ts'
 import { mint, restPassword, visitorId } from '../../../src/turn/auth/credentials.ts'
 import { Nonces } from '../../../src/turn/auth/nonce.ts'
-import { type StaticUser, StaticUsers, type UserStore } from '../../../src/turn/auth/user-store.ts'
+import { type StaticAccount, StaticAccounts } from '../../../src/turn/auth/static-accounts.ts'
 import { FiveTuple } from '../../../src/turn/five-tuple.ts'
 import { type RawAttribute, rawMessage } from '../../support/raw-message.ts'
 import { clientAt, type RequestFields, request } from '../../support/signed-request.ts'
@@ -22,11 +23,11 @@ const SECRET = 'a secret of sixteen'
 const START = 1_700_000_000_000
 const CLIENT = clientAt('198.51.100.7', 40_000)
 
-const GORST: StaticUser = { name: 'gorst', password: 'hero' }
-const JOSE: StaticUser = { name: 'jose\u0301', password: 'p\u2168' }
+const GORST: StaticAccount = { name: 'gorst', password: 'hero' }
+const JOSE: StaticAccount = { name: 'jose\u0301', password: 'p\u2168' }
 
-function usersOf(...users: StaticUser[]): StaticUsers {
-  return new StaticUsers(users, REALM)
+function usersOf(...users: StaticAccount[]): StaticAccounts {
+  return new StaticAccounts(users, REALM)
 }
 
 /** A server with the account `gorst:hero` and one secret, unless a test says otherwise, and a client that logs in. */
@@ -37,6 +38,8 @@ function setUp(changes: Partial<AuthOptions> = {}) {
     realm: REALM,
     anonymous: false,
     users: usersOf(GORST),
+    stored: null,
+    limits: NO_LIMITS,
     secrets: [SECRET],
     separator: ':',
     strictExpiry: false,
@@ -71,7 +74,7 @@ function accepted(result: Authenticated | Unauthenticated): Authenticated {
 }
 
 function refused(result: Authenticated | Unauthenticated): Unauthenticated {
-  if (result.ok) throw new Error(`${result.username} was let in`)
+  if (result.ok) throw new Error(`${result.account.name} was let in`)
   return result
 }
 
@@ -84,7 +87,7 @@ test.each([Method.ALLOCATE, Method.REFRESH, Method.CREATE_PERMISSION, Method.CHA
 
 test('STUN-AUTH-01 in anonymous mode everybody may, and nothing is signed', () => {
   const { send } = setUp({ anonymous: true })
-  expect(accepted(send({}))).toMatchObject({ username: '', quotaName: '', key: null, integrity: 'none' })
+  expect(accepted(send({}))).toMatchObject({ account: { name: '' }, quotaName: '', key: null, integrity: 'none' })
   expect(accepted(send({ username: 'x', key: randomBytes(16) })).key).toBeNull()
 })
 
@@ -109,7 +112,7 @@ test.each(['username', 'realm', 'nonce'] as const)(
 )
 
 test('STUN-AUTH-04 the key is that of the published vector', () => {
-  const users = new StaticUsers([{ name: 'user', password: 'pass' }], 'realm')
+  const users = new StaticAccounts([{ name: 'user', password: 'pass' }], 'realm')
   const { authenticator, nonce } = setUp({ realm: 'realm', users })
   const key = Buffer.from('8493fbc53ba582fb4c044c456bdc40eb', 'hex')
   const message = request({ username: 'user', realm: 'realm', nonce: nonce(), key })
@@ -130,12 +133,12 @@ test.each([
   ['by SASLprep', 'josé', 'pIX'],
 ])('STUN-AUTH-05 accepts name and password prepared %s', (_name, username, password) => {
   const { logIn } = setUp({ users: usersOf(JOSE) })
-  expect(accepted(logIn(username, password)).username).toBe('jose\u0301')
+  expect(accepted(logIn(username, password)).account.name).toBe('jose\u0301')
   expect(logIn(username, 'p9').ok).toBe(false)
 })
 
 test('STUN-AUTH-05 accepts a realm that the client prepared', () => {
-  const users = new StaticUsers([{ name: 'a', password: 'b' }], 'cafe\u0301')
+  const users = new StaticAccounts([{ name: 'a', password: 'b' }], 'cafe\u0301')
   expect(setUp({ realm: 'cafe\u0301', users }).logIn('a', 'b', { realm: 'café' }).ok).toBe(true)
 })
 
@@ -182,7 +185,7 @@ test('STUN-AUTH-08 structure is looked at before the nonce', () => {
 
 test('STUN-AUTH-08 no user is looked up for a request whose nonce or realm is wrong', () => {
   const asked: string[] = []
-  const users: UserStore = {
+  const users: Accounts = {
     find: (username) => {
       asked.push(username)
       return null
@@ -228,7 +231,7 @@ test('STUN-AUTH-09 another valid user is told apart by name, so that 441 can be 
   const { logIn } = setUp({ users: usersOf(GORST, { name: 'ninefingers', password: 'youhavetoberealistic' }) })
   const owner = accepted(logIn('gorst', 'hero'))
   const other = accepted(logIn('ninefingers', 'youhavetoberealistic', { method: Method.REFRESH }, owner))
-  expect(other.username).not.toBe(owner.username)
+  expect(other.account.name).not.toBe(owner.account.name)
 })
 
 test('STUN-AUTH-10 the key that verified the request is the one to sign with', () => {
@@ -323,7 +326,7 @@ test('STUN-AUTH-18 SEC-25 no refusal holds a password, a secret or a key', () =>
 test('STUN-ERR-08 a user store that does not answer is our fault, and running calls go on', () => {
   const { authenticator, logIn, options } = setUp()
   const owner = accepted(logIn('gorst', 'hero'))
-  const users: UserStore = { find: () => 'unavailable', findByHash: () => 'unavailable', hasSha256Keys: true }
+  const users: Accounts = { find: () => 'unavailable', findByHash: () => 'unavailable', hasSha256Keys: true }
   authenticator.reload({ ...options, users })
   expect(refused(logIn('gorst', 'hero'))).toMatchObject({ code: 500, challenge: null, guess: false })
   expect(logIn('gorst', 'hero', { method: Method.REFRESH }, owner).ok).toBe(true)
@@ -335,15 +338,15 @@ test('STUN-ERR-08 a user store that does not answer is our fault, and running ca
 test('AUTH-MODE-04 accounts and secrets work side by side, and the name of an account never goes by a secret', () => {
   const { logIn } = setUp()
   const { username, password } = mintAt(START)
-  expect(accepted(logIn('gorst', 'hero')).temporary).toBe(false)
-  expect(accepted(logIn(username, password)).temporary).toBe(true)
-  const both = setUp({ users: new StaticUsers([{ name: '1900000000:carol', password: 'pass' }], REALM) })
+  expect(accepted(logIn('gorst', 'hero')).kind).toBe('static')
+  expect(accepted(logIn(username, password)).kind).toBe('temporary')
+  const both = setUp({ users: new StaticAccounts([{ name: '1900000000:carol', password: 'pass' }], REALM) })
   expect(both.logIn('1900000000:carol', 'pass').ok).toBe(true)
   expect(refused(both.logIn('1900000000:carol', restPassword(SECRET, '1900000000:carol'))).reason).toBe('wrong key')
 })
 
 test('AUTH-MODE-05 VEC-07 the key of the tutorial works in the empty realm', () => {
-  const users = new StaticUsers(
+  const users = new StaticAccounts(
     [{ name: 'diveinedu', key: Buffer.from('06b2afcf07ba085b7777b481b1020391', 'hex') }],
     '',
   )
@@ -358,8 +361,8 @@ test('AUTH-USER-05 a key made for another realm never matches', () => {
 test.each(['a b', "o'hara", 'say "hi"', 'back\\slash', 'union select', '%s%n', '../x', 'a:b'])(
   'AUTH-USER-07 SEC-24 an account may be called %j',
   (name) => {
-    const users = new StaticUsers([{ name, password: 'pass' }], REALM)
-    expect(accepted(setUp({ users }).logIn(name, 'pass')).username).toBe(name)
+    const users = new StaticAccounts([{ name, password: 'pass' }], REALM)
+    expect(accepted(setUp({ users }).logIn(name, 'pass')).account.name).toBe(name)
   },
 )
 
@@ -394,9 +397,12 @@ test('AUTH-REST-07 quotas count the person, the allocation remembers the name', 
   const { logIn } = setUp()
   const [one, other] = [mintAt(START, 60), mintAt(START, 90)]
   const results = [one, other].map(({ username, password }) => accepted(logIn(username, password)))
-  expect(results.map(({ username }) => username)).toEqual([one.username, other.username])
-  expect(results.map(({ quotaName }) => quotaName)).toEqual(['temporary alice', 'temporary alice'])
-  expect(accepted(logIn('gorst', 'hero')).quotaName).toBe('account gorst')
+  expect(results.map(({ account }) => account.name)).toEqual([one.username, other.username])
+  expect(results.map(({ quotaName }) => quotaName)).toEqual([
+    'temporary alice\nnorth.gov',
+    'temporary alice\nnorth.gov',
+  ])
+  expect(accepted(logIn('gorst', 'hero')).quotaName).toBe('account gorst\nnorth.gov')
 })
 
 test('AUTH-REST-07 accounts, temporary names and those of visitors never count for each other', () => {
@@ -406,21 +412,21 @@ test('AUTH-REST-07 accounts, temporary names and those of visitors never count f
     const { username, password } = mint(secret, { userid, lifetimeSeconds: 60, wallMs: START, separator })
     return accepted(logIn(username, password)).quotaName
   }
-  expect(quotaNameOf(SECRET, id)).toBe(`visitor ${id}`)
-  expect(quotaNameOf(SECRET, 'gorst')).toBe('temporary gorst')
-  expect(accepted(logIn('gorst', 'hero')).quotaName).toBe('account gorst')
+  expect(quotaNameOf(SECRET, id)).toBe(`visitor ${id}\nnorth.gov`)
+  expect(quotaNameOf(SECRET, 'gorst')).toBe('temporary gorst\nnorth.gov')
+  expect(accepted(logIn('gorst', 'hero')).quotaName).toBe('account gorst\nnorth.gov')
   // What looks like a visitor's name and was signed with another secret, or by somebody who only gets names signed.
-  expect(quotaNameOf('an older one', id)).toBe(`temporary ${id}`)
+  expect(quotaNameOf('an older one', id)).toBe(`temporary ${id}\nnorth.gov`)
   expect(quotaNameOf(SECRET, `${id.slice(0, -1)}_`)).toMatch(/^temporary visitor-/)
   const other = setUp({ secrets: [SECRET], separator: '-' })
   const dashed = mint(SECRET, { userid: id, lifetimeSeconds: 60, wallMs: START, separator: '-' })
-  expect(accepted(other.logIn(dashed.username, dashed.password)).quotaName).toBe(`visitor ${id}`)
+  expect(accepted(other.logIn(dashed.username, dashed.password)).quotaName).toBe(`visitor ${id}\nnorth.gov`)
 })
 
 test('AUTH-REST-01 rest-api-separator', () => {
   const { logIn } = setUp({ separator: '-' })
   const username = '1700000600-alice:smith'
-  expect(accepted(logIn(username, restPassword(SECRET, username))).quotaName).toBe('temporary alice:smith')
+  expect(accepted(logIn(username, restPassword(SECRET, username))).quotaName).toBe('temporary alice:smith\nnorth.gov')
   expect(logIn('1700000600:alice', restPassword(SECRET, '1700000600:alice')).ok).toBe(true)
   expect(logIn('alice:1700000600', restPassword(SECRET, 'alice:1700000600')).ok).toBe(false)
 })
@@ -447,7 +453,7 @@ test('SEC-20 a USERNAME, REALM or NONCE behind the integrity counts for nothing'
     [Attribute.REALM, 'elsewhere'],
     [Attribute.NONCE, 'x'],
   ] as const
-  expect(accepted(logIn('gorst', 'hero', { appended })).username).toBe('gorst')
+  expect(accepted(logIn('gorst', 'hero', { appended })).account.name).toBe('gorst')
   const key = longTermKey('gorst', REALM, 'hero')
   expect(refused(send({ realm: REALM, nonce: nonce(), key, appended: [[Attribute.USERNAME, 'gorst']] })).code).toBe(400)
 })

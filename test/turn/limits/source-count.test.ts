@@ -49,7 +49,7 @@ test('RES-04 TURN-ALLOC-21 Allocates that fail leave no trace in the count, and 
   world.client(ALICE, 'udp', '203.0.113.1').allocate()
   for (let i = 0; i < 3; i++) expect(world.client().allocate().code).toBe(508)
   expect(world.client(ALICE, 'udp', '203.0.113.1').allocate().code).toBe(486)
-  expect(world.options.quota.of('account alice')).toBe(1)
+  expect(world.options.quota.of('account alice\nexample.org')).toBe(1)
   expect(world.server.allocations.options.sources.size).toBe(1)
 })
 

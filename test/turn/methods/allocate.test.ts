@@ -560,12 +560,12 @@ describe('EVEN-PORT', () => {
     const world = new TurnWorld({ userQuota: 2 })
     const alice = world.client()
     alice.allocate(pair)
-    expect(world.options.quota.of('account alice')).toBe(2)
+    expect(world.options.quota.of('account alice\nexample.org')).toBe(2)
     alice.refresh(0)
-    expect(world.options.quota.of('account alice')).toBe(1)
+    expect(world.options.quota.of('account alice\nexample.org')).toBe(1)
     expect(world.effects.held.size).toBe(1)
     world.pass(30)
-    expect(world.options.quota.of('account alice')).toBe(0)
+    expect(world.options.quota.of('account alice\nexample.org')).toBe(0)
     expect(world.effects.held.size).toBe(0)
   })
 
@@ -574,7 +574,7 @@ describe('EVEN-PORT', () => {
     const token = tokenOf(world.client().allocate(pair))
     expect(world.client(BOB).allocate(claim(token)).code).toBe(508)
     expect(world.effects.refusals.at(-1)?.reason).toMatch(/another user/)
-    expect(world.options.quota.of('account bob')).toBe(0)
+    expect(world.options.quota.of('account bob\nexample.org')).toBe(0)
     expect(world.client().allocate(claim(token)).code).toBe(200)
   })
 
@@ -615,7 +615,7 @@ describe('a relay that does not open in time', () => {
     const alice = world.client()
     alice.learn(alice.ask(Method.ALLOCATE, udp)!)
     alice.ask(Method.ALLOCATE, (writer) => udp(writer).uint8(Attribute.EVEN_PORT, 0x80))
-    expect(world.options.quota.of('account alice')).toBe(3)
+    expect(world.options.quota.of('account alice\nexample.org')).toBe(3)
     world.effects.clear()
     return world
   }
@@ -626,7 +626,7 @@ describe('a relay that does not open in time', () => {
     expect(world.effects.toClient).toEqual([])
     world.pass(1)
     expect(world.effects.toClient.map((sent) => new Answer(sent.bytes).code)).toEqual([508])
-    expect(world.options.quota.of('account alice')).toBe(1)
+    expect(world.options.quota.of('account alice\nexample.org')).toBe(1)
     expect(world.server.allocations.size).toBe(1)
     expect(world.effects.opening).toEqual([])
   })
@@ -639,7 +639,7 @@ describe('a relay that does not open in time', () => {
     world.server.relayOpened(relay, world.now)
     world.server.relayFailed(relay, 'in-use', world.now)
     expect(world.effects.toClient).toEqual([])
-    expect(world.options.quota.of('account alice')).toBe(1)
+    expect(world.options.quota.of('account alice\nexample.org')).toBe(1)
   })
 
   test('is not answered when an operator ends the allocation before', () => {
@@ -648,7 +648,7 @@ describe('a relay that does not open in time', () => {
     world.server.allocations.release(opening!, 'operator', world.now)
     world.pass(11)
     expect(world.effects.toClient).toEqual([])
-    expect(world.options.quota.of('account alice')).toBe(1)
+    expect(world.options.quota.of('account alice\nexample.org')).toBe(1)
   })
 })
 
@@ -700,7 +700,7 @@ describe('two families', () => {
     world.failRelay('exhausted')
     world.failRelay('exhausted')
     expect(world.effects.toClient.map((sent) => new Answer(sent.bytes).code)).toEqual([508])
-    expect(world.options.quota.of('account bob')).toBe(0)
+    expect(world.options.quota.of('account bob\nexample.org')).toBe(0)
   })
 
   test('TURN-DUAL-06 counts as one toward the quota', () => {

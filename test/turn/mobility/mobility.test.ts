@@ -43,7 +43,7 @@ describe('moving', () => {
     expect(world.effects.toClient.at(-1)!.bytes.length).toBe(moved.fiveTuple.isStream ? 8 : 7)
     expect(relay(world)).toBe(before)
     expect(moved.relay).toBe(before)
-    expect(world.options.quota.of('account alice')).toBe(1)
+    expect(world.options.quota.of('account alice\nexample.org')).toBe(1)
     expect(world.client().allocate().code).toBe(486)
     expect(reaches(client)).toBe(false)
     expect(world.server.hasAllocation(client.fiveTuple)).toBe(false)

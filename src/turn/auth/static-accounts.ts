@@ -1,44 +1,23 @@
 import { longTermKey, longTermKeySha256, userHash } from '../../stun/integrity.ts'
+import type { Accounts, FoundAccount } from './account.ts'
 import { preparedForms } from './opaque-string.ts'
 
-/**
- * An account with its keys ready made: a password is not kept where keys will do. There is more than one key of a kind
- * only where OpaqueString and SASLprep differ.
- */
-export interface StoredUser {
-  /** The account's one name, whichever form or hash of it a client sent. */
-  readonly name: string
-  readonly md5Keys: readonly Buffer[]
-  /** Empty when only an MD5 key is known. */
-  readonly sha256Keys: readonly Buffer[]
-}
-
-/** Where long-term users come from. */
-export interface UserStore {
-  /** `unavailable` when the store can't tell at the moment: that is our fault (500), not the client's (401). */
-  find(username: string, realm: string): StoredUser | null | 'unavailable'
-  /** By USERHASH (RFC 8489 §14.4). */
-  findByHash(hash: Buffer, realm: string): StoredUser | null | 'unavailable'
-  /** Every account has a key for SHA-256. */
-  readonly hasSha256Keys: boolean
-}
-
 /** An account of the configuration: its password, or its key for one realm. */
-export type StaticUser =
+export type StaticAccount =
   | { readonly name: string; readonly password: string }
   | { readonly name: string; readonly key: Buffer }
 
 /** The accounts of the configuration. Of two with one name the later counts. */
-export class StaticUsers implements UserStore {
+export class StaticAccounts implements Accounts {
   readonly hasSha256Keys: boolean
-  readonly #byName = new Map<string, StoredUser>()
-  readonly #byHash = new Map<string, StoredUser>()
+  readonly #byName = new Map<string, FoundAccount>()
+  readonly #byHash = new Map<string, FoundAccount>()
 
   /** Keys are made for `realm`; a ready made key for another realm never matches. */
-  constructor(users: readonly StaticUser[], realm: string) {
+  constructor(users: readonly StaticAccount[], realm: string) {
     const last = new Map(users.map((user) => [user.name, user]))
-    const stored = [...last.values()].map((user) => storedUser(user, realm))
-    const add = (name: string, user: StoredUser) => {
+    const stored = [...last.values()].map((user) => withKeys(user, realm))
+    const add = (name: string, user: FoundAccount) => {
       this.#byName.set(name, user)
       for (const form of preparedForms(realm)) this.#byHash.set(userHash(name, form).toString('latin1'), user)
     }
@@ -50,17 +29,17 @@ export class StaticUsers implements UserStore {
     this.hasSha256Keys = stored.every((user) => user.sha256Keys.length > 0)
   }
 
-  find(username: string): StoredUser | null {
+  find(username: string): FoundAccount | null {
     return this.#byName.get(username) ?? null
   }
 
-  findByHash(hash: Buffer): StoredUser | null {
+  findByHash(hash: Buffer): FoundAccount | null {
     return this.#byHash.get(hash.toString('latin1')) ?? null
   }
 }
 
-function storedUser(user: StaticUser, realm: string): StoredUser {
-  if ('key' in user) return { name: user.name, md5Keys: [user.key], sha256Keys: [] }
+function withKeys(user: StaticAccount, realm: string): FoundAccount {
+  if ('key' in user) return { name: user.name, realm, md5Keys: [user.key], sha256Keys: [] }
   const md5Keys: Buffer[] = []
   const sha256Keys: Buffer[] = []
   for (const name of preparedForms(user.name)) {
@@ -71,5 +50,5 @@ function storedUser(user: StaticUser, realm: string): StoredUser {
       }
     }
   }
-  return { name: user.name, md5Keys, sha256Keys }
+  return { name: user.name, realm, md5Keys, sha256Keys }
 }

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import { longTermKey, longTermKeySha256, userHash } from '../../../src/stun/integrity.ts'
-import { StaticUsers } from '../../../src/turn/auth/user-store.ts'
+import { StaticAccounts } from '../../../src/turn/auth/static-accounts.ts'
 
 const KEY = Buffer.from('06b2afcf07ba085b7777b481b1020391', 'hex')
 
-function users(realm: string, ...accounts: [name: string, passwordOrKey: string | Buffer][]): StaticUsers {
-  return new StaticUsers(
+function users(realm: string, ...accounts: [name: string, passwordOrKey: string | Buffer][]): StaticAccounts {
+  return new StaticAccounts(
     accounts.map(([name, given]) => (typeof given === 'string' ? { name, password: given } : { name, key: given })),
     realm,
   )
@@ -41,7 +41,7 @@ test('CONF-ORD-05 of two lines with one name the later counts', () => {
 
 test('STUN-AUTH-18 no password is kept where keys will do', () => {
   const user = users('r', ['a', 'open sesame']).find('a')
-  expect(Object.keys(user!)).toEqual(['name', 'md5Keys', 'sha256Keys'])
+  expect(Object.keys(user!)).toEqual(['name', 'realm', 'md5Keys', 'sha256Keys'])
 })
 
 test('STUN-AUTH-05 finds an account by every form of its name, and never one account by the name of another', () => {
