@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { cell, inTurn, isFailure, type Runs, successes } from './runs.ts'
+import { cell, inTurn, isFailure, lists, type Runs, successes } from './runs.ts'
 import { CONTENDERS, type Contender, type Server } from './servers.ts'
 import type { Failure, RelayRun, Tools } from './tools.ts'
 
@@ -38,9 +38,9 @@ export async function measureLoss(
   const limit = await findLimit((rate) => offer('floor', rate, 1))
   if (isFailure(limit)) return limit
   const rate = Math.round((limit.rate * SHARE) / 1000) * 1000
-  const runs: Record<Contender, (RelayRun | Failure)[]> = { ours: [], coturn: [], floor: [], 'floor with segments': [] }
+  const runs = lists<Contender, RelayRun>(CONTENDERS)
   for (let round = 0; round < rounds; round++) {
-    for (const contender of inTurn(CONTENDERS, round)) {
+    for (const contender of inTurn([...servers.keys()], round)) {
       runs[contender].push(await offer(contender, rate, seconds))
       await pause(200)
     }

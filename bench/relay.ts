@@ -6,11 +6,11 @@ import { parseArgs } from 'node:util'
 import { type Allocations, allocationRows, allocationTargets, measureAllocations } from './allocations.ts'
 import { type Loss, lossName, lossRows, lossTargets, measureLoss } from './loss.ts'
 import { type Measured, relayRows, relayTargets } from './relay-rows.ts'
-import { inTurn, isFailure } from './runs.ts'
+import { inTurn, isFailure, lists } from './runs.ts'
 import { type Scenario, scenarios } from './scenarios.ts'
-import { CONTENDERS, type Contender, coturnVersion, type Family, Server } from './servers.ts'
+import { CONTENDERS, type Contender, coturnVersion, type Family, type Field, Server } from './servers.ts'
 import { table } from './statistics.ts'
-import { type Failure, type RelayRun, Tools } from './tools.ts'
+import { type RelayRun, Tools } from './tools.ts'
 
 // Ours against Debian's coturn and against the least that any program must do (udpfloor), on loopback, each pinned to one
 // processor, the generator on another. All run side by side and idle while another is measured; the order alternates.
@@ -24,14 +24,25 @@ const { values: options } = parseArgs({
     full: { type: 'boolean', default: false },
     /** Only what has this in its name: of a scenario, or `allocations`, or `lost`. */
     only: { type: 'string', default: '' },
+    /** The folder of another build of ours, to be measured beside this one. */
+    against: { type: 'string', default: '' },
+    /** Relay threads; with 2 nobody is pinned to a processor. */
+    threads: { type: 'string', default: '1' },
     out: { type: 'string', default: 'bench/results.json' },
   },
 })
 const pairs = positive('--pairs', options.pairs)
 const seconds = positive('--seconds', options.seconds)
+const field: Field = { before: options.against || null, threads: options.threads === '2' ? 2 : 1 }
+// The floors have one thread.
+const contenders = CONTENDERS.filter((name) => {
+  if (name === 'before') return field.before !== null
+  return field.threads === 1 || !name.startsWith('floor')
+})
 const isWanted = (name: string) => name.includes(options.only)
 const wanted = scenarios(options.full, seconds).filter(({ name }) => isWanted(name))
-const bursts = [1, 8].filter((burst) => isWanted(lossName(burst)))
+// Where nobody is pinned there is no floor to compare with.
+const bursts = [1, 8].filter((burst) => field.threads === 1 && isWanted(lossName(burst)))
 if (wanted.length + bursts.length === 0 && !isWanted('allocations'))
   throw new Error(`nothing that is measured has "${options.only}" in its name`)
 if (cpus().length < 2) throw new Error('two processors are needed: one for the server, one for the generator')
@@ -57,7 +68,7 @@ const results = {
 }
 process.stderr.write(`scenarios: ${wanted.length}, rounds: ${pairs}\n`)
 if (wanted.length > 0 || bursts.length > 0) await measureTraffic()
-if (isWanted('allocations')) results.allocations = await measureAllocations(tools, pairs)
+if (isWanted('allocations')) results.allocations = await measureAllocations(tools, field, pairs)
 if (results.allocations !== null) noteFailures('allocations', results.allocations)
 show()
 
@@ -82,7 +93,7 @@ async function measureTraffic(): Promise<void> {
 async function withServers(family: Family, use: (servers: Map<Contender, Server>) => Promise<void>): Promise<void> {
   const servers = new Map<Contender, Server>()
   try {
-    for (const contender of CONTENDERS) servers.set(contender, await Server.start(contender, tools, family))
+    for (const contender of contenders) servers.set(contender, await Server.start(contender, field, tools, family))
     await use(servers)
   } finally {
     for (const server of servers.values()) await server.stop()
@@ -90,9 +101,9 @@ async function withServers(family: Family, use: (servers: Map<Contender, Server>
 }
 
 async function measure(scenario: Scenario, servers: ReadonlyMap<Contender, Server>): Promise<void> {
-  const runs: Record<Contender, (RelayRun | Failure)[]> = { ours: [], coturn: [], floor: [], 'floor with segments': [] }
+  const runs = lists<Contender, RelayRun>(CONTENDERS)
   for (let round = 0; round < pairs; round++) {
-    for (const contender of inTurn(CONTENDERS, round)) {
+    for (const contender of inTurn(contenders, round)) {
       runs[contender].push(await tools.relay(servers.get(contender)!, scenario.traffic))
       await pause(200)
     }

@@ -8,6 +8,11 @@ export function isFailure(run: unknown): run is Failure {
   return typeof run === 'object' && run !== null && 'failed' in run
 }
 
+/** A list to be filled for each name. */
+export function lists<Name extends string, Run>(names: readonly Name[]): Record<Name, (Run | Failure)[]> {
+  return Object.fromEntries(names.map((name) => [name, []])) as never
+}
+
 /** The runs that came to something. */
 export function successes<Run>(runs: Runs<Run>): Run[] {
   return runs.filter((run): run is Run => !isFailure(run))

@@ -3,18 +3,26 @@ import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Tools } from './tools.ts'
 
-/** Who is measured; `floor` and `floor with segments` do the least that any program must do. */
-export const CONTENDERS = ['ours', 'coturn', 'floor', 'floor with segments'] as const
+/** Who can be measured; `before` is another build of ours, `floor` and `floor with segments` do the least that any program must do. */
+export const CONTENDERS = ['ours', 'before', 'coturn', 'floor', 'floor with segments'] as const
 export type Contender = (typeof CONTENDERS)[number]
+
+/** How servers are started. */
+export interface Field {
+  /** Where another build of ours lies; null when nobody is to be compared with it. */
+  readonly before: string | null
+  readonly threads: 1 | 2
+}
 
 export type Family = 4 | 6
 
 const LOWEST_RELAY_PORT = 10_000
 
-/** A server under test: on loopback, pinned to processor 1, one relay thread. */
+/** A server under test: on loopback, with one relay thread pinned to processor 1, or two on all that there are. */
 export class Server {
   readonly contender: Contender
   readonly host: string
@@ -28,10 +36,13 @@ export class Server {
     this.#child = child
   }
 
-  static async start(contender: Contender, tools: Tools, family: Family = 4): Promise<Server> {
+  static async start(contender: Contender, field: Field, tools: Tools, family: Family = 4): Promise<Server> {
     const host = family === 4 ? '127.0.0.1' : '::1'
     const port = await freePort(host)
-    const child = spawn('taskset', ['-c', '1', ...command(contender, host, port, tools)], { stdio: 'ignore' })
+    const processors = field.threads === 1 ? '1' : '0,1'
+    const child = spawn('taskset', ['-c', processors, ...command(contender, field, host, port, tools)], {
+      stdio: 'ignore',
+    })
     const server = new Server(contender, host, port, child)
     await server.#listens()
     return server
@@ -100,13 +111,15 @@ async function freePort(host: string): Promise<number> {
   }
 }
 
-function command(contender: Contender, host: string, port: number, tools: Tools): string[] {
+function command(contender: Contender, field: Field, host: string, port: number, tools: Tools): string[] {
   const common = [`--listening-ip=${host}`, `--relay-ip=${host}`, `--listening-port=${port}`]
   const login = ['-n', '--user=u:p', '--realm=bench', '--allow-loopback-peers']
   switch (contender) {
     case 'ours':
+    case 'before':
       return [
-        ...[process.execPath, 'bin/webrtc-stack.js', 'serve', ...login, ...common, '--relay-threads=1', '--max-pps=0'],
+        ...[process.execPath, join((contender === 'before' && field.before) || '.', 'bin/webrtc-stack.js'), 'serve'],
+        ...[...login, ...common, `--relay-threads=${field.threads}`, '--max-pps=0'],
         ...[
           `--min-port=${LOWEST_RELAY_PORT}`,
           '--max-port=39999',
@@ -120,7 +133,16 @@ function command(contender: Contender, host: string, port: number, tools: Tools)
       ]
     case 'coturn':
       return [
-        ...['turnserver', ...login, ...common, '--lt-cred-mech', '-m', '1', '--min-port=40000', '--max-port=65000'],
+        ...[
+          'turnserver',
+          ...login,
+          ...common,
+          '--lt-cred-mech',
+          '-m',
+          `${field.threads}`,
+          '--min-port=40000',
+          '--max-port=65000',
+        ],
         ...['--no-cli', '--no-tls', '--no-dtls', '--no-tcp', '--log-file=/dev/null', '--pidfile=/dev/null'],
       ]
     case 'floor':

@@ -6,7 +6,8 @@ import { ConfigError } from './config/config-error.ts'
 import type { LoadedConfig } from './config/load.ts'
 import type { OptionName } from './config/options.ts'
 import type { ProcessLog } from './log.ts'
-import { Metrics, type ReloadHealth } from './metrics.ts'
+import { Metrics } from './metrics/metrics.ts'
+import type { ReloadHealth } from './metrics/sources.ts'
 import { SocketErrors } from './net/socket-errors.ts'
 import { turnAddresses } from './start/addresses.ts'
 import { type CertificateFiles, certificate, isSame } from './start/certificate.ts'
@@ -81,11 +82,11 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
         : null
     if (web !== null) stops.push(() => web.close())
     const ownMetrics: MetricsListener | null = config.prometheus
-      ? await openMetrics(config, { metrics, errors, ready: () => isReady })
+      ? await openMetrics(config, { metrics: () => metrics.text(), errors, ready: () => isReady })
       : null
     if (ownMetrics !== null) stops.push(() => ownMetrics.close())
 
-    metrics.watch(turn, web, errors, log, reloads)
+    metrics.watch({ turn, web, hub: web?.hub ?? null, errors, log, reloads })
     const servicePorts = [
       web?.http,
       web?.https,

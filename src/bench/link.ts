@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { keepPadded } from '../net/borrowed.ts'
 import { FrameReader } from '../net/stream/frame-reader.ts'
+import { keepPadded } from '../net/udp/borrowed.ts'
 import { Address } from '../stun/address.ts'
 import type { Wire } from './wire.ts'
 

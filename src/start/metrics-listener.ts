@@ -7,7 +7,6 @@ import { isOwnHost } from '../http/caller/host.ts'
 import type { App, Environment } from '../http/environment.ts'
 import { healthRoutes } from '../http/health.ts'
 import { HttpListener } from '../http/listener.ts'
-import type { Metrics } from '../metrics.ts'
 import { Shares } from '../net/limits/shares.ts'
 import { ListenError } from '../net/listen/listen-error.ts'
 import type { SocketErrors } from '../net/socket-errors.ts'
@@ -19,7 +18,7 @@ export interface MetricsListener {
 }
 
 export interface MetricsWorld {
-  readonly metrics: Metrics
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>
   readonly errors: SocketErrors
   ready(): boolean
 }
@@ -61,7 +60,7 @@ function metricsApp(config: Config, { metrics, ready }: MetricsWorld): App {
     const { host } = c.env.caller
     if (c.req.path !== config['prometheus-path']) return c.body(null, 404)
     if (host && !isOwnHost(host, names)) return c.text(FOREIGN_HOST, 421)
-    const { contentType, body } = await metrics.text()
+    const { contentType, body } = await metrics()
     return c.body(body, 200, { 'Content-Type': contentType })
   })
   return app

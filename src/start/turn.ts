@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import type { Config } from '../config/options.ts'
 import type { Log } from '../log.ts'
-import type { BoundAddress } from '../net/driver.ts'
 import { linuxSupport } from '../net/linux/system-calls.ts'
+import type { BoundAddress } from '../net/listen/bound-address.ts'
 import { type TurnAddresses, turnAddresses } from './addresses.ts'
 import { type CertificateFiles, ticketKeys, turnTls } from './certificate.ts'
 import { logLevel } from './plan/log-level.ts'
@@ -24,7 +24,7 @@ export interface TurnPorts {
   readonly dtls: number | null
 }
 
-export interface RunningTurn extends Pick<Relaying, 'driver' | 'workers' | 'readings' | 'socketErrors' | 'close'> {
+export interface RunningTurn extends Pick<Relaying, 'here' | 'workers' | 'readings' | 'socketErrors' | 'close'> {
   readonly bound: readonly BoundAddress[]
   readonly ports: TurnPorts
   readonly isDraining: boolean
@@ -66,7 +66,7 @@ export async function startTurn(
   let isDraining = false
   let ownPorts: readonly number[] = []
   return {
-    driver: relaying.driver,
+    here: relaying.here,
     workers: relaying.workers,
     bound: relaying.addresses,
     ports: portsOf(config, relaying.addresses, { tls: options.tls !== null, dtls: secure !== null }),

@@ -1,5 +1,5 @@
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
-import { keep, keepPadded, lend } from '../../src/net/borrowed.ts'
+import { keep, keepPadded, lend } from '../../src/net/udp/borrowed.ts'
 
 afterEach(() => lend(null))
 

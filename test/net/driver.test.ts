@@ -1,7 +1,7 @@
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import type { Log } from '../../src/log.ts'
-import { TurnDriver } from '../../src/net/driver.ts'
 import { ListenError } from '../../src/net/listen/listen-error.ts'
+import { PortableTurn } from '../../src/net/portable-turn.ts'
 import { Address } from '../../src/stun/address.ts'
 import { FiveTuple } from '../../src/turn/five-tuple.ts'
 import { defaultNet } from '../support/default-net.ts'
@@ -28,7 +28,7 @@ test('a busy port stops the start, says so, and leaves nothing open', async () =
       udp: [localUdp, ...(transport === 'udp' ? [{ host: '127.0.0.1', port }] : [])],
       streams: [localStream, ...(transport === 'tcp' ? [{ ...localStream, port }] : [])],
     }
-    const second = new TurnDriver(options, (effects) => new RecordingCore(effects), silentLog)
+    const second = new PortableTurn(options, (effects) => new RecordingCore(effects), silentLog)
     const error = await second.start().catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(ListenError)
     expect(error).toMatchObject({ address: '127.0.0.1', port, transport, code: 'EADDRINUSE' })
@@ -43,9 +43,9 @@ test.each([
   ['a name', 'localhost', 'EINVAL', 'numeric'],
 ])('%s cannot be listened on', async (_name, host, code, fix) => {
   for (const where of [{ udp: [{ host, port: 0 }] }, { streams: [{ ...localStream, host }] }]) {
-    const driver = new TurnDriver({ ...defaultNet, ...where }, (effects) => loopbackTurn(effects), silentLog)
-    onTestFinished(() => driver.close())
-    const error = await driver.start().catch((reason: unknown) => reason)
+    const portable = new PortableTurn({ ...defaultNet, ...where }, (effects) => loopbackTurn(effects), silentLog)
+    onTestFinished(() => portable.close())
+    const error = await portable.start().catch((reason: unknown) => reason)
     expect(error).toMatchObject({ name: 'ListenError', code })
     expect((error as ListenError).fix).toContain(fix)
   }
@@ -53,22 +53,22 @@ test.each([
 
 test('closing in the middle of the start leaves nothing open', async () => {
   const options = { ...defaultNet, udp: [localUdp, localUdp], streams: [localStream, localStream] }
-  const driver = new TurnDriver(options, (effects) => loopbackTurn(effects), silentLog)
-  const started = driver.start()
-  await driver.close()
+  const portable = new PortableTurn(options, (effects) => loopbackTurn(effects), silentLog)
+  const started = portable.start()
+  await portable.close()
   await started
   await expectNoSockets()
 })
 
 test('an Allocate that arrives while the driver closes leaves no relay behind', async () => {
-  const driver = await startTurn()
-  const client = await LoopbackClient.connect(driver, 'udp')
+  const portable = await startTurn()
+  const client = await LoopbackClient.connect(portable, 'udp')
   await client.allocate()
-  const late = await LoopbackClient.connect(driver, 'udp')
+  const late = await LoopbackClient.connect(portable, 'udp')
   const answer = late.allocate()
   answer.catch(() => {})
-  await driver.close()
-  expect(driver.openRelays).toBe(0)
+  await portable.close()
+  expect(portable.driver.plane.openRelays).toBe(0)
 })
 
 /** A log that keeps its lines. */
@@ -82,13 +82,13 @@ function linesOf(): { log: Log; lines: { level: string; message: string; fields:
 test('RES-04 RES-09 refusals are logged once a minute for each source, with the reason and how many there were', () => {
   let now = 0
   const { log, lines } = linesOf()
-  const driver = new TurnDriver({ ...defaultNet, clock: () => now }, (effects) => new RecordingCore(effects), log)
+  const portable = new PortableTurn({ ...defaultNet, clock: () => now }, (effects) => new RecordingCore(effects), log)
   const client = new FiveTuple('udp', Address.parse('192.0.2.7', 5)!, Address.parse('192.0.2.1', 3478)!, 0, 0)
   const refusal = { method: 3, code: 401, reason: 'no secret matched', username: '1700000000:alice' }
-  for (let i = 0; i < 4; i++) driver.refused(client, refusal)
-  driver.refused(client, { method: 3, code: 401, reason: 'no credentials yet' })
+  for (let i = 0; i < 4; i++) portable.driver.refused(client, refusal)
+  portable.driver.refused(client, { method: 3, code: 401, reason: 'no credentials yet' })
   now = 60_000
-  driver.refused(client, refusal)
+  portable.driver.refused(client, refusal)
   expect(lines.map(({ level, message }) => [level, message])).toEqual([
     ['info', 'request refused'],
     ['debug', 'request refused'],
@@ -101,11 +101,11 @@ test('RES-04 a limit of connections that is hit is logged', async () => {
   const { log, lines } = linesOf()
   const limits = { ...defaultNet.limits, perSource: 1 }
   const options = { ...defaultNet, streams: [localStream], limits }
-  const driver = new TurnDriver(options, (effects) => new RecordingCore(effects), log)
-  onTestFinished(() => driver.close())
-  await driver.start()
-  await connectTcp(portOf(driver, 'tcp'))
-  for (let i = 0; i < 2; i++) await (await connectTcp(portOf(driver, 'tcp'))).closed
+  const portable = new PortableTurn(options, (effects) => new RecordingCore(effects), log)
+  onTestFinished(() => portable.close())
+  await portable.start()
+  await connectTcp(portOf(portable, 'tcp'))
+  for (let i = 0; i < 2; i++) await (await connectTcp(portOf(portable, 'tcp'))).closed
   const warnings = lines.filter(({ level }) => level === 'warn')
   expect(warnings).toEqual([
     {

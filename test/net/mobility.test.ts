@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { TurnDriver } from '../../src/net/driver.ts'
+import type { PortableTurn } from '../../src/net/portable-turn.ts'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute, Method } from '../../src/stun/constants.ts'
 import type { TurnServer } from '../../src/turn/turn-server.ts'
@@ -11,12 +11,12 @@ import { type Answer, channelData } from '../support/turn-client.ts'
 const CHANNEL = 0x4001
 const PAYLOAD = Buffer.from('across')
 
-let driver: TurnDriver<TurnServer>
+let portable: PortableTurn<TurnServer>
 let peer: Socket
 let peerAddress: Address
 
 beforeEach(async () => {
-  driver = await startTurn({}, { mobility: true })
+  portable = await startTurn({}, { mobility: true })
   peer = createSocket('udp4')
   peer.bind(0, '127.0.0.1')
   await once(peer, 'listening')
@@ -24,7 +24,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await new Promise<void>((resolve) => peer.close(() => resolve()))
-  await driver.close()
+  await portable.close()
 })
 
 const ticketOf = (answer: Answer): string => answer.message.text(Attribute.MOBILITY_TICKET)!
@@ -53,30 +53,30 @@ test.each([
   ['tcp', 'tls'],
   ['tls', 'udp'],
 ] as const)('TURN-MOB-03 TURN-MOB-07 packets follow a client from %s to %s over real sockets', async (from, to) => {
-  const client = await LoopbackClient.connect(driver, from)
+  const client = await LoopbackClient.connect(portable, from)
   const ticket = ticketOf(await client.allocate((writer) => writer.empty(Attribute.MOBILITY_TICKET)))
   await client.bind(CHANNEL, peerAddress)
   await exchange(client)
-  const moved = await LoopbackClient.connect(driver, to)
+  const moved = await LoopbackClient.connect(portable, to)
   expect((await refreshWith(moved, ticket)).code).toBe(200)
   await exchange(moved)
   client.close()
   await exchange(moved)
-  expect(driver.turn.allocations.size).toBe(1)
-  expect(driver.openRelays).toBe(1)
+  expect(portable.driver.turn.allocations.size).toBe(1)
+  expect(portable.driver.plane.openRelays).toBe(1)
   await moved.ask(Method.REFRESH, (writer) => writer.uint32(Attribute.LIFETIME, 0))
-  expect(driver.openRelays).toBe(0)
+  expect(portable.driver.plane.openRelays).toBe(0)
   moved.close()
 })
 
 test('TURN-MOB-07 a closed connection leaves the relay open until somebody comes with the ticket', async () => {
-  const client = await LoopbackClient.connect(driver, 'tcp')
+  const client = await LoopbackClient.connect(portable, 'tcp')
   const ticket = ticketOf(await client.allocate((writer) => writer.empty(Attribute.MOBILITY_TICKET)))
   await client.bind(CHANNEL, peerAddress)
   client.close()
-  await vi.waitFor(() => expect(driver.counters.openConnections.tcp).toBe(0))
-  expect(driver.openRelays).toBe(1)
-  const moved = await LoopbackClient.connect(driver, 'udp')
+  await vi.waitFor(() => expect(portable.driver.counters.openConnections.tcp).toBe(0))
+  expect(portable.driver.plane.openRelays).toBe(1)
+  const moved = await LoopbackClient.connect(portable, 'udp')
   expect((await refreshWith(moved, ticket)).code).toBe(200)
   await exchange(moved)
 })

@@ -16,7 +16,7 @@ test('SEC-13 NET-DEMUX-02 ten thousand sources leave no socket and no entry', as
   // Listening sockets that are given datagrams of any source, as only a forger could send them.
   let listener: UdpSocketOptions | undefined
   let answers = 0
-  const driver = await startTurn({
+  const portable = await startTurn({
     streams: [],
     openUdp: async (options) => {
       listener = options
@@ -42,7 +42,7 @@ test('SEC-13 NET-DEMUX-02 ten thousand sources leave no socket and no entry', as
   }
   flood()
   expect(answers).toBeGreaterThanOrEqual(20_000)
-  expect([driver.turn.allocations.size, driver.openRelays]).toEqual([0, 0])
+  expect([portable.driver.turn.allocations.size, portable.driver.plane.openRelays]).toEqual([0, 0])
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void
   gc()

@@ -55,24 +55,24 @@ test('errors of threads add up, each told once, also of one that has ended and o
 test.each(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EACCES', 'EADDRNOTAVAIL'])(
   'SEC-33 %s on a relay socket is a 508, and the next Allocate works',
   async (code) => {
-    const driver = await startTurn({ openUdp: failing([code]).openUdp })
-    const client = await LoopbackClient.connect(driver, 'udp')
+    const portable = await startTurn({ openUdp: failing([code]).openUdp })
+    const client = await LoopbackClient.connect(portable, 'udp')
     expect((await client.allocate()).code).toBe(508)
-    expect(driver.errors.counts.relay).toEqual(new Map([[code, 1]]))
-    expect([driver.openRelays, driver.turn.allocations.size]).toEqual([0, 0])
+    expect(portable.driver.errors.counts.relay).toEqual(new Map([[code, 1]]))
+    expect([portable.driver.plane.openRelays, portable.driver.turn.allocations.size]).toEqual([0, 0])
     expect((await client.allocate()).code).toBe(200)
   },
 )
 
 test('SEC-33 a relay port that another program has is replaced by another one', async () => {
   const { openUdp, ports } = failing(['EADDRINUSE', 'EADDRINUSE'])
-  const driver = await startTurn({ openUdp })
-  const client = await LoopbackClient.connect(driver, 'udp')
+  const portable = await startTurn({ openUdp })
+  const client = await LoopbackClient.connect(portable, 'udp')
   const relayed = (await client.allocate()).address(Attribute.XOR_RELAYED_ADDRESS)!
   expect(ports).toHaveLength(3)
   expect(new Set(ports).size).toBe(3)
   expect(relayed.port).toBe(ports[2])
-  expect(driver.errors.counts.relay.size).toBe(0)
+  expect(portable.driver.errors.counts.relay.size).toBe(0)
 })
 
 test.each(['ECONNREFUSED', 'EHOSTUNREACH', 'EMSGSIZE', 'ENOBUFS', 'EPERM'])(
@@ -85,13 +85,13 @@ test.each(['ECONNREFUSED', 'EHOSTUNREACH', 'EMSGSIZE', 'ENOBUFS', 'EPERM'])(
       reports.push(options.onError)
       return socket
     }
-    const driver = await startTurn({ openUdp })
-    const client = await LoopbackClient.connect(driver, 'udp')
+    const portable = await startTurn({ openUdp })
+    const client = await LoopbackClient.connect(portable, 'udp')
     const peer = await UdpClient.open()
     const relayed = (await client.allocate()).address(Attribute.XOR_RELAYED_ADDRESS)!
     for (const report of reports) report(failure(code))
-    expect(driver.errors.counts.udp.get(code)).toBe(1)
-    expect(driver.errors.counts.relay.get(code)).toBe(1)
+    expect(portable.driver.errors.counts.udp.get(code)).toBe(1)
+    expect(portable.driver.errors.counts.relay.get(code)).toBe(1)
     await client.bind(0x4000, Address.parse('127.0.0.1', peer.port)!)
     peer.send(Buffer.from('goes on'), relayed.port)
     expect((await client.inbox.next()).toString('latin1', 4, 11)).toBe('goes on')
@@ -99,45 +99,45 @@ test.each(['ECONNREFUSED', 'EHOSTUNREACH', 'EMSGSIZE', 'ENOBUFS', 'EPERM'])(
 )
 
 test('SEC-33 RES-06 as long as descriptors are short every Allocate gets 508, and then it works again without a restart', async () => {
-  const driver = await startTurn({ openUdp: failing(Array.from({ length: 20 }, () => 'EMFILE')).openUdp })
-  const client = await LoopbackClient.connect(driver, 'udp')
+  const portable = await startTurn({ openUdp: failing(Array.from({ length: 20 }, () => 'EMFILE')).openUdp })
+  const client = await LoopbackClient.connect(portable, 'udp')
   for (let i = 0; i < 20; i++) expect((await client.allocate()).code).toBe(508)
   expect((await client.allocate()).code).toBe(200)
-  expect(driver.openRelays).toBe(1)
+  expect(portable.driver.plane.openRelays).toBe(1)
 })
 
 test('SEC-33 a relay socket that is no longer wanted when it is open is closed', async () => {
   let open = () => {}
   const openUdp: OpenUdpSocket = (options) => new Promise((resolve) => (open = () => resolve(openUdpSocket(options))))
-  const driver = await startRecorder({ openUdp })
+  const portable = await startRecorder({ openUdp })
   const relay = {
     local: Address.parse('127.0.0.1')!,
     reserved: null,
     handle: -1,
     allocation: { client: { client: '' } },
   } as never
-  driver.openRelay(relay)
-  driver.closeRelay(relay)
+  portable.driver.openRelay(relay)
+  portable.driver.closeRelay(relay)
   open()
-  await driver.close()
-  expect(driver.openRelays).toBe(0)
-  expect(driver.turn.opened.length).toBe(0)
-  driver.sendToPeer(relay, Address.parse('127.0.0.1', 9)!, bindingRequest(), 0, 20)
-  expect(driver.counters.dropped['relay-gone']).toBe(1)
+  await portable.close()
+  expect(portable.driver.plane.openRelays).toBe(0)
+  expect(portable.driver.turn.opened.length).toBe(0)
+  portable.driver.sendToPeer(relay, Address.parse('127.0.0.1', 9)!, bindingRequest(), 0, 20, false)
+  expect(portable.driver.counters.dropped['relay-gone']).toBe(1)
 })
 
 test('SEC-33 sends that the system does not take are dropped and counted, not kept', async () => {
-  const driver = await startRecorder({ udp: [localUdp] })
-  echo(driver.turn)
+  const portable = await startRecorder({ udp: [localUdp] })
+  echo(portable.driver.turn)
   const { Socket } = await import('node:dgram')
   const full = vi.spyOn(Socket.prototype, 'getSendQueueCount').mockReturnValue(256)
   const client = await UdpClient.open()
-  client.send(bindingRequest(1), portOf(driver, 'udp'))
-  await driver.turn.received.next()
+  client.send(bindingRequest(1), portOf(portable, 'udp'))
+  await portable.driver.turn.received.next()
   full.mockRestore()
-  client.send(bindingRequest(2), portOf(driver, 'udp'))
+  client.send(bindingRequest(2), portOf(portable, 'udp'))
   expect((await client.inbox.next()).bytes.equals(bindingRequest(2))).toBe(true)
-  expect(driver.counters.clients.udp).toMatchObject({ overflowPackets: 1, sentPackets: 1 })
+  expect(portable.driver.counters.clients.udp).toMatchObject({ overflowPackets: 1, sentPackets: 1 })
 })
 
 test('an error is logged at most once a minute for its kind and code, and says how many it stands for', () => {

@@ -47,7 +47,8 @@ describe.runIf(linuxSupport().available && canEnterNetworks())('an interface tha
       }
       // All of those that have another way arrive.
       for (let i = 0; i < 300; i++) expect((await neighbour.inbox.next()).bytes.toString()).toBe(String(i))
-      const failed = () => loop.errors.entries.reduce((sum, [kind, , count]) => sum + (kind === 'relay' ? count : 0), 0)
+      const failed = () =>
+        loop.driver.errors.entries.reduce((sum, [kind, , count]) => sum + (kind === 'relay' ? count : 0), 0)
       await expect.poll(failed).toBeGreaterThan(100)
 
       // Requests are answered, and newcomers get the address that is left.

@@ -1,10 +1,10 @@
 import { type ListenOptions, Server } from 'node:net'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { Metrics } from '../../src/metrics.ts'
-import { TurnDriver } from '../../src/net/driver.ts'
+import { Metrics } from '../../src/metrics/metrics.ts'
 import { linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { ListenError } from '../../src/net/listen/listen-error.ts'
 import { ReuseListeners } from '../../src/net/listen/reuse-listeners.ts'
+import { PortableTurn } from '../../src/net/portable-turn.ts'
 import { SocketErrors } from '../../src/net/socket-errors.ts'
 import { StreamListeners } from '../../src/net/stream/listeners.ts'
 import { openMetrics } from '../../src/start/metrics-listener.ts'
@@ -42,7 +42,7 @@ vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server, 
 })
 
 const errors = () => new SocketErrors(silentLog, () => performance.now())
-const metricsWorld = () => ({ metrics: new Metrics(), errors: errors(), ready: () => true })
+const metricsWorld = () => ({ metrics: () => new Metrics().text(), errors: errors(), ready: () => true })
 
 describe.runIf(linuxSupport().available)('the descriptors of threads', () => {
   test('for TCP are those of IPv4 where IPv6 is switched off, but not for an address that was written out', () => {
@@ -67,12 +67,12 @@ describe.runIf(linuxSupport().available)('the descriptors of threads', () => {
 
 test('a thread that relays by itself listens on IPv4 where IPv6 is switched off', async () => {
   const streams = [localStream, { ...localStream, host: '::' }]
-  const driver = new TurnDriver({ ...defaultNet, streams }, (effects) => loopbackTurn(effects), silentLog)
-  onTestFinished(() => driver.close())
-  await driver.start()
-  expect(driver.addresses).toHaveLength(1)
+  const portable = new PortableTurn({ ...defaultNet, streams }, (effects) => loopbackTurn(effects), silentLog)
+  onTestFinished(() => portable.close())
+  await portable.start()
+  expect(portable.addresses).toHaveLength(1)
   const chosen = { ...defaultNet, streams: [{ ...localStream, host: '::1' }] }
-  await expect(new TurnDriver(chosen, (effects) => loopbackTurn(effects), silentLog).start()).rejects.toThrow(
+  await expect(new PortableTurn(chosen, (effects) => loopbackTurn(effects), silentLog).start()).rejects.toThrow(
     ListenError,
   )
 })

@@ -56,7 +56,7 @@ test('SEC-27 an allocation whose connection is gone, and that a ticket could tak
 test('SEC-29 two hundred moves in a row, each from another port, leave one allocation and one ticket', async () => {
   const server = await startForTest({ mobility: true, 'unauthorized-ratelimit': false })
   // Only this thread's can be looked at.
-  const tickets = (otherwise: number) => server.turn.driver?.turn.allocations.tickets.size ?? otherwise
+  const tickets = (otherwise: number) => server.turn.here?.driver.turn.allocations.tickets.size ?? otherwise
   let ticket = Buffer.alloc(0)
   const write: Write = (writer) => writer.bytes(Attribute.MOBILITY_TICKET, ticket)
   const first = await (await udp(server)).allocate(write)

@@ -1,4 +1,4 @@
-import type { NetOptions } from '../../src/net/driver.ts'
+import type { NetOptions } from '../../src/net/portable-turn.ts'
 import { netOptions } from '../../src/start/plan/net-options.ts'
 import { defaultConfig } from './default-config.ts'
 import { handshakesAlone } from './handshakes.ts'

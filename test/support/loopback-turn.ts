@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { NetOptions, TurnDriver } from '../../src/net/driver.ts'
+import type { NetOptions, PortableTurn } from '../../src/net/portable-turn.ts'
 import type { StreamLimits } from '../../src/net/stream/connection.ts'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute, Method } from '../../src/stun/constants.ts'
@@ -26,7 +26,7 @@ import {
   localUdp,
   portOf,
   type StreamClient,
-  startDriver,
+  startPortable,
   UdpClient,
 } from './sockets.ts'
 import { Answer, type Login, TurnClient, type Write } from './turn-client.ts'
@@ -82,9 +82,9 @@ export function loopbackTurn(
 export function startTurn(
   options: Partial<Omit<NetOptions, 'limits'>> & { readonly limits?: Partial<StreamLimits> } = {},
   settings: Partial<TurnSettings> = {},
-): Promise<TurnDriver<TurnServer>> {
+): Promise<PortableTurn<TurnServer>> {
   const all = { udp: [localUdp], streams: [localStream], tls: { certificates: [localhostEc] } as const, ...options }
-  return startDriver(all, (effects) => loopbackTurn(effects, settings))
+  return startPortable(all, (effects) => loopbackTurn(effects, settings))
 }
 
 /** A client with credentials on one of the driver's transports; whole messages go in and come out. */
@@ -100,9 +100,9 @@ export class LoopbackClient extends TurnClient {
     this.close = close
   }
 
-  static async connect(driver: TurnDriver<TurnServer>, transport: 'udp' | 'tcp' | 'tls'): Promise<LoopbackClient> {
-    if (transport === 'udp') return LoopbackClient.overUdp(portOf(driver, 'udp'))
-    return LoopbackClient.over(await (transport === 'tcp' ? connectTcp : connectTls)(portOf(driver, 'tcp')))
+  static async connect(portable: PortableTurn<TurnServer>, transport: 'udp' | 'tcp' | 'tls'): Promise<LoopbackClient> {
+    if (transport === 'udp') return LoopbackClient.overUdp(portOf(portable, 'udp'))
+    return LoopbackClient.over(await (transport === 'tcp' ? connectTcp : connectTls)(portOf(portable, 'tcp')))
   }
 
   /** On a connection that is there already. */

@@ -32,7 +32,7 @@ export function startRelayLoop(host: string, { settings, relayHosts, dtls, clock
     (effects) => loopbackTurn(effects, settings, relayHosts),
   )
   before?.(fd)
-  loop.listen(fd)
+  loop.driver.plane.listen(fd)
   let isOver = false
   const turn = () => {
     if (isOver) return
@@ -42,7 +42,7 @@ export function startRelayLoop(host: string, { settings, relayHosts, dtls, clock
   turn()
   onTestFinished(async () => {
     isOver = true
-    await loop.close()
+    await loop.driver.close()
     for (const descriptor of [fd, wakeUp]) closeDescriptor(descriptor)
   })
   return { loop, address: localAddress(fd) }

@@ -4,8 +4,9 @@ import { connect, createServer, Server, type Socket } from 'node:net'
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls'
 import { expect, onTestFinished, vi } from 'vitest'
 import { createLog } from '../../src/log.ts'
-import { type NetOptions, type TurnCore, TurnDriver } from '../../src/net/driver.ts'
+import { type NetOptions, PortableTurn } from '../../src/net/portable-turn.ts'
 import type { StreamEndpoint, StreamLimits } from '../../src/net/stream/connection.ts'
+import type { TurnCore } from '../../src/net/turn-driver.ts'
 import type { Address } from '../../src/stun/address.ts'
 import type { Relay } from '../../src/turn/allocation.ts'
 import type { Effects } from '../../src/turn/effects.ts'
@@ -43,6 +44,8 @@ export class RecordingCore implements TurnCore {
   readonly closed = new Inbox<FiveTuple>()
   readonly opened = new Inbox<Relay>()
   readonly failed = new Inbox<string>()
+  /** None. */
+  readonly allocations = Object.assign([], { release: () => {} })
   closedCount = 0
   allocated = false
   readonly effects: Effects
@@ -62,6 +65,8 @@ export class RecordingCore implements TurnCore {
     const copy = Buffer.from(bytes.subarray(start, end))
     this.fromPeers.push({ bytes: copy, peer: peer.copy(), headroom: start, tailroom: length - end })
   }
+
+  peerError(): void {}
 
   relayOpened(relay: Relay): void {
     this.opened.push(relay)
@@ -92,20 +97,20 @@ export const localUdp = { host: '127.0.0.1', port: 0 }
 export const localStream: StreamEndpoint = { host: '127.0.0.1', port: 0, plain: true, tls: true, proxy: false }
 
 /** A running driver, closed when the test ends, with sweeps often enough for short limits. */
-export async function startDriver<T extends TurnCore>(
+export async function startPortable<T extends TurnCore>(
   options: Partial<Omit<NetOptions, 'limits'>> & { readonly limits?: Partial<StreamLimits> },
   makeTurn: (effects: Effects) => T,
-): Promise<TurnDriver<T>> {
+): Promise<PortableTurn<T>> {
   const limits = { ...defaultNet.limits, ...options.limits }
-  const driver = new TurnDriver({ ...defaultNet, sweepIntervalMs: 10, ...options, limits }, makeTurn, silentLog)
-  onTestFinished(() => driver.close())
-  await driver.start()
-  return driver
+  const portable = new PortableTurn({ ...defaultNet, sweepIntervalMs: 10, ...options, limits }, makeTurn, silentLog)
+  onTestFinished(() => portable.close())
+  await portable.start()
+  return portable
 }
 
 /** The same with a RecordingCore. */
-export function startRecorder(options: Parameters<typeof startDriver>[0]): Promise<TurnDriver<RecordingCore>> {
-  return startDriver(options, (effects) => new RecordingCore(effects))
+export function startRecorder(options: Parameters<typeof startPortable>[0]): Promise<PortableTurn<RecordingCore>> {
+  return startPortable(options, (effects) => new RecordingCore(effects))
 }
 
 // Below those that the system hands out by itself, and below the relays of the tests' servers: what was found free here stays
@@ -132,8 +137,8 @@ async function isFree(socket: Server | UdpHandle, port: number): Promise<boolean
   return isFree
 }
 
-export function portOf(driver: TurnDriver<TurnCore>, transport: 'udp' | 'tcp'): number {
-  return driver.addresses.find((bound) => bound.transport === transport)!.address.port
+export function portOf(portable: PortableTurn<TurnCore>, transport: 'udp' | 'tcp'): number {
+  return portable.addresses.find((bound) => bound.transport === transport)!.address.port
 }
 
 /** A client's (or a peer's) UDP socket. */

@@ -1,10 +1,10 @@
 import type { Socket } from 'node:dgram'
 import { DgramAsPromised } from 'dgram-as-promised'
 import { Address } from '../../stun/address.ts'
-import { keep, lend } from '../borrowed.ts'
 import type { Traffic } from '../counters.ts'
 import { closeDescriptor, keepPortExclusive, openUdpDescriptor, sendUnfragmented } from '../linux/descriptors.ts'
 import { linuxSupport, SystemCallError } from '../linux/system-calls.ts'
+import { keep, lend } from './borrowed.ts'
 import { HostCache } from './host-cache.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Log } from '../../log.ts'
-import { TurnDriver } from '../../net/driver.ts'
+import { PortableTurn } from '../../net/portable-turn.ts'
 import { addReadings, TurnReadings } from '../../threads/shared-counters.ts'
 import { Quota } from '../../turn/limits/quota.ts'
 import { SourceCount } from '../../turn/limits/source-count.ts'
@@ -23,19 +23,20 @@ export function relayHere(plan: TurnPlan, run: TurnRun, options: NetPlan, secure
     stored: null,
   }
   const dtls = secure === null ? null : dtlsOf(secure, memory.handshakes, 0, log)
-  const driver = new TurnDriver(
+  const here = new PortableTurn(
     { ...options, dtls: dtls?.open ?? null, handshakes: handshakesOf(memory.handshakes, 'tls', 0) },
     (effects, events) => new TurnServer(turnOptions(plan, run, shares), effects, { random: randomBytes, events }),
     log,
   )
+  const { driver } = here
   const own = new TurnReadings(driver.turn.counters, driver.counters)
   return {
-    driver,
+    here,
     workers: null,
     get addresses() {
-      return driver.addresses
+      return here.addresses
     },
-    start: () => driver.start(),
+    start: () => here.start(),
     apply: (next, limits) => {
       shares.quota.limit(next.quota)
       driver.turn.apply(turnOptions(next, run, shares))
@@ -49,7 +50,7 @@ export function relayHere(plan: TurnPlan, run: TurnRun, options: NetPlan, secure
     setLogLevel: () => {},
     drain: (on) => driver.turn.drain(on),
     readings: () => {
-      own.update(driver.turn.allocations.open, driver.openRelays)
+      own.update(driver.turn.allocations.open, driver.plane.openRelays)
       const copy = new TurnReadings()
       addReadings(copy, own)
       return copy
@@ -57,6 +58,6 @@ export function relayHere(plan: TurnPlan, run: TurnRun, options: NetPlan, secure
     get socketErrors() {
       return driver.errors.entries
     },
-    close: () => driver.close(),
+    close: () => here.close(),
   }
 }

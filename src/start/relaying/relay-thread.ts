@@ -63,8 +63,8 @@ const { log } = logged
 const quota = new Quota(memory.quota, thread)
 const ownPorts = new RelayPorts(plan.ports, random, { thread, claims: memory.portClaims })
 const held = {
-  share: (local: Address, descriptor: number) => loop.share(local, descriptor),
-  release: (local: Address) => loop.closeReserved(local),
+  share: (local: Address, descriptor: number) => driver.plane.share(local, descriptor),
+  release: (local: Address) => driver.closeReserved(local),
 }
 const relayPorts = new SharedRelayPorts(
   ownPorts,
@@ -82,7 +82,7 @@ const descriptors = new Int32Array(data.descriptors)
 const others: OtherServers = {
   ask: (id, question) => {
     line.ask(MOVES, question, ASKER_PATIENCE_MS, (answer) => {
-      loop.turn.handover.answered(id, typeof answer === 'string' ? NO_ANSWER : answer, clock())
+      driver.turn.handover.answered(id, typeof answer === 'string' ? NO_ANSWER : answer, clock())
       if (typeof answer !== 'string' && answer.kind === 'moved') {
         line.tell(MOVES, { kind: 'adopted', id: answer.allocation.id })
       }
@@ -91,8 +91,8 @@ const others: OtherServers = {
   },
   ticketIssued: (ticket) => line.tell(MOVES, { kind: 'ticket', ticket, isGood: true }),
   ticketRevoked: (ticket) => line.tell(MOVES, { kind: 'ticket', ticket, isGood: false }),
-  detach: (relay) => loop.detach(relay),
-  attach: (relay, descriptor) => loop.attach(relay, descriptor),
+  detach: (relay) => driver.plane.detach(relay),
+  attach: (relay, descriptor) => driver.plane.attach(relay, descriptor),
 }
 
 const loop = new RelayLoop(
@@ -122,15 +122,16 @@ const loop = new RelayLoop(
       others: data.hasOthers ? others : NO_OTHER_SERVERS,
     }),
 )
-const readings = new TurnReadings(loop.turn.counters, loop.counters)
+const { driver } = loop
+const readings = new TurnReadings(driver.turn.counters, driver.counters)
 const publish = new SharedCounters(data.counters).publisher(readings)
 let shownAt = clock()
 let flushedAt = shownAt
 let isClosing = false
 
-loop.turn.drain(data.draining)
+driver.turn.drain(data.draining)
 listen()
-for (const fd of data.listeners) loop.listen(fd)
+for (const fd of data.listeners) driver.plane.listen(fd)
 line.tell(READY, null)
 relayOn()
 
@@ -147,13 +148,13 @@ function relayOn(): void {
 
 /** What this thread does about what it is told and asked. */
 function listen(): void {
-  line.on(LISTEN, { told: ({ fd }) => loop.listen(fd) })
-  line.on(TLS, { told: (tls) => loop.reload(tls) })
+  line.on(LISTEN, { told: ({ fd }) => driver.plane.listen(fd) })
+  line.on(TLS, { told: (tls) => driver.reload(tls) })
   line.on(DTLS_IDENTITY, { told: (identity) => dtls?.reload(identity) })
-  line.on(TURN_PLAN, { told: (next) => loop.turn.apply(turnOptions(next, run, shares)) })
-  line.on(STREAM_LIMITS, { told: (limits) => loop.limitStreams(limits) })
+  line.on(TURN_PLAN, { told: (next) => driver.turn.apply(turnOptions(next, run, shares)) })
+  line.on(STREAM_LIMITS, { told: (limits) => driver.limitStreams(limits) })
   line.on(LOG_LEVEL, { told: (level) => logged.setLevel(level) })
-  line.on(DRAIN, { told: (on) => loop.turn.drain(on) })
+  line.on(DRAIN, { told: (on) => driver.turn.drain(on) })
   line.on(CLOSE, {
     told: () => {
       isClosing = true
@@ -166,7 +167,7 @@ function listen(): void {
       answer(sessionsNow())
     },
   })
-  const { handover } = loop.turn
+  const { handover } = driver.turn
   line.on(MOVES, {
     told: (message) => {
       if (message.kind === 'given') handover.given(message)
@@ -185,7 +186,7 @@ function mayTell(relay: Relay, reserved: number | null): 'now' | 'later' {
   if (reservationToken === null || reserved === null) return 'now'
   const announcement = relayPorts.announcement(reservationToken, reserved)
   if (announcement === null) return 'now'
-  line.ask(PORTS, announcement, ANNOUNCE_PATIENCE_MS, () => loop.announced(relay))
+  line.ask(PORTS, announcement, ANNOUNCE_PATIENCE_MS, () => driver.turn.relayOpened(relay, clock()))
   return 'later'
 }
 
@@ -196,20 +197,20 @@ function flushLog(): void {
 
 function show(): void {
   shownAt = clock()
-  readings.update(loop.turn.allocations.open, loop.openRelays)
+  readings.update(driver.turn.allocations.open, driver.plane.openRelays)
   publish()
   line.sweep(shownAt)
-  const news = loop.errors.news()
+  const news = driver.errors.news()
   if (news.length > 0) line.tell(ERRORS, news)
 }
 
 function sessionsNow(): Session[] {
   const now = clock()
-  return Array.from(loop.turn.allocations, (allocation) => sessionOf(allocation, now))
+  return Array.from(driver.turn.allocations, (allocation) => sessionOf(allocation, now))
 }
 
 async function end(): Promise<void> {
-  await loop.close()
+  await driver.close()
   show()
   flushLog()
   control.close()

@@ -52,7 +52,7 @@ export function relayOnThreads(
     spawn: spawnRelayThread,
   })
   return {
-    driver: null,
+    here: null,
     workers,
     get addresses() {
       return workers.addresses

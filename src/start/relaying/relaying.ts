@@ -1,5 +1,6 @@
-import type { BoundAddress, TurnDriver } from '../../net/driver.ts'
 import type { DtlsIdentity } from '../../net/dtls/identity.ts'
+import type { BoundAddress } from '../../net/listen/bound-address.ts'
+import type { PortableTurn } from '../../net/portable-turn.ts'
 import type { SocketKind } from '../../net/socket-errors.ts'
 import type { StreamLimits } from '../../net/stream/connection.ts'
 import type { TlsOptions } from '../../net/stream/tls-context.ts'
@@ -10,7 +11,7 @@ import type { TurnPlan } from '../plan/turn-plan.ts'
 /** What relays: this thread, or several of their own. */
 export interface Relaying {
   /** Null where there are workers. */
-  readonly driver: TurnDriver | null
+  readonly here: PortableTurn | null
   /** Null where this thread relays. */
   readonly workers: RelayThreads | null
   /** What is listened on once it has started. */

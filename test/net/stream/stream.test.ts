@@ -18,13 +18,13 @@ afterAll(expectNoSockets)
 
 /** An echoing driver with a client that has already sent a Binding request and had its answer. */
 async function connected(options: Parameters<typeof startRecorder>[0] = {}) {
-  const driver = await startRecorder({ streams: [localStream], ...options })
-  echo(driver.turn)
-  const client = await connectTcp(portOf(driver, 'tcp'))
+  const portable = await startRecorder({ streams: [localStream], ...options })
+  echo(portable.driver.turn)
+  const client = await connectTcp(portOf(portable, 'tcp'))
   client.socket.write(bindingRequest())
   await client.read(20)
-  await driver.turn.received.next()
-  return { driver, client, core: driver.turn }
+  await portable.driver.turn.received.next()
+  return { portable, client, core: portable.driver.turn }
 }
 
 property.prop([
@@ -64,26 +64,26 @@ test('NET-TCP-03 the longest ChannelData of a known client comes through whole, 
 })
 
 test('NET-TCP-06 the core hears of the end of a connection once, whether it was closed, reset or refused', async () => {
-  const { driver, client, core } = await connected()
+  const { portable, client, core } = await connected()
   client.socket.destroy()
   const { connection } = await core.closed.next()
   expect(connection).toBeGreaterThan(0)
-  const reset = await connectTcp(portOf(driver, 'tcp'))
+  const reset = await connectTcp(portOf(portable, 'tcp'))
   reset.socket.write(bindingRequest())
   await reset.read(20)
   reset.socket.resetAndDestroy()
   expect((await core.closed.next()).connection).not.toBe(connection)
-  await driver.close()
+  await portable.close()
   expect(core.closedCount).toBe(2)
 })
 
 test('NET-TCP-09 small frames are not held back', async () => {
   const seen: unknown[] = []
   const spy = vi.spyOn(createServer().constructor.prototype, 'listen')
-  const { driver } = await connected()
+  const { portable } = await connected()
   for (const server of spy.mock.contexts) seen.push((server as { noDelay?: boolean }).noDelay)
   spy.mockRestore()
-  expect(seen).toEqual(driver.addresses.map(() => true))
+  expect(seen).toEqual(portable.addresses.map(() => true))
 })
 
 test('pads ChannelData with zeros to a multiple of 4 and leaves STUN alone', async () => {
@@ -99,7 +99,7 @@ test('pads ChannelData with zeros to a multiple of 4 and leaves STUN alone', asy
 })
 
 test('closes for the core after the answer before it has been written', async () => {
-  const { client, core, driver } = await connected()
+  const { client, core, portable } = await connected()
   core.answer = (bytes, start, end, tuple) => {
     core.effects.sendToClient(tuple, bytes, start, end)
     core.effects.closeClient(tuple)
@@ -107,14 +107,14 @@ test('closes for the core after the answer before it has been written', async ()
   client.socket.write(Buffer.concat([bindingRequest(7), bindingRequest(8)]))
   expect((await client.readToEnd()).equals(bindingRequest(7))).toBe(true)
   await core.closed.next()
-  expect(driver.counters.closedConnections.server).toBe(1)
+  expect(portable.driver.counters.closedConnections.server).toBe(1)
 })
 
 test('an answer for a connection that has gone is counted and dropped', async () => {
-  const { client, core, driver } = await connected()
+  const { client, core, portable } = await connected()
   client.socket.destroy()
   const gone = await core.closed.next()
-  driver.sendToClient(gone, bindingRequest(), 0, 20)
-  driver.closeClient(gone)
-  expect(driver.counters.dropped['client-gone']).toBe(1)
+  portable.driver.sendToClient(gone, bindingRequest(), 0, 20)
+  portable.driver.closeClient(gone)
+  expect(portable.driver.counters.dropped['client-gone']).toBe(1)
 })

@@ -18,9 +18,9 @@ afterAll(expectNoSockets)
 
 async function serving(tls: Partial<TlsOptions> = {}, limits = {}) {
   const options: TlsOptions = { certificates: [localhostEc], ...tls }
-  const driver = await startRecorder({ streams: [localStream], tls: options, limits })
-  echo(driver.turn)
-  return { driver, port: portOf(driver, 'tcp'), options }
+  const portable = await startRecorder({ streams: [localStream], tls: options, limits })
+  echo(portable.driver.turn)
+  return { portable, port: portOf(portable, 'tcp'), options }
 }
 
 async function echoes(connection: {
@@ -40,10 +40,10 @@ test('a wrong passphrase, or a key of another certificate, stops the start', asy
 })
 
 test('NET-TLS-03 new certificates are for new connections; live ones notice nothing', async () => {
-  const { driver, port } = await serving()
+  const { portable, port } = await serving()
   const before = await connectTls(port)
   expect(names(before)).toContain('localhost')
-  driver.reload({ certificates: [exampleEc] })
+  portable.driver.reload({ certificates: [exampleEc] })
   const after = await connectTls(port)
   expect(names(after)).toContain('turn.example.org')
   expect(await echoes(before)).toBe(true)
@@ -51,18 +51,18 @@ test('NET-TLS-03 new certificates are for new connections; live ones notice noth
 })
 
 test('NET-TLS-03 certificates that cannot be used change nothing', async () => {
-  const { driver, port } = await serving()
-  expect(() => driver.reload({ certificates: [{ cert: exampleEc.cert, key: localhostEc.key }] })).toThrow()
-  expect(() => driver.reload({ certificates: [{ cert: 'nonsense', key: 'nonsense' }] })).toThrow()
+  const { portable, port } = await serving()
+  expect(() => portable.driver.reload({ certificates: [{ cert: exampleEc.cert, key: localhostEc.key }] })).toThrow()
+  expect(() => portable.driver.reload({ certificates: [{ cert: 'nonsense', key: 'nonsense' }] })).toThrow()
   expect(names(await connectTls(port))).toContain('localhost')
 })
 
 test('NET-TLS-03 TLS may come and go while plain TCP goes on', async () => {
-  const { driver, port } = await serving()
-  driver.reload(null)
+  const { portable, port } = await serving()
+  portable.driver.reload(null)
   await expect(connectTls(port)).rejects.toThrow()
   expect(await echoes(await connectTcp(port))).toBe(true)
-  driver.reload({ certificates: [localhostEc] })
+  portable.driver.reload({ certificates: [localhostEc] })
   expect(await echoes(await connectTls(port))).toBe(true)
 })
 
@@ -91,15 +91,15 @@ test('NET-TLS-04 without a host name the first certificate is shown', async () =
 })
 
 test('NET-TCP-06 NET-TCP-07 the core hears once of the end of a TLS connection', async () => {
-  const { driver, port } = await serving()
+  const { portable, port } = await serving()
   for (const end of ['end', 'destroy', 'reset'] as const) {
     const raw = netConnect({ port, host: '127.0.0.1' })
     const connection = await connectTls(port, { socket: raw })
     await echoes(connection)
     if (end === 'reset') raw.resetAndDestroy()
     else connection.socket[end]()
-    await driver.turn.closed.next()
+    await portable.driver.turn.closed.next()
   }
-  expect(driver.turn.closedCount).toBe(3)
-  expect(driver.counters.openConnections).toEqual({ tcp: 0, tls: 0 })
+  expect(portable.driver.turn.closedCount).toBe(3)
+  expect(portable.driver.counters.openConnections).toEqual({ tcp: 0, tls: 0 })
 })

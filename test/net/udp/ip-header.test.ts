@@ -71,7 +71,7 @@ async function relaying(clientHost: string, peerHost: string) {
         writer.uint32(Attribute.CHANNEL_NUMBER, CHANNEL * 0x10000).xorAddress(Attribute.XOR_PEER_ADDRESS, peer.address),
       fields,
     )
-  return { client, peer, relayed, counters: loop.counters, bind }
+  return { client, peer, relayed, counters: loop.driver.counters, bind }
 }
 
 const toPeer = (text: string) => channelData(CHANNEL, Buffer.from(text))
@@ -216,8 +216,8 @@ describe.runIf(linuxSupport().available)('IP header fields of what is relayed', 
     })
 
     test('TURN-IP-04 what a TCP client sends leaves with the header that the system gives it', async () => {
-      const driver = await startTurn()
-      const client = await LoopbackClient.connect(driver, 'tcp')
+      const portable = await startTurn()
+      const client = await LoopbackClient.connect(portable, 'tcp')
       await client.allocate()
       const peer = await IpEndpoint.open('127.0.0.1')
       await client.bind(CHANNEL, peer.address)

@@ -1,0 +1,87 @@
+import type { Address } from '../../stun/address.ts'
+import type { Relay } from '../../turn/allocation.ts'
+import type { FiveTuple } from '../../turn/five-tuple.ts'
+import { RelaySockets } from './relay-sockets.ts'
+import type { OpenUdpSocket } from './udp.ts'
+import { type UdpEndpoint, UdpListeners } from './udp-listeners.ts'
+import type { UdpPlane, UdpPlaneWorld } from './udp-plane.ts'
+
+export interface DgramPlaneOptions {
+  readonly openUdp: OpenUdpSocket
+  /** For each socket. */
+  readonly bufferSize: number
+}
+
+const RESCAN_MS = 10_000
+
+/** The portable plane: a socket of Node's for each address, and each datagram for itself. */
+export class DgramPlane implements UdpPlane {
+  readonly #listeners: UdpListeners
+  readonly #relays: RelaySockets
+  #rescannedAt: number
+
+  constructor(options: DgramPlaneOptions, { clients, turn, counters, errors, clock }: UdpPlaneWorld) {
+    this.#rescannedAt = clock()
+    this.#listeners = new UdpListeners({
+      ...{ ...options, counters, errors },
+      onDatagram: (bytes, start, end, client) => clients.receive(bytes, start, end, client, clock()),
+    })
+    this.#relays = new RelaySockets({
+      ...{ ...options, counters, errors },
+      onOpened: (relay) => turn.relayOpened(relay, clock()),
+      onFailed: (relay, reason) => turn.relayFailed(relay, reason, clock()),
+      onDatagram: (relay, peer, bytes, start, end) => turn.peerData(relay, peer, bytes, start, end, clock()),
+    })
+  }
+
+  /** In the order of FiveTuple.listener. */
+  get addresses(): readonly Address[] {
+    return this.#listeners.addresses
+  }
+
+  get openRelays(): number {
+    return this.#relays.size
+  }
+
+  /** Throws ListenError. */
+  listen(endpoint: UdpEndpoint): Promise<void> {
+    return this.#listeners.listen(endpoint)
+  }
+
+  sendToClient(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
+    this.#listeners.send(client, bytes, start, end)
+  }
+
+  sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number, dontFragment: boolean): void {
+    this.#relays.send(relay, peer, bytes, start, end, dontFragment)
+  }
+
+  openRelay(relay: Relay): void {
+    this.#relays.open(relay)
+  }
+
+  closeRelay(relay: Relay): void {
+    this.#relays.close(relay)
+  }
+
+  closeReserved(local: Address): void {
+    this.#relays.closeReserved(local)
+  }
+
+  /** Nothing waits here. */
+  flush(): void {}
+
+  sweep(now: number): void {
+    if (now - this.#rescannedAt < RESCAN_MS) return
+    this.#rescannedAt = now
+    this.#listeners.rescan()
+  }
+
+  stopListening(): Promise<void> {
+    return this.#listeners.close()
+  }
+
+  close(): Promise<void> {
+    return this.#relays.closeAll()
+  }
+}
