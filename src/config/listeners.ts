@@ -18,6 +18,8 @@ type PortKey =
   | 'port'
   | 'listening-port'
   | 'tls-listening-port'
+  | 'alt-listening-port'
+  | 'alt-tls-listening-port'
   | 'tcp-proxy-port'
   | 'aux-server'
   | 'prometheus-port'
@@ -31,6 +33,14 @@ export function listeners(config: Config): readonly Listener[] {
 /** Where TURN listens: wildcards among them, and all of this machine when nobody chose. */
 export function listeningAddresses(config: Config): readonly string[] {
   return config['listening-ip'].length > 0 ? config['listening-ip'] : ['0.0.0.0', '::']
+}
+
+/** The second ports of NAT behaviour discovery (RFC 5780 §6). */
+export function alternatePorts(config: Config): { readonly plain: number; readonly secure: number } {
+  return {
+    plain: config['alt-listening-port'] || config['listening-port'] + 1,
+    secure: config['alt-tls-listening-port'] || config['tls-listening-port'] + 1,
+  }
 }
 
 /** Whether the kernel would refuse the second of the two. */
@@ -65,10 +75,22 @@ function covers(host: string, other: string): boolean {
 function turn(config: Config, hasCertificate: boolean): Listener[] {
   if (!config.turn) return []
   const hosts = listeningAddresses(config)
-  const at = (transport: 'udp' | 'tcp', portKey: 'listening-port' | 'tls-listening-port' | 'tcp-proxy-port') =>
+  const { plain: plainAlternate, secure: secureAlternate } = alternatePorts(config)
+  const ports = {
+    'listening-port': config['listening-port'],
+    'tls-listening-port': config['tls-listening-port'],
+    'tcp-proxy-port': config['tcp-proxy-port'],
+    'alt-listening-port': plainAlternate,
+    'alt-tls-listening-port': secureAlternate,
+  }
+  const at = (transport: 'udp' | 'tcp', portKey: keyof typeof ports) =>
     hosts.map((host): Listener => {
-      return { server: 'TURN', transport, host, port: config[portKey], hostKey: 'listening-ip', portKey }
+      return { server: 'TURN', transport, host, port: ports[portKey], hostKey: 'listening-ip', portKey }
     })
+  const both = (transport: 'udp' | 'tcp', portKey: 'listening-port' | 'tls-listening-port') => [
+    ...at(transport, portKey),
+    ...(config.rfc5780 ? at(transport, `alt-${portKey}`) : []),
+  ]
   const aux = (transport: 'udp' | 'tcp') =>
     config['aux-server'].map(({ address, port }): Listener => {
       return { server: 'TURN', transport, host: address, port, hostKey: 'aux-server', portKey: 'aux-server' }
@@ -77,14 +99,18 @@ function turn(config: Config, hasCertificate: boolean): Listener[] {
   const plain = !config['no-tcp']
   const udp = config['no-udp']
     ? []
-    : [...at('udp', 'listening-port'), ...(config.dtls && secure ? at('udp', 'tls-listening-port') : []), ...aux('udp')]
+    : [
+        ...both('udp', 'listening-port'),
+        ...(config.dtls && secure ? both('udp', 'tls-listening-port') : []),
+        ...aux('udp'),
+      ]
   // coturn's tcp-proxy-port takes the place of the other TCP ports, which would let clients around the proxy.
   const tcp =
     config['tcp-proxy-port'] > 0
       ? at('tcp', 'tcp-proxy-port')
       : [
-          ...(plain ? at('tcp', 'listening-port') : []),
-          ...(secure ? at('tcp', 'tls-listening-port') : []),
+          ...(plain ? both('tcp', 'listening-port') : []),
+          ...(secure ? both('tcp', 'tls-listening-port') : []),
           ...aux('tcp'),
         ]
   return eachOnce([...udp, ...(plain || secure ? tcp : [])])

@@ -80,7 +80,7 @@ function routable(addresses: readonly Address[]): Address[] {
 }
 
 // Relays take turns among these. To listen on loopback too, for clients of this machine, is no wish to relay from there.
-function withoutSpareLoopback(addresses: readonly Address[]): readonly Address[] {
+export function withoutSpareLoopback(addresses: readonly Address[]): readonly Address[] {
   return addresses.filter(
     ({ isLoopback, family }) => !isLoopback || addresses.every((other) => other.isLoopback || other.family !== family),
   )

@@ -81,6 +81,12 @@ export const Attribute = {
   MOBILITY_TICKET: 0x8030,
 } as const
 
+/** What RFC 3489 had for RESPONSE-ORIGIN and OTHER-ADDRESS; reserved since. */
+export const ClassicAttribute = {
+  SOURCE_ADDRESS: 0x0004,
+  CHANGED_ADDRESS: 0x0005,
+} as const
+
 export const ErrorCode = {
   TRY_ALTERNATE: 300,
   BAD_REQUEST: 400,

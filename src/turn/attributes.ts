@@ -1,10 +1,11 @@
-import { Attribute, ErrorCode } from '../stun/constants.ts'
+import { Attribute, ErrorCode, Method } from '../stun/constants.ts'
 import type { StunMessage } from '../stun/message.ts'
 import { type Refused, refuse } from './reply.ts'
 
 /**
  * What we understand of the attributes that must be understood (RFC 8489 §14). One without meaning for a method is
- * ignored there; ICE's own are missing, because a server that does not do ICE does not understand them.
+ * ignored there. Of ICE's only PRIORITY is among them: agents send it with what they gather by; USE-CANDIDATE asks for what a
+ * server that does not do ICE cannot give.
  */
 export const KNOWN_ATTRIBUTES: ReadonlySet<number> = new Set([
   Attribute.MAPPED_ADDRESS,
@@ -29,12 +30,21 @@ export const KNOWN_ATTRIBUTES: ReadonlySet<number> = new Set([
   Attribute.USERHASH,
   Attribute.XOR_MAPPED_ADDRESS,
   Attribute.RESERVATION_TOKEN,
+  Attribute.PRIORITY,
   Attribute.CONNECTION_ID,
+])
+
+/** What Binding understands besides (RFC 5780 §7). */
+export const BINDING_ATTRIBUTES: ReadonlySet<number> = new Set([
+  ...KNOWN_ATTRIBUTES,
+  Attribute.PADDING,
+  Attribute.RESPONSE_PORT,
 ])
 
 /** RFC 8489 §6.3.1, RFC 8656 §18: what is wrong with attributes whatever the method. */
 export function refuseAttributes(request: StunMessage): Refused | null {
-  const unknownAttributes = request.unknownRequired(KNOWN_ATTRIBUTES)
+  const known = request.method === Method.BINDING ? BINDING_ATTRIBUTES : KNOWN_ATTRIBUTES
+  const unknownAttributes = request.unknownRequired(known)
   if (unknownAttributes.length > 0) {
     const names = unknownAttributes.map((type) => `0x${type.toString(16).padStart(4, '0')}`)
     return { error: ErrorCode.UNKNOWN_ATTRIBUTE, reason: `unknown ${names.join(', ')}`, unknownAttributes }

@@ -17,6 +17,8 @@ export const TAILROOM = 12
  */
 export interface Effects {
   sendToClient(client: FiveTuple, bytes: Buffer, start: number, end: number): void
+  /** Sends the answer to a Binding request from `server`, which is another UDP address of ours, to `client` (RFC 5780 §6.1). */
+  answerFrom(server: Address, client: Address, bytes: Buffer, start: number, end: number): void
   /** `dontFragment`: no router may cut it into pieces (RFC 8656 §14); asked only where TurnOptions.dontFragment says so. */
   sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number, dontFragment: boolean): void
   /**

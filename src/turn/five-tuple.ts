@@ -33,6 +33,11 @@ export class FiveTuple {
     return this.transport === 'tcp' || this.transport === 'tls'
   }
 
+  /** The client has seen a certificate of ours. */
+  get isSecure(): boolean {
+    return this.transport === 'tls' || this.transport === 'dtls'
+  }
+
   /** For whoever keeps it: a connection's own instance, or a copy of one that is refilled. */
   kept(): FiveTuple {
     return this.connection === 0 ? this.copy() : this

@@ -5,6 +5,8 @@ import type { Authenticator } from './auth/auth.ts'
 import type { ChallengeLimit } from './limits/challenge-limit.ts'
 import type { Quota } from './limits/quota.ts'
 import type { SourceCount } from './limits/source-count.ts'
+import type { AlternateServers } from './methods/alternate-servers.ts'
+import type { NatBehaviour } from './methods/nat-behaviour.ts'
 import type { PeerPolicy } from './peers/peer-policy.ts'
 import type { ExternalIp } from './relay-addresses/external-ip.ts'
 import type { RelayPorts } from './relay-addresses/relay-ports.ts'
@@ -43,6 +45,10 @@ export interface TurnOptions extends TurnSettings {
   /** Allocations by source, for `maxAllocationsPerAddress`. */
   readonly sources: SourceCount
   readonly externalIp: ExternalIp
+  /** Where new clients are sent instead. */
+  readonly alternateServers: AlternateServers
+  /** Whom the answers to Binding requests may leave from (`rfc5780`); null when that is off. */
+  readonly natBehaviour: NatBehaviour | null
   /** The peer rules at the start; TurnServer.apply replaces them. */
   readonly peerPolicy: PeerPolicy
 }
@@ -53,6 +59,8 @@ export interface TurnSettings {
   readonly stun: 'open' | 'secure' | 'off'
   /** UDP allocations are refused (`no-udp-relay`). */
   readonly noUdpRelay: boolean
+  /** Only clients that have logged in are redirected, and that answer is signed (RFC 8489 §14.8). */
+  readonly authenticatedRedirect: boolean
   /** Nothing but Binding (`stun-only`). */
   readonly stunOnly: boolean
   /** Also MAPPED-ADDRESS in Binding answers (`stun-backward-compatibility`). */

@@ -1,5 +1,5 @@
 import { Address } from '../stun/address.ts'
-import { AddressFamily, Attribute, MessageClass, Method, reasonPhrase } from '../stun/constants.ts'
+import { AddressFamily, Attribute, ClassicAttribute, MessageClass, Method, reasonPhrase } from '../stun/constants.ts'
 import type { StunMessage } from '../stun/message.ts'
 import { StunWriter } from '../stun/writer.ts'
 import type { AddressError } from './allocation.ts'
@@ -25,6 +25,15 @@ export interface Success {
   readonly mapped?: Address
   /** The form without XOR, for clients from before RFC 5389. */
   readonly plainMapped?: Address
+  /** Where the answer leaves from, and where else it could (RFC 5780 §7.3, §7.4); by RFC 3489's names the two below. */
+  readonly responseOrigin?: Address
+  readonly otherAddress?: Address
+  readonly sourceAddress?: Address
+  readonly changedAddress?: Address
+  /** PADDING until the answer has this many bytes (RFC 5780 §7.6). */
+  readonly padTo?: number
+  /** The answer leaves from another UDP socket of ours, or goes to another port (RFC 5780 §7.2, §7.5). */
+  readonly path?: { readonly server: Address; readonly client: Address }
   readonly reservationToken?: Buffer | null
   readonly mobilityTicket?: string | null
   readonly addressErrors?: readonly AddressError[]
@@ -36,6 +45,8 @@ export interface Refused {
   readonly reason: string
   readonly unknownAttributes?: readonly number[]
   readonly challenge?: Challenge | null
+  /** With 300 (RFC 8489 §14.15). */
+  readonly alternateServer?: { readonly address: Address; readonly domain: string | null }
   /** Whom the request claimed to be from, when nobody has been authenticated. */
   readonly username?: string | undefined
   readonly realm?: string | undefined
@@ -90,7 +101,9 @@ export class Responder {
       else writer.integrity(exchange.user.key)
     }
     if (exchange.fingerprint || this.#options.fingerprint) writer.fingerprint()
-    this.#effects.sendToClient(client, writer.buffer, writer.start, writer.end())
+    const path = 'error' in reply ? undefined : reply.path
+    if (path === undefined) this.#effects.sendToClient(client, writer.buffer, writer.start, writer.end())
+    else this.#effects.answerFrom(path.server, path.client, writer.buffer, writer.start, writer.end())
     if ('error' in reply) this.#report(exchange, reply)
   }
 
@@ -102,6 +115,11 @@ export class Responder {
     if (reply.lifetimeSeconds !== undefined) writer.uint32(Attribute.LIFETIME, reply.lifetimeSeconds)
     if (reply.mapped) writer.xorAddress(Attribute.XOR_MAPPED_ADDRESS, this.#outside(reply.mapped))
     if (reply.plainMapped) writer.address(Attribute.MAPPED_ADDRESS, this.#outside(reply.plainMapped))
+    if (reply.responseOrigin) writer.address(Attribute.RESPONSE_ORIGIN, this.#outside(reply.responseOrigin))
+    if (reply.otherAddress) writer.address(Attribute.OTHER_ADDRESS, this.#outside(reply.otherAddress))
+    if (reply.sourceAddress) writer.address(ClassicAttribute.SOURCE_ADDRESS, this.#outside(reply.sourceAddress))
+    if (reply.changedAddress) writer.address(ClassicAttribute.CHANGED_ADDRESS, this.#outside(reply.changedAddress))
+    if (reply.padTo !== undefined) this.#pad(reply.padTo)
     if (reply.reservationToken) writer.bytes(Attribute.RESERVATION_TOKEN, reply.reservationToken)
     if (reply.mobilityTicket) writer.text(Attribute.MOBILITY_TICKET, reply.mobilityTicket)
     for (const { family, code } of reply.addressErrors ?? []) {
@@ -109,10 +127,19 @@ export class Responder {
     }
   }
 
-  #refuse({ method, transactionId }: Exchange, { error, unknownAttributes, challenge }: Refused): void {
+  #refuse(
+    { method, transactionId, client }: Exchange,
+    { error, unknownAttributes, challenge, alternateServer }: Refused,
+  ): void {
     const writer = this.#writer.begin(method, MessageClass.ERROR, transactionId)
     writer.errorCode(error, this.#phrase(error))
     if (unknownAttributes) writer.unknownAttributes(unknownAttributes)
+    if (alternateServer) {
+      const { address, domain } = alternateServer
+      writer.address(Attribute.ALTERNATE_SERVER, address)
+      // Nobody else looks at a certificate.
+      if (domain !== null && client.isSecure) writer.text(Attribute.ALTERNATE_DOMAIN, domain)
+    }
     if (!challenge) return
     writer.text(Attribute.REALM, challenge.realm).text(Attribute.NONCE, challenge.nonce)
     if (challenge.passwordAlgorithms) writer.bytes(Attribute.PASSWORD_ALGORITHMS, challenge.passwordAlgorithms)
@@ -129,7 +156,17 @@ export class Responder {
     return this.#options.externalIp.toPublic(this.#mapped.set(address))
   }
 
+  /** With nothing behind it but, perhaps, FINGERPRINT and an integrity, which are not padded away. */
+  #pad(to: number): void {
+    const room = (to - this.#writer.length - PADDING_HEADER - BEHIND_PADDING) & ~3
+    if (room > 0) this.#writer.bytes(Attribute.PADDING, Buffer.alloc(room))
+  }
+
   #phrase(code: number): string {
     return this.#options.includeReasonString ? reasonPhrase(code) : ''
   }
 }
+
+const PADDING_HEADER = 4
+/** MESSAGE-INTEGRITY-SHA256 and FINGERPRINT. */
+const BEHIND_PADDING = 36 + 8

@@ -10,7 +10,7 @@ import type { Authenticated } from './auth/auth.ts'
 import type { Counters } from './counters.ts'
 import type { FiveTuple } from './five-tuple.ts'
 import { allocated, repeatsAllocate } from './methods/allocate.ts'
-import { binding, classicBinding } from './methods/binding.ts'
+import { binding, classicBinding, goesToOtherPort } from './methods/binding.ts'
 import { METHODS } from './methods/table.ts'
 import type { IncomingMoves } from './mobility/incoming-moves.ts'
 import { askOtherServers, refreshByTicket } from './mobility/refresh-by-ticket.ts'
@@ -83,7 +83,7 @@ export class RequestLane {
     }
     this.#counters.bindingRequests++
     const exchange = { method: Method.BINDING, transactionId: message, client, user: null, fingerprint: false }
-    this.#responder.respond(exchange, classicBinding(client))
+    this.#responder.respond(exchange, classicBinding(message, client, this.#allocations.options))
   }
 
   #indication(message: StunMessage, client: FiveTuple, fingerprint: boolean, now: number): void {
@@ -121,7 +121,8 @@ export class RequestLane {
     const exchange = this.#exchange(request, client, fingerprint || kept?.fingerprint === true)
     if (this.#allocations.options.stun === 'open') {
       const reply = refuseAttributes(request) ?? binding(request, client, this.#allocations.options)
-      if ('error' in reply) this.#refuseStranger(exchange, reply, now)
+      if ('error' in reply) this.#answerStranger(exchange, reply, now)
+      else if (goesToOtherPort(reply, client)) this.#answerStranger(exchange, reply, now)
       else this.#responder.respond(exchange, reply)
       return
     }
@@ -140,7 +141,7 @@ export class RequestLane {
     }
     const exchange = this.#exchange(request, client, fingerprint || allocation?.fingerprint === true)
     if (isTunnelled(client.client)) {
-      this.#refuseStranger(exchange, refuse(ErrorCode.FORBIDDEN, '6to4 or Teredo source address'), now)
+      this.#answerStranger(exchange, refuse(ErrorCode.FORBIDDEN, '6to4 or Teredo source address'), now)
       return
     }
     // A client retransmits while its answer is being prepared: silence, because an answer now, such as 437, would make it
@@ -153,6 +154,12 @@ export class RequestLane {
       this.#responder.respond(signed(exchange, allocation.user), allocated(allocation, now))
       return
     }
+    const { authenticatedRedirect } = this.#allocations.options
+    const redirect = authenticatedRedirect ? null : this.#redirect(request, client, allocation)
+    if (redirect !== null) {
+      this.#answerStranger(exchange, redirect, now)
+      return
+    }
     const arriving = allocation === undefined ? this.#incomingMoves.userOf(client, now) : undefined
     const claimed =
       allocation ?? (request.method === Method.REFRESH ? this.#allocations.tickets.holder(request) : undefined)
@@ -163,8 +170,20 @@ export class RequestLane {
     const reply =
       (allocation === undefined ? this.#incomingMoves.request(request, asked, now) : null) ??
       refuseAttributes(request) ??
+      (authenticatedRedirect ? this.#redirect(request, client, allocation) : null) ??
       this.#dispatch(request, asked, allocation, now)
     this.#responder.respond(asked, reply)
+  }
+
+  /** Where a new client is to go instead (RFC 8489 §10). */
+  #redirect(request: StunMessage, client: FiveTuple, allocation: Allocation | undefined): Refused | null {
+    if (request.method !== Method.ALLOCATE || allocation !== undefined) return null
+    const { isDraining, options } = this.#allocations
+    const ours = options.externalIp.toPublic(client.server.copy())
+    const alternateServer = options.alternateServers.next(client, ours, isDraining)
+    if (alternateServer === null) return null
+    const reason = `redirected to ${alternateServer.address}`
+    return { error: ErrorCode.TRY_ALTERNATE, reason, alternateServer }
   }
 
   /** What every request needs (RFC 8656 §5): its allocation, and to be the owner's. */
@@ -224,7 +243,7 @@ export class RequestLane {
       this.#dropGuess(exchange.client, now)
       return null
     }
-    this.#refuseStranger(exchange, { error: result.code, ...result }, now)
+    this.#answerStranger(exchange, { error: result.code, ...result }, now)
     return null
   }
 
@@ -269,7 +288,7 @@ export class RequestLane {
   }
 
   /** Over UDP the source may be forged: whoever it belongs to must not be flooded with our answers. */
-  #refuseStranger(exchange: Exchange, refused: Refused, now: number): void {
+  #answerStranger(exchange: Exchange, reply: Reply, now: number): void {
     if (
       exchange.client.transport === 'udp' &&
       !this.#allocations.options.challengeLimit.take(exchange.client.client, now)
@@ -277,7 +296,7 @@ export class RequestLane {
       this.#counters.dropped['challenge-limit']++
       return
     }
-    this.#responder.respond(exchange, refused)
+    this.#responder.respond(exchange, reply)
   }
 
   #exchange(request: StunMessage, client: FiveTuple, fingerprint: boolean): Exchange {

@@ -37,13 +37,19 @@ function comparable(config: Config): string {
   return JSON.stringify({ ...config, 'static-auth-secret': [] }).replaceAll(/webrtc-stack-[A-Za-z0-9]{6}/g, 'folder')
 }
 
+/** What rfc5780 takes. */
+const TWO_ADDRESSES = new Map([
+  ['lo', ['127.0.0.1', '::1']],
+  ['eth0', ['192.0.2.5', '192.0.2.6']],
+])
+
 describe('each key of coturn means the same in the file and as a flag:', () => {
   test.each(coturnKeys.map(([tier, key, value, parsed]) => ({ tier, key, value, parsed })))(
     'tier $tier: $key',
     async ({ key, value, parsed }) => {
       const line = value === null ? key : `${key}=${value}`
-      const byFile = await load(`${BASE}${line}\n`, [], { files })
-      const byFlag = await load(BASE, [`--${line}`], { files })
+      const byFile = await load(`${BASE}${line}\n`, [], { files, interfaces: TWO_ADDRESSES })
+      const byFlag = await load(BASE, [`--${line}`], { files, interfaces: TWO_ADDRESSES })
       expect(comparable(byFlag.config)).toBe(comparable(byFile.config))
       expect(warningsOf(byFlag, key)).toEqual(warningsOf(byFile, key))
       expect(byFile.origins.has(key as OptionName)).toBe(true)

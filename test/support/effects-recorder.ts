@@ -1,7 +1,7 @@
 import type { Address } from '../../src/stun/address.ts'
 import type { Relay } from '../../src/turn/allocation.ts'
 import type { Effects, Refusal } from '../../src/turn/effects.ts'
-import type { FiveTuple } from '../../src/turn/five-tuple.ts'
+import { FiveTuple } from '../../src/turn/five-tuple.ts'
 
 export interface ToClient {
   readonly client: FiveTuple
@@ -28,6 +28,11 @@ export class EffectsRecorder implements Effects {
 
   sendToClient(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
     this.toClient.push({ client: client.copy(), bytes: Buffer.from(bytes.subarray(start, end)) })
+  }
+
+  answerFrom(server: Address, client: Address, bytes: Buffer, start: number, end: number): void {
+    const path = new FiveTuple('udp', client.copy(), server.copy(), 0, 0)
+    this.toClient.push({ client: path, bytes: Buffer.from(bytes.subarray(start, end)) })
   }
 
   sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number, _dontFragment?: boolean): void {

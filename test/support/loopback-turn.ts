@@ -10,6 +10,7 @@ import { StaticAccounts } from '../../src/turn/auth/static-accounts.ts'
 import type { Effects } from '../../src/turn/effects.ts'
 import { ChallengeLimit } from '../../src/turn/limits/challenge-limit.ts'
 import { SourceCount } from '../../src/turn/limits/source-count.ts'
+import { AlternateServers } from '../../src/turn/methods/alternate-servers.ts'
 import type { TurnSettings } from '../../src/turn/options.ts'
 import { PeerPolicy } from '../../src/turn/peers/peer-policy.ts'
 import { ExternalIp } from '../../src/turn/relay-addresses/external-ip.ts'
@@ -61,6 +62,8 @@ export function loopbackTurn(
     relayPorts: new RelayPorts(PORTS, randomBytes),
     sources: new SourceCount(),
     externalIp: new ExternalIp([], relayAddresses),
+    alternateServers: new AlternateServers({ udp: [], tcp: [], tls: [], dtls: [] }),
+    natBehaviour: null,
     peerPolicy: new PeerPolicy({
       allowed: [],
       denied: [],

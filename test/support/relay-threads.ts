@@ -59,6 +59,8 @@ export function planFor(quota: QuotaLimits, more: Partial<TurnPlan> = {}): TurnP
     relayWhereReached: false,
     ports,
     handshakes: { tls: HANDSHAKE_LIMITS, dtls: HANDSHAKE_LIMITS },
+    alternateServers: { udp: [], tcp: [], tls: [], dtls: [] },
+    natBehaviour: null,
     externalIp: [],
     peers: { ...peers, ...ports },
     ...more,

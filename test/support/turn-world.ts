@@ -14,6 +14,8 @@ import { type ClientTransport, FiveTuple } from '../../src/turn/five-tuple.ts'
 import { ChallengeLimit } from '../../src/turn/limits/challenge-limit.ts'
 import { Quota } from '../../src/turn/limits/quota.ts'
 import { SourceCount } from '../../src/turn/limits/source-count.ts'
+import { type AlternateServerLists, AlternateServers } from '../../src/turn/methods/alternate-servers.ts'
+import type { NatBehaviour } from '../../src/turn/methods/nat-behaviour.ts'
 import { NO_OTHER_SERVERS } from '../../src/turn/mobility/other-servers.ts'
 import type { TurnOptions, TurnSettings } from '../../src/turn/options.ts'
 import { PeerPolicy, type PeerRange, type PeerRules, parsePeerRange } from '../../src/turn/peers/peer-policy.ts'
@@ -45,9 +47,13 @@ export interface WorldOptions {
   readonly events?: TurnEvents
   /** How long what a store of accounts says is good; without it there is no store. */
   readonly storeLifetimeMs?: number
+  readonly natBehaviour?: NatBehaviour
+  readonly alternateServers?: Partial<AlternateServerLists>
   /** Other worlds that the same clients may come to. */
   readonly group?: ServerGroup
 }
+
+const NO_ALTERNATES: AlternateServerLists = { udp: [], tcp: [], tls: [], dtls: [] }
 
 /** A TurnServer with everything around it but the network. */
 export class TurnWorld {
@@ -131,6 +137,8 @@ export class TurnWorld {
       }),
       sources: new SourceCount(),
       externalIp,
+      alternateServers: new AlternateServers({ ...NO_ALTERNATES, ...options.alternateServers }),
+      natBehaviour: options.natBehaviour ?? null,
       peerPolicy: new PeerPolicy(this.#rules),
     }
     this.server = new TurnServer(this.options, this.effects, {

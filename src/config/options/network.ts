@@ -5,8 +5,6 @@ import { optionalText } from '../values/text.ts'
 import { prefixUrl } from '../values/urls.ts'
 import { choice } from '../values/words.ts'
 
-const noRedirect = notBuiltYet('nobody is redirected')
-
 /** Where the STUN and TURN server listens, and how it answers there. */
 export const network = applying('to new clients', {
   'listening-device': option(optionalText, null, 'Listen on the addresses of this interface', {
@@ -25,11 +23,11 @@ export const network = applying('to new clients', {
   'tls-listening-port': portOption(5349, 'TLS and DTLS port; plain works here too', { applies: 'after a restart' }),
   'alt-listening-port': portOption(0, 'Second port for NAT behaviour discovery', {
     defaultNote: 'listening-port + 1',
-    state: notBuiltYet('no second port is opened'),
+    applies: 'after a restart',
   }),
   'alt-tls-listening-port': portOption(0, 'The same for TLS and DTLS', {
     defaultNote: 'tls-listening-port + 1',
-    state: notBuiltYet('no second port is opened'),
+    applies: 'after a restart',
   }),
   'tcp-proxy-port': portOption(0, 'TCP port that expects the PROXY protocol (v1, v2), in place of the others', {
     defaultNote: 'off',
@@ -48,9 +46,7 @@ export const network = applying('to new clients', {
     caution: 'these answers go to clients that cannot be told from random bytes',
     applies: 'at once',
   }),
-  rfc5780: flag(false, 'NAT behaviour discovery', {
-    state: notBuiltYet('Binding requests with CHANGE-REQUEST get 420'),
-  }),
+  rfc5780: flag(false, 'NAT behaviour discovery, with two addresses of a family', { applies: 'after a restart' }),
   'respond-http-unsupported': flag(false, 'Answer HTTP on a TURN port with 400 instead of closing', {
     applies: 'after a restart',
   }),
@@ -73,11 +69,16 @@ export const network = applying('to new clients', {
   'udp-recvmmsg-log': flag(false, 'Statistics of batched receiving', { state: withoutEffect('see udp-io') }),
   'udp-sendmmsg-log': flag(false, 'Statistics of batched sending', { state: withoutEffect('see udp-io') }),
   'udp-gso': flag(false, 'Segmentation offload', { state: withoutEffect('see udp-io') }),
-  'alternate-server': list(hostAndPort(3478), 'Redirect Allocates to this server', { state: noRedirect }),
-  'tls-alternate-server': list(hostAndPort(5349), 'The same for TLS and DTLS', { state: noRedirect }),
-  'udp-alternate-server': list(hostAndPort(3478), 'The same for UDP', { state: noRedirect }),
-  'tcp-alternate-server': list(hostAndPort(3478), 'The same for TCP', { state: noRedirect }),
-  'udp-self-balance': flag(false, 'Redirect UDP Allocates to the aux servers', { state: noRedirect }),
+  'alternate-server': list(hostAndPort(3478), 'Redirect Allocates to this server'),
+  'tls-alternate-server': list(hostAndPort(5349), 'The same for TLS and DTLS'),
+  'udp-alternate-server': list(hostAndPort(3478), 'The same for UDP'),
+  'tcp-alternate-server': list(hostAndPort(3478), 'The same for TCP'),
+  'authenticated-redirect': flag(false, 'Redirect only clients that have logged in', {
+    caution: 'browsers take the nonce to the next server: both need one stateless-nonce-secret',
+  }),
+  'udp-self-balance': flag(false, 'Redirect UDP Allocates to the aux servers', {
+    state: withoutEffect('all relay threads share each port'),
+  }),
 
   'max-tcp-connections': limit(65_536, 'Open TCP and TLS connections'),
   'max-tcp-connections-per-address': limit(1024, 'The same from one address'),

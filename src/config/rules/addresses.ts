@@ -27,7 +27,11 @@ export async function resolveAddresses(draft: Draft, surroundings: Surroundings)
     'tcp-alternate-server',
   ] as const)
     values[name] = await Promise.all(
-      values[name].map(async (server, index) => ({ ...server, address: await resolve(name, server.address, index) })),
+      values[name].map(async (server, index) => ({
+        ...server,
+        address: await resolve(name, server.address, index),
+        ...(isIP(server.address) === 0 ? { name: server.address } : {}),
+      })),
     )
   values.host = await resolve('host', values.host)
   dropUselessExternalIps(draft)

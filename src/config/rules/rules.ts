@@ -1,7 +1,8 @@
+import { isIP } from 'node:net'
 import type { Draft } from '../draft.ts'
 import { isPublishedSecret } from '../file/oddities.ts'
 import type { Surroundings } from '../file/surroundings.ts'
-import { clash, type Listener, listeners, withoutServer } from '../listeners.ts'
+import { clash, type Listener, listeners, listeningAddresses, withoutServer } from '../listeners.ts'
 import { optionOf } from '../options.ts'
 import { Secret } from '../secret.ts'
 import type { User } from '../values/text.ts'
@@ -14,10 +15,16 @@ const LOW_PORTS_OF_BROWSERS = [53, 80, 443]
 /** Refuses combinations that cannot be meant, settles what depends on several options, and warns of traps. */
 export function applyRules(
   draft: Draft,
-  { domainName, accountFile, runSecret }: Pick<Surroundings, 'domainName' | 'accountFile' | 'runSecret'>,
+  {
+    domainName,
+    accountFile,
+    interfaces,
+    runSecret,
+  }: Pick<Surroundings, 'domainName' | 'accountFile' | 'interfaces' | 'runSecret'>,
 ): void {
   settleOldNames(draft)
   checkServers(draft)
+  checkNatBehaviour(draft, interfaces)
   checkRelay(draft)
   checkPorts(draft)
   checkAdministration(draft)
@@ -46,6 +53,24 @@ function checkServers(draft: Draft): void {
   const { rooms, signaling, turn } = draft.values
   if (!rooms && !signaling && !turn)
     draft.problem('turn', 'is off, and so are rooms and signaling', 'leave at least one of the three on')
+}
+
+/** As in coturn it switches itself off where it could not work (RFC 5780 §6). */
+function checkNatBehaviour(draft: Draft, interfaces: Surroundings['interfaces']): void {
+  const { values } = draft
+  if (!values.rfc5780) return
+  const listening = listeningAddresses(values)
+  const all = [...interfaces.values()].flat().filter((host) => !host.startsWith('127.') && host !== '::1')
+  const isWildcard = (host: string) => host === '0.0.0.0' || host === '::'
+  const addresses = listening.some(isWildcard) ? all : listening
+  const why = values['external-ip'].some(({ privateIp }) => privateIp === null)
+    ? 'external-ip names one address for all: write PUBLIC/PRIVATE for each of two'
+    : [4, 6].every((family) => addresses.filter((host) => isIP(host) === family).length < 2)
+      ? `it takes two addresses of one family to listen on, and there ${addresses.length === 1 ? 'is' : 'are'} ${addresses.join(', ') || 'none'}`
+      : null
+  if (why === null) return
+  values.rfc5780 = false
+  draft.warn('rfc5780', `is off: ${why}`)
 }
 
 function checkRelay(draft: Draft): void {

@@ -33,6 +33,8 @@ export const optionalAddress: ValueType<string | null> = {
 export interface HostAndPort {
   readonly address: string
   readonly port: number
+  /** The host name that `address` was found by. */
+  readonly name?: string
 }
 
 export function hostAndPort(defaultPort: number | null): ValueType<HostAndPort> {

@@ -28,7 +28,7 @@ export function netOptions(config: Config, files: CertificateFiles | null, hasDt
 
 function endpoints(config: Config, tls: boolean, dtls: boolean): Endpoints {
   const all = listeners(config).filter(({ server }) => server === 'TURN')
-  const udp = all.filter(({ transport, portKey }) => transport === 'udp' && (dtls || portKey !== 'tls-listening-port'))
+  const udp = all.filter(({ transport, portKey }) => transport === 'udp' && (dtls || !DTLS_PORTS.has(portKey)))
   const streams = all.filter(({ transport }) => transport === 'tcp')
   return {
     udp: udp.map(({ host, port }) => ({ host, port })),
@@ -55,3 +55,6 @@ function streamLimits(config: Config): StreamLimits {
 function milliseconds(seconds: number): number {
   return seconds === 0 ? Number.POSITIVE_INFINITY : seconds * 1000
 }
+
+/** Of UDP listeners that are there for DTLS alone. */
+const DTLS_PORTS: ReadonlySet<string> = new Set(['tls-listening-port', 'alt-tls-listening-port'])

@@ -1,4 +1,6 @@
+import { alternatePorts } from '../../config/listeners.ts'
 import type { Config } from '../../config/options.ts'
+import type { HostAndPort } from '../../config/values/addresses.ts'
 import type { HandshakeLimits, SecureTransport } from '../../net/limits/handshakes.ts'
 import { linuxSupport } from '../../net/linux/system-calls.ts'
 import type { RelayPortRange } from '../../shared/port-claims.ts'
@@ -6,10 +8,11 @@ import type { Address } from '../../stun/address.ts'
 import { NO_LIMITS } from '../../turn/auth/account.ts'
 import type { AuthOptions } from '../../turn/auth/auth.ts'
 import type { NonceOptions } from '../../turn/auth/nonce.ts'
+import type { ClientTransport } from '../../turn/five-tuple.ts'
 import type { QuotaLimits } from '../../turn/limits/quota.ts'
 import type { TurnSettings } from '../../turn/options.ts'
 import type { PeerRules } from '../../turn/peers/peer-policy.ts'
-import { deniesPrivatePeers, type TurnAddresses } from '../addresses.ts'
+import { deniesPrivatePeers, type TurnAddresses, withoutSpareLoopback } from '../addresses.ts'
 
 /**
  * All that TURN cores are told, in values that can be copied to other threads: secrets are revealed, addresses are text.
@@ -29,6 +32,13 @@ export interface TurnPlan {
   readonly ports: RelayPortRange
   /** Of all threads together. */
   readonly handshakes: Readonly<Record<SecureTransport, HandshakeLimits>>
+  /** By the client's transport: where new clients are sent instead. */
+  readonly alternateServers: Readonly<Record<ClientTransport, readonly HostAndPort[]>>
+  /** Null without `rfc5780`. */
+  readonly natBehaviour: {
+    readonly hosts: readonly string[]
+    readonly ports: readonly (readonly [number, number])[]
+  } | null
   readonly externalIp: readonly { readonly public: string; readonly private: string | null }[]
   readonly peers: PeerPlan
 }
@@ -75,6 +85,8 @@ export function turnPlan(config: Config, addresses: TurnAddresses, ownPorts: rea
     relayWhereReached: addresses.relayWhereReached,
     ports: { minPort: config['min-port'], maxPort: config['max-port'] },
     handshakes: handshakeLimits(config),
+    alternateServers: alternateServers(config),
+    natBehaviour: natBehaviour(config, addresses),
     externalIp: config['external-ip'].map(({ publicIp, privateIp }) => ({ public: publicIp, private: privateIp })),
     peers: peerPlan(config, addresses, ownPorts),
   }
@@ -87,6 +99,29 @@ function handshakeLimits(config: Config): TurnPlan['handshakes'] {
     perSecond: config['handshake-ratelimit-rps'],
   })
   return { tls: limits(config['max-tls-handshakes']), dtls: limits(config['max-dtls-handshakes']) }
+}
+
+/** As in coturn: the list of a transport goes before that of all, and DTLS is UDP first. */
+function alternateServers(config: Config): TurnPlan['alternateServers'] {
+  const all = config['alternate-server']
+  const udp = config['udp-alternate-server']
+  const tcp = config['tcp-alternate-server']
+  const tls = config['tls-alternate-server']
+  const firstOf = (...lists: (readonly HostAndPort[])[]) => lists.find((list) => list.length > 0) ?? []
+  return { udp: firstOf(udp, all), tcp: firstOf(tcp, all), tls: firstOf(tls, all), dtls: firstOf(udp, tls, all) }
+}
+
+/** Loopback stands beside other addresses only where there is nothing else: nobody outside could be answered from it. */
+function natBehaviour(config: Config, { listening }: TurnAddresses): TurnPlan['natBehaviour'] {
+  if (!config.rfc5780) return null
+  const { plain, secure } = alternatePorts(config)
+  return {
+    hosts: hosts(withoutSpareLoopback(listening)),
+    ports: [
+      [config['listening-port'], plain],
+      [config['tls-listening-port'], secure],
+    ],
+  }
 }
 
 /** `ownPorts` are those of this machine's own services, once they are known: before, nobody has got a relay. */
@@ -117,6 +152,7 @@ function settings(config: Config): TurnSettings {
   return {
     stun: config['no-stun'] ? 'off' : config['secure-stun'] ? 'secure' : 'open',
     noUdpRelay: config['no-udp-relay'],
+    authenticatedRedirect: config['authenticated-redirect'],
     stunOnly: config['stun-only'],
     stunBackwardCompatibility: config['stun-backward-compatibility'],
     rfc3489Compatibility: config['rfc3489-compatibility'],

@@ -5,6 +5,8 @@ import { Authenticator } from '../../turn/auth/auth.ts'
 import { Nonces } from '../../turn/auth/nonce.ts'
 import { StaticAccounts } from '../../turn/auth/static-accounts.ts'
 import { ChallengeLimit, type SharedBudgets } from '../../turn/limits/challenge-limit.ts'
+import { AlternateServers } from '../../turn/methods/alternate-servers.ts'
+import { NatBehaviour } from '../../turn/methods/nat-behaviour.ts'
 import type { PortSource, TurnOptions } from '../../turn/options.ts'
 import type { Nat64Prefix } from '../../turn/peers/nat64.ts'
 import { PeerPolicy, type PeerRange, parsePeerRange } from '../../turn/peers/peer-policy.ts'
@@ -41,8 +43,19 @@ export function turnOptions(
     relayAddresses,
     relayWhereReached: plan.relayWhereReached,
     externalIp: new ExternalIp(externalIp, relayAddresses),
+    alternateServers: alternateServers(plan),
+    natBehaviour:
+      plan.natBehaviour && new NatBehaviour(plan.natBehaviour.hosts.map(addressOf), plan.natBehaviour.ports),
     peerPolicy: peerPolicy(plan.peers, shares.relayPorts),
   }
+}
+
+function alternateServers({ alternateServers: { udp, tcp, tls, dtls } }: TurnPlan): AlternateServers {
+  const listOf = (list: typeof udp) =>
+    list.map(({ address, port, name }) => {
+      return { address: addressOf(address).withPort(port), domain: name ?? null }
+    })
+  return new AlternateServers({ udp: listOf(udp), tcp: listOf(tcp), tls: listOf(tls), dtls: listOf(dtls) })
 }
 
 // Each thread's `now` counts from its own start.

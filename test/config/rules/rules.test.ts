@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { readFlags } from '../../../src/config/flags.ts'
+import { listeners } from '../../../src/config/listeners.ts'
 import { complaints, load, warningsOf } from '../loading.ts'
 
 describe('combinations', () => {
@@ -46,6 +47,46 @@ describe('combinations', () => {
       '"web-admin": needs TLS, which no-tls switches off',
     )
     expect(warningsOf(await load('web-admin\n'), 'web-admin')).toHaveLength(1)
+  })
+})
+
+describe('NAT behaviour discovery', () => {
+  const two = { interfaces: new Map([['eth0', ['192.0.2.5', '192.0.2.6', '2001:db8::5']]]) }
+  test.each([
+    ['two addresses of this machine', '', true, null],
+    ['two addresses that are named', 'listening-ip=198.51.100.1\nlistening-ip=198.51.100.2\n', true, null],
+    ['pairs of external-ip', 'external-ip=203.0.113.5/192.0.2.5\nexternal-ip=203.0.113.6/192.0.2.6\n', true, null],
+    ['one address that is named', 'listening-ip=192.0.2.5\n', false, 'there is 192.0.2.5'],
+    ['one of each family', 'listening-ip=192.0.2.5\nlistening-ip=2001:db8::5\n', false, 'two addresses of one family'],
+    ['one external-ip for all', 'external-ip=203.0.113.5\n', false, 'write PUBLIC/PRIVATE for each of two'],
+  ])('NAT-5780-01 rfc5780 with %s', async (_name, lines, isOn, why) => {
+    const loaded = await load(`rfc5780\n${lines}`, [], two)
+    expect(loaded.config.rfc5780).toBe(isOn)
+    const warnings = warningsOf(loaded, 'rfc5780')
+    if (why === null) expect(warnings).toEqual([])
+    else expect(warnings).toEqual([expect.stringContaining(why)])
+  })
+
+  test('NAT-5780-01 it opens the second ports, one above the first where none is named', async () => {
+    const ports = async (lines: string) => {
+      const { config } = await load(
+        `rooms=off\nsignaling=off\nlistening-ip=192.0.2.5\nlistening-ip=192.0.2.6\n${lines}`,
+      )
+      return listeners(config).map(({ transport, host, port }) => `${transport} ${host}:${port}`)
+    }
+    expect(await ports('no-tcp\nrfc5780\n')).toEqual([
+      'udp 192.0.2.5:3478',
+      'udp 192.0.2.6:3478',
+      'udp 192.0.2.5:3479',
+      'udp 192.0.2.6:3479',
+    ])
+    expect(await ports('no-tcp\n')).toHaveLength(2)
+    expect(await ports('rfc5780\nalt-listening-port=4000\n')).toContain('tcp 192.0.2.6:4000')
+  })
+
+  test('a second port that another server has stops the start', async () => {
+    const [line] = await complaints('rfc5780\nhttp-port=3479\n', [], two)
+    expect(line).toContain('and so is alt-listening-port')
   })
 })
 
