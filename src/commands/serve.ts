@@ -6,6 +6,7 @@ import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/options.ts'
 import { createLog, type Log, type LogOptions, type ProcessLog } from '../log.ts'
 import { ListenError } from '../net/listen/listen-error.ts'
+import { dropRights } from '../start/drop-rights.ts'
 import { listenAdvice } from '../start/listen-advice.ts'
 import { logLevel } from '../start/plan/log-level.ts'
 import { filesOf, watchFiles } from '../start/watch-files.ts'
@@ -34,6 +35,7 @@ export async function serve(flags: Flags, remarks: readonly string[], terminal: 
         await log.output.written(BEFORE_SUMMARY_MS)
         if (!config['no-stdout-log']) terminal.out(server.summary)
         if (config.pidfile !== null) writePid(config.pidfile, log)
+        dropRights(config, log)
         const stopWatching = config['reload-on-change'] ? watchFiles(filesOf(loaded), requestReload) : () => {}
         return {
           close: () => {

@@ -1,5 +1,15 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -163,6 +173,63 @@ describe('SEC-59 rights', () => {
     })
     expect((await client.allocate()).code).toBe(200)
   })
+})
+
+/** The four numbers of a kind in /proc/PID/status: real, effective, saved and of files. */
+function idsOf(pid: number, kind: 'Uid' | 'Gid'): string[] {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return new RegExp(`^${kind}:\\t(.*)$`, 'm').exec(status)![1]!.split('\t')
+}
+
+describe.runIf(process.getuid?.() === 0)('SEC-59 proc-user and proc-group', () => {
+  test.each(['batch', 'dgram'] as const)('SEC-59 root is left for good once the ports are open (%s)', async (udpIo) => {
+    const directory = folder()
+    chmodSync(directory, 0o777)
+    const log = join(directory, 'server.log')
+    const running = program.start(
+      commandLine({
+        'udp-io': udpIo,
+        // What is tried here.
+        ...{ 'proc-user': 'nobody', 'proc-group': 'daemon', 'log-file': log, pidfile: join(directory, 'pid') },
+      }),
+    )
+    await vi.waitFor(() => expect(running.out).toMatch(/\n/), { timeout: 15_000 })
+    await vi.waitFor(() => expect(idsOf(running.pid, 'Uid')).toEqual(Array(4).fill('65534')))
+    expect(idsOf(running.pid, 'Gid')).toEqual(Array(4).fill('1'))
+    for (const thread of readdirSync(`/proc/${running.pid}/task`))
+      expect(readFileSync(`/proc/${running.pid}/task/${thread}/status`, 'utf8')).toMatch(/^CapEff:\t0+$/m)
+    expect(statSync(log).uid).toBe(65_534)
+    const [, port] = /"address":"127.0.0.1:(\d+)","transport":"udp"|"transport":"udp","address":"127.0.0.1:(\d+)"/
+      .exec(readFileSync(log, 'utf8'))!
+      .filter(Boolean)
+    const client = await NetworkClient.udp({ port: Number(port), login })
+    expect((await client.allocate()).code).toBe(200)
+    // Reopens the log, as after a rotation.
+    renameSync(log, `${log}.1`)
+    running.kill('SIGHUP')
+    await vi.waitFor(() => expect(readFileSync(log, 'utf8')).toContain('reloaded'))
+    running.kill('SIGTERM')
+    await running.ended
+    expect(running.exitCode).toBe(0)
+    expect(existsSync(join(directory, 'pid'))).toBe(false)
+  })
+
+  test.each([
+    ['proc-user', 'useradd'],
+    ['proc-group', 'groupadd'],
+  ])('SEC-59 %s that there is not ends the start with 78 and the fix', async (key, fix) => {
+    const { exitCode, err } = await program.run(commandLine({ 'udp-io': 'auto', [key]: 'nobody-we-know' }))
+    expect(exitCode).toBe(78)
+    expect(err).toContain(`"${key}": there is no ${key.slice(5)} "nobody-we-know"`)
+    expect(err).toContain(fix)
+  })
+})
+
+test('SEC-59 without root proc-user changes nothing, and says so', async () => {
+  const user = process.getuid?.() === 0 ? { user: 65_534 } : {}
+  const running = program.start(commandLine({ 'udp-io': 'auto', 'proc-user': 'daemon' }), { ...user, directory: '/' })
+  await running.listening()
+  expect(running.log.some(({ msg }) => String(msg).includes('need root'))).toBe(true)
 })
 
 describe('SEC-60 what we are built on', () => {

@@ -2,8 +2,6 @@ import { applying, flag, notBuiltYet, option, withoutEffect } from '../option.ts
 import { integer, optionalInteger } from '../values/numbers.ts'
 import { optionalText, path } from '../values/text.ts'
 
-const drop = notBuiltYet('rights are kept; start as that user, or with User= in the systemd unit')
-
 /** The process itself. */
 export const processOptions = applying('after a restart', {
   daemon: flag(false, 'Detach from the terminal', {
@@ -17,8 +15,8 @@ export const processOptions = applying('after a restart', {
   'ignore-unknown-keys': flag(false, 'Start although the file has unknown keys', {
     caution: 'a mistyped key of the file is passed over, whatever it was to protect',
   }),
-  'proc-user': option(optionalText, null, 'Become this user once the ports are open', { state: drop }),
-  'proc-group': option(optionalText, null, 'Become this group once the ports are open', { state: drop }),
+  'proc-user': option(optionalText, null, 'Become this user once the ports are open'),
+  'proc-group': option(optionalText, null, 'Become this group once the ports are open'),
   'relay-threads': option(optionalInteger('N', 0, 128), null, 'Threads that relay; 0 = the main thread', {
     short: 'm',
     defaultNote: 'one per processor',
