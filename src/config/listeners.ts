@@ -38,9 +38,14 @@ export function listeningAddresses(config: Config): readonly string[] {
 /** The second ports of NAT behaviour discovery (RFC 5780 §6). */
 export function alternatePorts(config: Config): { readonly plain: number; readonly secure: number } {
   return {
-    plain: config['alt-listening-port'] || config['listening-port'] + 1,
-    secure: config['alt-tls-listening-port'] || config['tls-listening-port'] + 1,
+    plain: config['alt-listening-port'] || next(config['listening-port']),
+    secure: config['alt-tls-listening-port'] || next(config['tls-listening-port']),
   }
+}
+
+/** None above the last port, and none above one that the kernel chooses. */
+function next(port: number): number {
+  return port === 0 || port === 65_535 ? 0 : port + 1
 }
 
 /** Whether the kernel would refuse the second of the two. */

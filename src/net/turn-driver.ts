@@ -144,6 +144,10 @@ export class TurnDriver<
     else this.#datagrams.sendByDtls(client, bytes, start, end)
   }
 
+  answerFrom(server: Address, client: Address, bytes: Buffer, start: number, end: number): void {
+    this.plane.answerFrom(server, client, bytes, start, end)
+  }
+
   sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number, dontFragment: boolean): void {
     this.plane.sendToPeer(relay, peer, bytes, start, end, dontFragment)
   }

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import type { Draft } from '../draft.ts'
 import { isPublishedSecret } from '../file/oddities.ts'
 import type { Surroundings } from '../file/surroundings.ts'
-import { clash, type Listener, listeners, listeningAddresses, withoutServer } from '../listeners.ts'
+import { alternatePorts, clash, type Listener, listeners, listeningAddresses, withoutServer } from '../listeners.ts'
 import { optionOf } from '../options.ts'
 import { Secret } from '../secret.ts'
 import type { User } from '../values/text.ts'
@@ -63,11 +63,14 @@ function checkNatBehaviour(draft: Draft, interfaces: Surroundings['interfaces'])
   const all = [...interfaces.values()].flat().filter((host) => !host.startsWith('127.') && host !== '::1')
   const isWildcard = (host: string) => host === '0.0.0.0' || host === '::'
   const addresses = listening.some(isWildcard) ? all : listening
-  const why = values['external-ip'].some(({ privateIp }) => privateIp === null)
-    ? 'external-ip names one address for all: write PUBLIC/PRIVATE for each of two'
-    : [4, 6].every((family) => addresses.filter((host) => isIP(host) === family).length < 2)
-      ? `it takes two addresses of one family to listen on, and there ${addresses.length === 1 ? 'is' : 'are'} ${addresses.join(', ') || 'none'}`
-      : null
+  const trouble = () => {
+    if (values['external-ip'].some(({ privateIp }) => privateIp === null))
+      return 'external-ip names one address for all: write PUBLIC/PRIVATE for each of two'
+    if ([4, 6].every((family) => addresses.filter((host) => isIP(host) === family).length < 2))
+      return `it takes two addresses of one family to listen on, and there ${addresses.length === 1 ? 'is' : 'are'} ${addresses.join(', ') || 'none'}`
+    return alternatePorts(values).plain === 0 ? 'there is no port above listening-port: set alt-listening-port' : null
+  }
+  const why = trouble()
   if (why === null) return
   values.rfc5780 = false
   draft.warn('rfc5780', `is off: ${why}`)

@@ -109,6 +109,12 @@ export class BatchPlane implements UdpPlane {
     else this.#world.counters.dropped['client-gone']++
   }
 
+  answerFrom(server: Address, client: Address, bytes: Buffer, start: number, end: number): void {
+    const socket = this.#listeners.find(({ local }) => local.equals(server))
+    if (socket !== undefined) this.#batch.send(socket, bytes, start, end, client)
+    else this.#world.counters.dropped['client-gone']++
+  }
+
   sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number, dontFragment: boolean): void {
     const socket = this.#batch.at(relay.handle)
     if (socket === null) this.#world.counters.dropped['relay-gone']++

@@ -52,6 +52,10 @@ export class DgramPlane implements UdpPlane {
     this.#listeners.send(client, bytes, start, end)
   }
 
+  answerFrom(server: Address, client: Address, bytes: Buffer, start: number, end: number): void {
+    this.#listeners.answerFrom(server, client, bytes, start, end)
+  }
+
   sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number, dontFragment: boolean): void {
     this.#relays.send(relay, peer, bytes, start, end, dontFragment)
   }

@@ -64,6 +64,12 @@ export class UdpListeners {
     else this.#options.counters.dropped['client-gone']++
   }
 
+  answerFrom(server: Address, client: Address, bytes: Buffer, start: number, end: number): void {
+    const socket = this.#sockets.find(({ local }) => local.equals(server))
+    if (socket !== undefined) socket.send(bytes, start, end, client)
+    else this.#options.counters.dropped['client-gone']++
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     await this.#rescanning

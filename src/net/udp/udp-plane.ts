@@ -11,7 +11,7 @@ import type { SocketErrors } from '../socket-errors.ts'
  * The UDP sockets of one TurnDriver: those that clients talk to, and those behind relayed transport addresses. A thread
  * has planes of one kind alone, so that V8 sees one class at each call.
  */
-export interface UdpPlane extends Pick<Effects, 'openRelay' | 'closeRelay' | 'closeReserved'> {
+export interface UdpPlane extends Pick<Effects, 'answerFrom' | 'openRelay' | 'closeRelay' | 'closeReserved'> {
   /** Relay sockets now open. */
   readonly openRelays: number
   /** Borrows `bytes`; `client` is a plain UDP 5-tuple. */
