@@ -35,7 +35,7 @@ export const KNOWN_ATTRIBUTES: ReadonlySet<number> = new Set([
 ])
 
 /** What Binding understands besides (RFC 5780 §7). */
-export const BINDING_ATTRIBUTES: ReadonlySet<number> = new Set([
+const BINDING_ATTRIBUTES: ReadonlySet<number> = new Set([
   ...KNOWN_ATTRIBUTES,
   Attribute.PADDING,
   Attribute.RESPONSE_PORT,
