@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { TurnClient } from '../src/bench/turn-client.ts'
-import { openWire } from '../src/bench/wire.ts'
+import { TurnClient } from '../src/client/turn-client.ts'
+import { openWire } from '../src/client/wire.ts'
 import { Address } from '../src/stun/address.ts'
 
 const PACKET_EVERY_MS = 5

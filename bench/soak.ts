@@ -5,7 +5,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { openWire } from '../src/bench/wire.ts'
+import { openWire } from '../src/client/wire.ts'
 import { Address } from '../src/stun/address.ts'
 import { mint } from '../src/turn/auth/credentials.ts'
 import type { Held } from './inspected-threads.ts'

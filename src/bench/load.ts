@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
+import type { ClientTransport } from '../client/link.ts'
+import { NoAnswer, TurnClient } from '../client/turn-client.ts'
+import type { Wire } from '../client/wire.ts'
 import type { UdpSocket } from '../net/udp/udp.ts'
 import type { Address } from '../stun/address.ts'
 import type { Credentials } from '../turn/auth/credentials.ts'
 import { CHANNEL_DATA_HEADER } from '../turn/framing.ts'
-import type { ClientTransport } from './link.ts'
 import { Direction, type DirectionResult } from './measure.ts'
-import { NoAnswer, TurnClient } from './turn-client.ts'
-import type { Wire } from './wire.ts'
 
 /** Up is from clients to peers. */
 export type DirectionName = 'up' | 'down'

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Load, type LoadOptions } from '../../src/bench/load.ts'
-import { openWire } from '../../src/bench/wire.ts'
+import { openWire } from '../../src/client/wire.ts'
 import { type LinuxSupport, linuxSupport } from '../../src/net/linux/system-calls.ts'
 import { Address } from '../../src/stun/address.ts'
 import { startTestServer, type TestServer, testUser } from '../support/server.ts'
