@@ -125,6 +125,8 @@ export interface AllocationOrigin {
   readonly request: AllocateRequest
   /** What it holds of its user's quota: itself, and while opening its reservation. */
   readonly quotaPlaces: number
+  /** What it may use in each direction, and has reserved; 0 = no limit. */
+  readonly bytesPerSecond: number
   /** The client has sent a FINGERPRINT, so it gets one (STUN-FP-04 in the tests). */
   readonly fingerprint: boolean
   readonly createdAt: number
@@ -175,8 +177,8 @@ export class Allocation {
   toClientOverLimit = 0
 
   constructor(
-    { id, client, source, user, request, quotaPlaces, fingerprint, createdAt }: AllocationOrigin,
-    limits: { readonly maxBytesPerSecond: number; readonly maxPacketsPerSecond: number },
+    { id, client, source, user, request, quotaPlaces, bytesPerSecond, fingerprint, createdAt }: AllocationOrigin,
+    packetsPerSecond: number,
     events: ChannelEvents,
   ) {
     this.id = id
@@ -185,12 +187,17 @@ export class Allocation {
     this.user = user
     this.request = request
     this.quotaPlaces = quotaPlaces
-    this.toPeerLimit = new TokenBucket(limits.maxBytesPerSecond, limits.maxPacketsPerSecond)
-    this.toClientLimit = new TokenBucket(limits.maxBytesPerSecond, limits.maxPacketsPerSecond)
+    this.toPeerLimit = new TokenBucket(bytesPerSecond, packetsPerSecond)
+    this.toClientLimit = new TokenBucket(bytesPerSecond, packetsPerSecond)
     this.fingerprint = fingerprint
     this.createdAt = createdAt
     this.expiresAt = createdAt + request.lifetimeSeconds * 1000
     this.#events = events
+  }
+
+  /** What it has reserved of `bps-capacity`. */
+  get bytesPerSecond(): number {
+    return this.toPeerLimit.bytesPerSecond
   }
 
   get username(): string {

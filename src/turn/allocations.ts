@@ -126,6 +126,7 @@ export class Allocations implements Iterable<Allocation> {
     allocation.clear()
     for (const relay of allocation.relays) this.#closeSocket(relay, now)
     this.options.quota.give(allocation.user.quotaName, allocation.quotaPlaces)
+    this.options.quota.bandwidth.give(allocation.bytesPerSecond)
     this.options.sources.remove(allocation.source)
     this.tickets.revoke(allocation)
     this.#letGo(allocation)
@@ -175,10 +176,7 @@ export class Allocations implements Iterable<Allocation> {
 
   /** As it is, without a place in the table: a new one, or what has come from another server. */
   make(origin: AllocationOrigin): Allocation {
-    const { maxBytesPerSecond, maxPacketsPerSecond } = this.options
-    const { limits } = origin.user.account
-    const bucket = { maxBytesPerSecond: limits.maxBytesPerSecond ?? maxBytesPerSecond, maxPacketsPerSecond }
-    return new Allocation(origin, bucket, this.#events)
+    return new Allocation(origin, this.options.maxPacketsPerSecond, this.#events)
   }
 
   /** Lets go of an allocation without ending it, after its sockets are gone. What it counts for stays counted here. */
@@ -205,6 +203,7 @@ export class Allocations implements Iterable<Allocation> {
       relays.map(({ local }) => relayPorts.takeOver(local, holder)).every((isTaken) => isTaken),
     )
     if (!isOurs) allocation.quotaPlaces = 0
+    quota.bandwidth.takeOver(allocation.bytesPerSecond, isOurs ? holder : null)
     // Each of them, whatever becomes of the others: nobody else will close it.
     const isServed = relays.map((relay, i) => serve(relay, i))
     this.#events.allocationMoved(allocation, null)
@@ -217,7 +216,7 @@ export class Allocations implements Iterable<Allocation> {
   }
 
   /** Ends an allocation that was given away and has reached nobody; its sockets are closed. */
-  discard({ relays, user, quotaPlaces, source }: MovedAllocation, now: number): void {
+  discard({ relays, user, quotaPlaces, bytesPerSecond, source }: MovedAllocation, now: number): void {
     const { relayPorts, quota } = this.options
     this.given({ source })
     const ours = relays
@@ -229,6 +228,7 @@ export class Allocations implements Iterable<Allocation> {
     this.counters.endedBy['no-relay']++
     for (const local of ours) relayPorts.free(local, now)
     quota.give(user.quotaName, quotaPlaces)
+    quota.bandwidth.give(bytesPerSecond)
   }
 
   /** As long as it lasts, its account is looked after. */

@@ -78,7 +78,12 @@ export interface ThreadOptions {
 
 /** Two threads that relay on 127.0.0.1. */
 export async function startThreads(options: ThreadOptions = {}) {
-  const { quota: quotaLimits = { user: 0, total: 0 }, streams = [], limits = {}, tls = null } = options
+  const {
+    quota: quotaLimits = { user: 0, total: 0, bytesPerSecond: 0 },
+    streams = [],
+    limits = {},
+    tls = null,
+  } = options
   const plan = planFor(quotaLimits, options.plan)
   const memory = turnMemory(plan, THREADS, randomBytes)
   const run = { memory, secrets: { nonceKey: randomBytes(32).toString('hex') } }

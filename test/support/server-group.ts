@@ -57,7 +57,7 @@ export class ServerGroup {
 
   /** What all of them count in. */
   quota(user: number): QuotaMemory {
-    this.#quota ??= quotaMemory({ user, total: 0 }, { threads: 8, ports: 2000 }, randomBytes)
+    this.#quota ??= quotaMemory({ user, total: 0, bytesPerSecond: 0 }, { threads: 8, ports: 2000 }, randomBytes)
     return this.#quota
   }
 

@@ -14,7 +14,7 @@ import { Answer, channelData } from '../support/turn-client.ts'
 
 const CHANNEL = 0x4000
 
-async function start(quota: QuotaLimits = { user: 1, total: 0 }) {
+async function start(quota: QuotaLimits = { user: 1, total: 0, bytesPerSecond: 0 }) {
   const settings = { ...defaultSettings, dontFragment: true, mobility: true }
   const threads = await startThreads({ plan: { settings }, quota, streams: [localStream] })
   const overTcp = async () => LoopbackClient.over(await connectTcp(threads.streamPort))
@@ -161,7 +161,7 @@ describe.runIf(linuxSupport().available)('clients that move from thread to threa
 
   test('close gives back every descriptor, also while clients move', async () => {
     const before = descriptors()
-    const started = await start({ user: 0, total: 0 })
+    const started = await start({ user: 0, total: 0, bytesPerSecond: 0 })
     for (let i = 0; i < 8; i++) {
       const { ticket } = await settled(started)
       const client = await started.client()

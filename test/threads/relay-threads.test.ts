@@ -16,7 +16,7 @@ import { planFor, RELAY_HOST, startThreads } from '../support/relay-threads.ts'
 import { UdpClient } from '../support/sockets.ts'
 import { channelData } from '../support/turn-client.ts'
 
-const UNLIMITED: QuotaLimits = { user: 0, total: 0 }
+const UNLIMITED: QuotaLimits = { user: 0, total: 0, bytesPerSecond: 0 }
 
 async function start(options: Partial<RelayThreadsOptions> = {}, quota = UNLIMITED, plan: Partial<TurnPlan> = {}) {
   const started = await startThreads({ workers: options, quota, plan })
@@ -78,7 +78,7 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
   })
 
   test('TURN-EVEN-04 a reservation is good in every thread, once', async () => {
-    const { client, quota } = await start({}, { user: 100, total: 100 })
+    const { client, quota } = await start({}, { user: 100, total: 100, bytesPerSecond: 0 })
     for (let round = 0; round < 12; round++) {
       const even = await client()
       const pair = await even.allocate((writer) => writer.uint8(Attribute.EVEN_PORT, 0x80))
@@ -98,7 +98,7 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
   })
 
   test('RES-04 quotas hold for all threads together', async () => {
-    const { client, quota, readings } = await start({}, { user: 3, total: 0 })
+    const { client, quota, readings } = await start({}, { user: 3, total: 0, bytesPerSecond: 0 })
     const clients = await Promise.all(Array.from({ length: 12 }, client))
     const codes = await Promise.all(clients.map(async (one) => (await one.allocate()).code))
     expect(codes.toSorted()).toEqual([200, 200, 200, ...new Array<number>(9).fill(486)])
@@ -111,7 +111,7 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
   })
 
   test('one that dies takes only its own allocations along, and is replaced', async () => {
-    const { spawned, workers, readings, quota, onEach } = await start({}, { user: 100, total: 0 })
+    const { spawned, workers, readings, quota, onEach } = await start({}, { user: 100, total: 0, bytesPerSecond: 0 })
     const each = await onEach()
     const before = descriptors()
     const held = (await workers.sessions()).length
@@ -204,7 +204,7 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
   })
 
   test('TURN-EVEN-07 the place of a reserved port is where the port is when the thread that reserved it dies', async () => {
-    const { onEach, spawned, quota, workers } = await start({}, { user: 100, total: 0 })
+    const { onEach, spawned, quota, workers } = await start({}, { user: 100, total: 0, bytesPerSecond: 0 })
     const [one, other] = await onEach()
     for (const { client } of [one!, other!]) await release(client)
     const pair = await one!.client.allocate((writer) => writer.uint8(Attribute.EVEN_PORT, 0x80))
@@ -256,7 +256,7 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     const { client, workers, onEach } = await start()
     const each = await onEach()
     for (const one of each) await talk(one)
-    const plan = planFor({ user: 0, total: 0 })
+    const plan = planFor({ user: 0, total: 0, bytesPerSecond: 0 })
     const peers = { ...plan.peers, denied: ['127.0.0.0/8'], allowLoopback: false }
     workers.tell(TURN_PLAN, { ...plan, peers })
     workers.drain(true)

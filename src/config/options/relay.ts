@@ -70,7 +70,6 @@ export const relay = applying('to new clients', {
   'max-pps': limit(10_000, 'Packets a second each way of one allocation'),
   'bps-capacity': limit(0, 'Bytes a second that allocations may reserve together', {
     short: 'B',
-    state: notBuiltYet('each allocation may use its whole max-bps'),
   }),
   'max-permissions': limit(1024, 'Permissions of one allocation', { applies: 'at once' }),
   'max-channels': limit(1024, 'Channels of one allocation', { applies: 'at once' }),

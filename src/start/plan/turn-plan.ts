@@ -78,7 +78,7 @@ export function turnPlan(config: Config, addresses: TurnAddresses, ownPorts: rea
       key === null ? { name, password: password?.reveal() ?? '' } : { name, key: key.reveal() },
     ),
     nonces: { lifetimeSeconds: config['stale-nonce'], bitOrder: config['nonce-bit-order'] },
-    quota: { user: config['user-quota'], total: config['total-quota'] },
+    quota: { user: config['user-quota'], total: config['total-quota'], bytesPerSecond: config['bps-capacity'] },
     challengesPerSecond: config['unauthorized-ratelimit'] ? config['unauthorized-ratelimit-rps'] : 0,
     guessesPerMinute: config['max-wrong-guesses-per-minute'],
     relayAddresses: hosts(addresses.relay),

@@ -1,15 +1,19 @@
 import { QuotaTable, type QuotaTableMemory, quotaTableMemory, type UserHash } from '../../shared/quota-table.ts'
+import { BandwidthCapacity, bandwidthMemory } from './bandwidth-capacity.ts'
 
 /** How many allocations there may be at one time (RFC 8656 §7.2); 0 = as many as ports allow. */
 export interface QuotaLimits {
   readonly user: number
   readonly total: number
+  /** Bytes a second that they may reserve together (`bps-capacity`). */
+  readonly bytesPerSecond: number
 }
 
 /** Made by `quotaMemory`, for all threads. */
 export interface QuotaMemory extends QuotaTableMemory {
   /** Of a user and of all. */
   readonly limits: SharedArrayBuffer
+  readonly bandwidth: SharedArrayBuffer
 }
 
 /**
@@ -17,12 +21,14 @@ export interface QuotaMemory extends QuotaTableMemory {
  * reservations cannot be used to hold more ports than the quota grants (TURN-EVEN-07 in the tests).
  */
 export class Quota {
+  readonly bandwidth: BandwidthCapacity
   readonly #thread: number
   readonly #limits: Float64Array
   readonly #table: QuotaTable
 
   /** `thread` counts from 0. */
   constructor(memory: QuotaMemory, thread = 0) {
+    this.bandwidth = new BandwidthCapacity(memory.bandwidth, thread)
     this.#thread = thread
     this.#limits = new Float64Array(memory.limits)
     this.#table = new QuotaTable(memory, thread)
@@ -71,11 +77,13 @@ export class Quota {
   /** Gives back what a thread has taken that is no more. */
   forgetThread(thread: number): void {
     this.#table.forget(thread)
+    this.bandwidth.forgetThread(thread)
   }
 
   /** Takes effect for what comes next; whoever is over a lowered limit keeps what he has. */
-  limit({ user, total }: QuotaLimits): void {
+  limit({ user, total, bytesPerSecond }: QuotaLimits): void {
     this.#limits.set([user, total])
+    this.bandwidth.limit(bytesPerSecond)
   }
 
   of(user: string): number {
@@ -113,7 +121,11 @@ export function quotaMemory(
 ): QuotaMemory {
   const memory = new SharedArrayBuffer(2 * Float64Array.BYTES_PER_ELEMENT)
   new Float64Array(memory).set([limits.user, limits.total])
-  return { ...quotaTableMemory(threads, ports + threads * PLACES_IN_PASSING, random), limits: memory }
+  return {
+    ...quotaTableMemory(threads, ports + threads * PLACES_IN_PASSING, random),
+    limits: memory,
+    bandwidth: bandwidthMemory(limits.bytesPerSecond, threads),
+  }
 }
 
 /** Of an Allocate that is being answered, which may take a pair, and of an allocation whose ports have just been freed. */

@@ -43,6 +43,14 @@ export function allocate(request: StunMessage, exchange: SignedExchange, allocat
     return refuse(ErrorCode.ALLOCATION_QUOTA_REACHED, `the ${verdict} quota is used up`)
   }
 
+  const { maxBytesPerSecond } = allocations.options
+  const bytesPerSecond = quota.bandwidth.take(user.account.limits.maxBytesPerSecond ?? maxBytesPerSecond)
+  if (bytesPerSecond === null) {
+    quota.give(user.quotaName, places)
+    allocations.counters.refusedAllocations.quota++
+    return refuse(ErrorCode.ALLOCATION_QUOTA_REACHED, 'bps-capacity is used up')
+  }
+
   const kept = client.kept()
   const allocation = allocations.enter({
     client: kept,
@@ -58,11 +66,13 @@ export function allocate(request: StunMessage, exchange: SignedExchange, allocat
       triesLeft: PORT_TRIES,
     },
     quotaPlaces: places,
+    bytesPerSecond,
     fingerprint,
     createdAt: now,
   })
   if (allocation === null) {
     quota.give(user.quotaName, places)
+    quota.bandwidth.give(bytesPerSecond)
     return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'two IPv6 clients share a key')
   }
   const refused = takePorts(wish, allocation, allocations, now)

@@ -20,6 +20,7 @@ export interface MovedAllocation {
     readonly reservationToken: Uint8Array | null
   }
   readonly quotaPlaces: number
+  readonly bytesPerSecond: number
   readonly fingerprint: boolean
   readonly ticket: string | null
   readonly lastTicketRefresh: { readonly transactionId: Uint8Array; readonly lifetimeSeconds: number } | null
@@ -46,7 +47,7 @@ export function packed(
   detach: (relay: Relay) => number,
   now: number,
 ): MovedAllocation {
-  const { id, user, request, quotaPlaces, fingerprint, ticket, lastTicketRefresh } = allocation
+  const { id, user, request, quotaPlaces, bytesPerSecond, fingerprint, ticket, lastTicketRefresh } = allocation
   return {
     ...{
       holder,
@@ -55,6 +56,7 @@ export function packed(
       user,
       request,
       quotaPlaces,
+      bytesPerSecond,
       fingerprint,
       ticket,
       lastTicketRefresh,
@@ -102,6 +104,7 @@ export function unpacked(
       reservationToken: request.reservationToken && Buffer.from(request.reservationToken),
     },
     quotaPlaces: moved.quotaPlaces,
+    bytesPerSecond: moved.bytesPerSecond,
     fingerprint: moved.fingerprint,
     createdAt: now - moved.ageMs,
   })

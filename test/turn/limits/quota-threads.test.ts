@@ -29,8 +29,8 @@ function run(program: string, workerData: StormData | RaceData): Worker {
 }
 
 test.each([
-  ['a user', { user: 13, total: 0 }],
-  ['all', { user: 0, total: 13 }],
+  ['a user', { user: 13, total: 0, bytesPerSecond: 0 }],
+  ['all', { user: 0, total: 13, bytesPerSecond: 0 }],
 ])('RES-04 SEC-27 four threads at once get exactly the places of %s', { timeout: 60_000 }, async (_of, limits) => {
   const rounds = 500
   const memory = memoryFor(limits)
@@ -47,7 +47,7 @@ test.each([
 test('RES-04 threads that die at any moment hold nobody up, and what they had is given back', {
   timeout: 60_000,
 }, async () => {
-  const limits = { user: 5, total: 30 }
+  const limits = { user: 5, total: 30, bytesPerSecond: 0 }
   const users = 12
   const memory = memoryFor(limits)
   const quota = new Quota(memory)
@@ -77,7 +77,7 @@ test('RES-04 threads that die at any moment hold nobody up, and what they had is
 test('RES-04 SEC-27 threads that take and give at random never have more than the limits', {
   timeout: 60_000,
 }, async () => {
-  const limits = { user: 5, total: 30 }
+  const limits = { user: 5, total: 30, bytesPerSecond: 0 }
   const users = 12
   const memory = memoryFor(limits)
   const witness = new SharedArrayBuffer((users + 2) * Int32Array.BYTES_PER_ELEMENT)
@@ -96,7 +96,7 @@ test('RES-04 SEC-27 threads that take and give at random never have more than th
 })
 
 test('one that dies inside holds nobody up, not even whoever hears of another death first', async () => {
-  const memory = memoryFor({ user: 5, total: 0 })
+  const memory = memoryFor({ user: 5, total: 0, bytesPerSecond: 0 })
   const quota = new Quota(memory)
   quota.take('alice')
   for (const thread of [1, 2]) new Quota(memory, thread).take('bob', 2)

@@ -87,7 +87,7 @@ class Threads {
 const thread = fc.nat(THREADS - 1)
 const user = fc.constantFrom(...USERS)
 const places = fc.constantFrom(1, 1, 2)
-const limits = fc.record({ user: fc.nat(5), total: fc.nat(12) })
+const limits = fc.record({ user: fc.nat(5), total: fc.nat(12), bytesPerSecond: fc.constant(0) })
 const step: fc.Arbitrary<(threads: Threads) => void> = fc.oneof(
   {
     weight: 8,

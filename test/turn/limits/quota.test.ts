@@ -60,7 +60,7 @@ test('giving back more than was taken does not make room for more', () => {
 test('a lowered limit takes nothing away but refuses what comes next', () => {
   const quota = quotaOf()
   quota.take('alice', 3)
-  quota.limit({ user: 2, total: 0 })
+  quota.limit({ user: 2, total: 0, bytesPerSecond: 0 })
   expect([quota.of('alice'), quota.take('alice')]).toEqual([3, 'user'])
 })
 
