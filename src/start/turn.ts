@@ -112,7 +112,7 @@ function relayThreads(config: Config, { udp, streams }: NetPlan, log: Log): numb
     log[config['udp-io'] === 'batch' ? 'warn' : 'info']({ reason }, 'UDP packets are moved one by one (dgram)')
     return 0
   }
-  const wanted = config['relay-threads'] ?? availableParallelism()
+  const wanted = config['relay-threads'] ?? (config.cpus || availableParallelism())
   if (udp.length + streams.length === 0) return 0
   if (config['udp-io'] === 'dgram') return alone('udp-io=dgram')
   if (wanted === 0) return alone('relay-threads=0')

@@ -22,6 +22,11 @@ describe('how UDP packets are moved', () => {
     expect(await threadsInMetrics()).toEqual(['batch', '3'])
   })
 
+  test.runIf(linuxSupport().available)('by one thread for each of the processors that cpus names', async () => {
+    server = await startTestServer({ 'udp-io': 'auto', cpus: '3' })
+    expect(server.turn.workers?.size).toBe(3)
+  })
+
   test.runIf(linuxSupport().available)('in batches too where there are fewer ports than threads', async () => {
     // An address of its own: other tests have ports too.
     const relay = `127.${process.pid & 127}.${(process.pid >> 7) & 255}.8`

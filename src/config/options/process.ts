@@ -1,4 +1,4 @@
-import { applying, flag, notBuiltYet, option, withoutEffect } from '../option.ts'
+import { applying, flag, option, withoutEffect } from '../option.ts'
 import { integer, optionalInteger } from '../values/numbers.ts'
 import { optionalText, path } from '../values/text.ts'
 
@@ -21,8 +21,7 @@ export const processOptions = applying('after a restart', {
     short: 'm',
     defaultNote: 'one per processor',
   }),
-  cpus: option(integer('N', 0, 1024), 0, 'Number of processors', {
+  cpus: option(integer('N', 0, 128), 0, 'Processors that the threads may count on, as in a container', {
     defaultNote: 'detected',
-    state: notBuiltYet('as many threads relay as relay-threads says'),
   }),
 })
