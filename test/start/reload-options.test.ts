@@ -82,6 +82,8 @@ const BASE = {
   user: 'alice:correct-horse',
   cert: certificateFile('localhost-rsa.crt'),
   pkey: certificateFile('localhost-rsa.key'),
+  // What bps-capacity needs.
+  'max-bps': '1000000',
 }
 
 const linesOf = (values: Readonly<Record<string, string>>) =>
