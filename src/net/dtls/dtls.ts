@@ -2,7 +2,6 @@ import { Address } from '../../stun/address.ts'
 import { FiveTuple } from '../../turn/five-tuple.ts'
 import type { SourceCount } from '../../turn/limits/source-count.ts'
 import type { DtlsCounters } from '../counters.ts'
-import { BySource } from '../limits/by-source.ts'
 import type { Handshakes } from '../limits/handshakes.ts'
 import { DEFAULT_GROUPS, NO_STATIC_RSA } from '../openssl/key-exchange.ts'
 import {
@@ -20,6 +19,7 @@ import type { DtlsEndpoint, DtlsWorld } from './endpoint.ts'
 import type { DtlsIdentity } from './identity.ts'
 import { datagramEnd, isClientHello } from './record.ts'
 import { DtlsSession } from './session.ts'
+import { DtlsSessions } from './sessions.ts'
 
 export interface DtlsOptions {
   readonly identity: DtlsIdentity
@@ -81,14 +81,7 @@ export class DtlsServer implements DtlsEndpoint {
   readonly #handshakeFailed: ((client: Address, reason: string) => void) | undefined
   readonly #cookies: Cookies
   readonly #callbacks: DtlsCallbacks
-  readonly #bySource: Map<number, DtlsSession>[] = []
-  readonly #handshakes: Handshakes<DtlsSession>
-  /** The open ones, by the connection number of their 5-tuple. */
-  readonly #sessions = new Map<number, DtlsSession>()
-  /** Of these, those that have not been seen with an allocation. */
-  readonly #withoutAllocation = new BySource<DtlsSession>()
-  /** Of handshakes and sessions. */
-  readonly #sources: SourceCount
+  readonly #sessions: DtlsSessions
   readonly #plain = Buffer.alloc(MAX_PLAINTEXT)
   readonly #wire = Buffer.alloc(64 * 1024)
   #context: DtlsContext
@@ -104,8 +97,7 @@ export class DtlsServer implements DtlsEndpoint {
     this.#limits = { ...DTLS_LIMITS, ...options.limits }
     this.#rules = dtlsRules(options)
     this.#handshakeFailed = options.handshakeFailed
-    this.#handshakes = options.handshakes
-    this.#sources = options.sources
+    this.#sessions = new DtlsSessions(options.handshakes, options.sources, this.#limits, world)
     this.#cookies = new Cookies(options.random, this.#limits.cookieLifetimeMs)
     this.#callbacks = new DtlsCallbacks({
       bake: () => this.#cookies.bake(this.#asking),
@@ -126,7 +118,7 @@ export class DtlsServer implements DtlsEndpoint {
   receive(bytes: Buffer, start: number, end: number, source: FiveTuple, now: number): void {
     if (this.#closed) return
     this.counters.received++
-    const session = this.#find(source)
+    const session = this.#sessions.find(source)
     if (isClientHello(bytes, start, end)) {
       // A client that lost its session begins anew from the same port. Its cookie proves that it is the same host (RFC 6347
       // §4.2.8); a late copy of the ClientHello that made the session must not end it, though.
@@ -151,7 +143,7 @@ export class DtlsServer implements DtlsEndpoint {
   }
 
   get isWaiting(): boolean {
-    return this.#handshakes.isWaiting
+    return this.#sessions.handshakes.isWaiting
   }
 
   /** One handshake, or as many as fit into the time of a cheap one. */
@@ -159,7 +151,7 @@ export class DtlsServer implements DtlsEndpoint {
     if (!this.isWaiting || this.#closed) return false
     const until = this.#world.clock() + SLICE_MS
     do {
-      const session = this.#handshakes.next(now)
+      const session = this.#sessions.handshakes.next(now)
       if (session === null) return false
       this.#step(session, now)
     } while (this.isWaiting && this.#world.clock() < until)
@@ -168,13 +160,13 @@ export class DtlsServer implements DtlsEndpoint {
 
   /** One record, hence one datagram, of at most 16 384 bytes; what cannot be sent is counted. */
   send(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
-    const session = this.#sessions.get(client.connection)
+    const session = this.#sessions.open(client)
     if (session?.connection.write(bytes, start, end)) this.#flush(session.connection, session.client)
     else this.counters.sendFailed++
   }
 
   closeClient(client: FiveTuple): void {
-    const session = this.#sessions.get(client.connection)
+    const session = this.#sessions.open(client)
     if (session === undefined) return
     this.#end(session)
     queueMicrotask(() => this.#tellClosed(session, this.#world.clock()))
@@ -184,12 +176,12 @@ export class DtlsServer implements DtlsEndpoint {
   sweep(now: number): void {
     if (this.#closed) return
     this.#cookies.rotate(now)
-    for (const session of this.#handshakes) {
+    for (const session of this.#sessions.handshakes) {
       if (now - session.startedAt >= this.#limits.handshakeTimeoutMs) this.#fail(session, 'timed out', now)
       else if (!session.connection.retransmit()) this.#fail(session, 'gave up repeating', now)
       else this.#flush(session.connection, session.client)
     }
-    for (const session of this.#sessions.values()) {
+    for (const session of this.#sessions.opened) {
       if (now - session.heardAt < this.#limits.maxIdleMs || this.#world.hasAllocation(session.client)) continue
       this.#end(session)
       this.#tellClosed(session, now)
@@ -210,8 +202,8 @@ export class DtlsServer implements DtlsEndpoint {
     if (this.#closed) return
     this.#closed = true
     const now = this.#world.clock()
-    for (const session of this.#handshakes) this.#discard(session)
-    for (const session of this.#sessions.values()) {
+    for (const session of this.#sessions.handshakes) this.#discard(session)
+    for (const session of this.#sessions.opened) {
       this.#end(session)
       this.#tellClosed(session, now)
     }
@@ -223,11 +215,8 @@ export class DtlsServer implements DtlsEndpoint {
 
   /** A ClientHello from a source without a session, or not the one that its session began with. */
   #greet(bytes: Buffer, start: number, end: number, source: FiveTuple, now: number): void {
-    const former = this.#find(source)
-    // Two IPv6 addresses with one hash are so rare that refusing the second is right.
-    const isTaken = former === undefined && this.#bySource[source.listener]?.has(source.client.key) === true
-    const hasShare = this.#sources.of(source.client) >= this.#limits.maxSessionsPerSource
-    if (isTaken || hasShare || end - start > MAX_DATAGRAM) {
+    const former = this.#sessions.find(source)
+    if (!this.#sessions.mayBegin(source) || end - start > MAX_DATAGRAM) {
       this.counters.refused++
       return
     }
@@ -247,7 +236,8 @@ export class DtlsServer implements DtlsEndpoint {
     const { client, server, listener } = source
     const tuple = new FiveTuple('dtls', client.copy(), server.copy(), listener, this.#world.nextConnection())
     const session = new DtlsSession(tuple, connection, bytes, start, now)
-    if (this.#remember(session, now)) {
+    const displace = (other: DtlsSession) => this.#fail(other, 'displaced by a newer one', now)
+    if (this.#makeRoom(client, now) && this.#sessions.begin(session, displace)) {
       this.#wait(session)
       return
     }
@@ -256,7 +246,7 @@ export class DtlsServer implements DtlsEndpoint {
   }
 
   #wait(session: DtlsSession): void {
-    if (session.hasBegun) this.#handshakes.goOn(session.client.client, session)
+    if (session.hasBegun) this.#sessions.handshakes.goOn(session.client.client, session)
     this.#world.waiting()
   }
 
@@ -289,7 +279,7 @@ export class DtlsServer implements DtlsEndpoint {
         this.#fail(session, progress, now)
         return
       }
-      this.#open(session)
+      this.#sessions.opens(session)
     }
     let length = 0
     this.#reading = session
@@ -314,7 +304,7 @@ export class DtlsServer implements DtlsEndpoint {
 
   /** Says close_notify and forgets the session. */
   #end(session: DtlsSession): void {
-    this.#forget(session)
+    this.#sessions.forget(session)
     session.connection.shutdown()
     this.#flush(session.connection, session.client)
     // While its datagrams are being read OpenSSL is still needed to leave the loop.
@@ -331,7 +321,7 @@ export class DtlsServer implements DtlsEndpoint {
   }
 
   #discard(session: DtlsSession): void {
-    this.#forget(session)
+    this.#sessions.forget(session)
     session.connection.free()
   }
 
@@ -340,65 +330,14 @@ export class DtlsServer implements DtlsEndpoint {
     this.#world.closed(session.client, now)
   }
 
-  #open(session: DtlsSession): void {
-    session.open()
-    this.#handshakes.end(session.client.client, session)
-    this.#withoutAllocation.add(session.client.client, session)
-    this.#sessions.set(session.client.connection, session)
-    this.counters.opened++
-    this.#count()
-  }
-
-  /** False when there are too many already, and none that would have to make room for it. */
-  #remember(session: DtlsSession, now: number): boolean {
-    const { listener, client } = session.client
-    const isFull = this.#handshakes.size + this.#sessions.size >= this.#limits.maxSessions
-    if (isFull && !this.#makeRoom(client, now)) return false
-    const displace = (other: DtlsSession) => this.#fail(other, 'displaced by a newer one', now)
-    if (!this.#handshakes.begin(client, session, displace)) return false
-    this.#bySource[listener] ??= new Map()
-    this.#bySource[listener].set(client.key, session)
-    this.#sources.add(client)
-    this.#count()
-    return true
-  }
-
-  /** Ends one session without allocation, of the source that has the most of these. */
+  /** False when there are too many, and none that would have to make room for one from `newcomer`. */
   #makeRoom(newcomer: Address, now: number): boolean {
-    for (;;) {
-      const oldest = this.#withoutAllocation.toGiveWay(this.#sources.of(newcomer))
-      if (oldest === null) return false
-      if (this.#world.hasAllocation(oldest.client)) {
-        // Whoever had one has credentials, and limits of his own.
-        this.#withoutAllocation.delete(oldest.client.client, oldest)
-        continue
-      }
-      this.#end(oldest)
-      this.#tellClosed(oldest, now)
-      return true
-    }
-  }
-
-  #forget(session: DtlsSession): void {
-    const { client, listener, connection } = session.client
-    session.isOver = true
-    this.#bySource[listener]?.delete(client.key)
-    this.#handshakes.end(client, session)
-    this.#withoutAllocation.delete(client, session)
-    this.#sessions.delete(connection)
-    this.#sources.remove(client)
-    this.#count()
-  }
-
-  #count(): void {
-    this.counters.handshakes = this.#handshakes.size
-    this.counters.sessions = this.#sessions.size
-  }
-
-  #find(source: FiveTuple): DtlsSession | undefined {
-    const found = this.#bySource[source.listener]?.get(source.client.key)
-    // An IPv6 key is a hash (see Address.key): make sure.
-    return found?.client.client.equals(source.client) ? found : undefined
+    if (!this.#sessions.isFull) return true
+    const oldest = this.#sessions.toGiveWay(newcomer)
+    if (oldest === null) return false
+    this.#end(oldest)
+    this.#tellClosed(oldest, now)
+    return true
   }
 
   /** Sends what OpenSSL has written, in datagrams of whole records; false when there was nothing. */
