@@ -1,5 +1,4 @@
 import { hostname } from 'node:os'
-import { generate } from 'selfsigned'
 
 export interface CertificatePair {
   readonly cert: string
@@ -8,6 +7,8 @@ export interface CertificatePair {
 
 /** A self-signed certificate for `--dev`: localhost, this machine's name and the given addresses, for thirty days. */
 export async function developmentCertificate(addresses: readonly string[]): Promise<CertificatePair> {
+  // 7 MB of memory that nobody else needs.
+  const { generate } = await import('selfsigned')
   const names = [...new Set(['localhost', hostname()])]
   const pair = await generate([{ name: 'commonName', value: 'webrtc-stack development' }], {
     keyType: 'ec',

@@ -1,5 +1,6 @@
+import { createRequire } from 'node:module'
 import pino from 'pino'
-import { prettyFactory } from 'pino-pretty'
+import type pinoPretty from 'pino-pretty'
 import { DescriptorOutput, type LogOutput } from './log-output.ts'
 import { SyslogOutput } from './syslog.ts'
 
@@ -66,6 +67,8 @@ const SECRET_FIELDS = ['password', 'secret', 'credential', 'token', 'key']
 
 /** Only the frames of a stack have lines of their own. */
 function prettyLines(isForFile: boolean): (line: string) => string {
+  // Where a machine reads the log nobody needs it.
+  const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof pinoPretty
   const prettify = prettyFactory({
     translateTime: 'SYS:HH:MM:ss',
     singleLine: true,

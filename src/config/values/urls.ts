@@ -1,5 +1,6 @@
+import { createRequire } from 'node:module'
 import { isIP } from 'node:net'
-import { z } from 'zod'
+import type * as zod from 'zod'
 import { BadValue } from '../config-error.ts'
 import { clip, type ValueType } from './value-type.ts'
 
@@ -45,20 +46,18 @@ export const prefixUrl: ValueType<string | null> = {
   show: (value) => value ?? '',
 }
 
-const IceServers = z.array(
-  z.object({
-    urls: z.union([z.string().transform((one) => [one]), z.array(z.string())]),
-    username: z.string().optional(),
-    credential: z.string().optional(),
-  }),
-)
+interface IceServer {
+  readonly urls: string[]
+  readonly username?: string | undefined
+  readonly credential?: string | undefined
+}
 
 /** ICE servers given to every client as they are; their credentials are as public as the clients are. */
-export const iceServers: ValueType<z.output<typeof IceServers> | null> = {
+export const iceServers: ValueType<readonly IceServer[] | null> = {
   placeholder: 'JSON',
   parse(value) {
     if (value === '') return null
-    const parsed = IceServers.safeParse(parseJson(value))
+    const parsed = iceServersSchema().safeParse(parseJson(value))
     if (!parsed.success)
       throw new BadValue(
         'is not a JSON list of ICE servers',
@@ -80,4 +79,16 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined
   }
+}
+
+/** zod takes 5 MB of memory, and few set this key. */
+function iceServersSchema() {
+  const { z } = createRequire(import.meta.url)('zod') as typeof zod
+  return z.array(
+    z.object({
+      urls: z.union([z.string().transform((one) => [one]), z.array(z.string())]),
+      username: z.string().optional(),
+      credential: z.string().optional(),
+    }),
+  )
 }
