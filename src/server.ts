@@ -11,6 +11,7 @@ import type { ReloadHealth } from './metrics/sources.ts'
 import { SocketErrors } from './net/socket-errors.ts'
 import { turnAddresses } from './start/addresses.ts'
 import { type CertificateFiles, certificate, isSame } from './start/certificate.ts'
+import { returnMemoryOfStart } from './start/idle-memory.ts'
 import { type MetricsListener, openMetrics } from './start/metrics-listener.ts'
 import { logLevel } from './start/plan/log-level.ts'
 import { iceConfigOptions } from './start/plan/web-options.ts'
@@ -96,6 +97,8 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
     ]
     turn?.protect(servicePorts.flatMap((at) => (at == null ? [] : [at.port])))
     isReady = true
+    const stopWaiting = returnMemoryOfStart()
+    stops.push(async () => stopWaiting())
     return {
       summary: summary({ loaded, addresses, files, turn, web }),
       turn,

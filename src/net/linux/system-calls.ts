@@ -65,6 +65,22 @@ export function linux(): Native {
   return library!.native
 }
 
+/**
+ * Makes the C library give freed memory back to the system, in all threads; its allocator keeps it otherwise. False where the
+ * library is none that can (musl).
+ */
+export function returnFreedMemory(): boolean {
+  if (!linuxSupport().available) return false
+  try {
+    bind<{ malloc_trim(kept: number): number }>(library!.koffi, {
+      malloc_trim: 'int malloc_trim(size_t kept)',
+    }).malloc_trim(0)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** A system call that failed; `code` is the errno's name. */
 export class SystemCallError extends Error {
   readonly code: string
