@@ -4,20 +4,22 @@ import { performance } from 'node:perf_hooks'
 import { changesBetween } from './config/changes.ts'
 import { ConfigError } from './config/config-error.ts'
 import type { LoadedConfig } from './config/load.ts'
-import type { OptionName } from './config/options.ts'
+import type { Config, OptionName } from './config/options.ts'
 import type { ProcessLog } from './log.ts'
 import { Metrics } from './metrics/metrics.ts'
 import type { ReloadHealth } from './metrics/sources.ts'
 import { SocketErrors } from './net/socket-errors.ts'
-import { turnAddresses } from './start/addresses.ts'
+import { besides, haveSameHosts, turnAddresses } from './start/addresses.ts'
 import { type CertificateFiles, certificate, isSame } from './start/certificate.ts'
 import { returnMemoryOfStart } from './start/idle-memory.ts'
 import { type MetricsListener, openMetrics } from './start/metrics-listener.ts'
 import { logLevel } from './start/plan/log-level.ts'
 import { iceConfigOptions } from './start/plan/web-options.ts'
-import { summary } from './start/summary.ts'
+import { relayAdvice, relayTrouble } from './start/relay-advice.ts'
+import { summary, turnUris } from './start/summary.ts'
 import { type RunningTurn, startTurn } from './start/turn.ts'
 import { type RunningWeb, startWeb } from './start/web.ts'
+import type { Address } from './stun/address.ts'
 
 /** What reading everything again has brought. */
 type Reloaded =
@@ -55,14 +57,15 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
     for (const stop of stops.splice(0).reverse()) await stop()
   }
   try {
-    const addresses = turnAddresses(config)
+    let addresses = turnAddresses(config)
     const files = await certificate(
       config,
       addresses.own.map(({ host }) => host),
     )
-    let isReady = false
+    let busyWith: string | null = 'starting'
     let served = files
     let current = loaded
+    const unready = () => busyWith ?? relayTrouble(current.config, addresses)
     const reloads: ReloadHealth = { isGood: true, goodAt: Date.now() }
 
     const turn = config.turn ? await startTurn(config, addresses, files, log) : null
@@ -77,13 +80,13 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
             log,
             errors,
             iceConfig: () => iceConfig,
-            ready: () => isReady,
+            unready,
             metrics: () => metrics.text(),
           })
         : null
     if (web !== null) stops.push(() => web.close())
     const ownMetrics: MetricsListener | null = config.prometheus
-      ? await openMetrics(config, { metrics: () => metrics.text(), errors, ready: () => isReady })
+      ? await openMetrics(config, { metrics: () => metrics.text(), errors, unready })
       : null
     if (ownMetrics !== null) stops.push(() => ownMetrics.close())
 
@@ -96,9 +99,35 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
       ...(turn?.bound ?? []).map(({ address }) => address),
     ]
     turn?.protect(servicePorts.flatMap((at) => (at == null ? [] : [at.port])))
-    isReady = true
+    const watching = setInterval(() => follow(), LOOK_MS).unref()
+    stops.push(async () => clearInterval(watching))
+    busyWith = null
     const stopWaiting = returnMemoryOfStart()
     stops.push(async () => stopWaiting())
+
+    /** Goes by a configuration and the addresses of now: the one way in which anything changes while the server runs. */
+    const apply = (wanted: Config, certified: CertificateFiles | null) => {
+      turn?.apply(wanted, addresses)
+      web?.apply(wanted)
+      iceConfig = iceConfigOptions(wanted, addresses, turn?.ports ?? null, certified)
+    }
+    /** Addresses come, go and change while the server runs. */
+    const follow = () => {
+      const { config } = current
+      const found = turnAddresses(config)
+      const { own: before } = addresses
+      if (!haveSameHosts(found.own, before)) {
+        addresses = found
+        apply(config, served)
+        const hosts = (list: readonly Address[]) => list.map(({ host }) => host)
+        const [come, gone] = [hosts(besides(found.own, before)), hosts(besides(before, found.own))]
+        log.info({ come, gone, uris: turnUris(config, addresses, turn) }, 'the addresses of this machine have changed')
+        for (const { trouble, fix } of turn === null ? [] : relayAdvice(config, addresses))
+          log.warn({}, `${trouble} ${fix}`)
+      }
+      // Also without a change: an IPv6 address is there before anybody may listen on it.
+      turn?.rescan()
+    }
     return {
       summary: summary({ loaded, addresses, files, turn, web }),
       turn,
@@ -117,9 +146,8 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
             turn?.renew(config, renewed)
             web?.renew(renewed)
           }
-          turn?.apply(config)
-          web?.apply(config)
-          iceConfig = iceConfigOptions(config, turnAddresses(config), turn?.ports ?? null, renewed)
+          addresses = turnAddresses(config)
+          apply(config, renewed)
           tellOfWarnings(log, next, current)
           const isSameFile = renewed !== null && served !== null && isSame(renewed, served)
           const result = {
@@ -146,7 +174,7 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
         }
       },
       drain: () => {
-        isReady = false
+        busyWith = 'draining'
         turn?.drain(true)
         const { udp, dtls, tcp, tls } = turn?.readings().allocations ?? { udp: 0, dtls: 0, tcp: 0, tls: 0 }
         log.info({ allocations: udp + dtls + tcp + tls }, 'draining: no new allocations')
@@ -158,6 +186,9 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
     throw error
   }
 }
+
+/** Little enough to be waited for, and 0.02 % of a processor. */
+const LOOK_MS = 1000
 
 function validTo({ cert }: CertificateFiles): string {
   return new X509Certificate(cert).validTo

@@ -4,7 +4,7 @@ import { addressList, holds } from './caller/caller.ts'
 import { isOwnHost } from './caller/host.ts'
 import { type ColliderWorld, colliderRoutes } from './collider.ts'
 import { type App, type Environment, routePath } from './environment.ts'
-import { healthRoutes } from './health.ts'
+import { healthRoutes, type Unready } from './health.ts'
 import { type IceConfigWorld, iceConfigRoutes } from './ice-config.ts'
 import { page, type RoomsWorld, roomRoutes } from './rooms.ts'
 
@@ -12,8 +12,8 @@ import { page, type RoomsWorld, roomRoutes } from './rooms.ts'
 export interface AppWorld extends RoomsWorld, IceConfigWorld {
   /** The hub that answers under /collider and at /ws; null with `--no-signaling`. */
   readonly collider: ColliderWorld | null
-  /** Whether new calls are welcome: false while starting and draining. */
-  ready(): boolean
+  /** While starting and draining, and while nothing can be relayed. */
+  readonly unready: Unready
   /** Prometheus text; null without metrics on this port. */
   readonly metrics: (() => Promise<{ readonly contentType: string; readonly body: string }>) | null
 }
@@ -62,7 +62,7 @@ export function createApp(world: AppWorld): App {
     return (room?.length ?? 0) > 256 || (client?.length ?? 0) > 256 ? c.notFound() : next()
   })
 
-  healthRoutes(app, world.ready)
+  healthRoutes(app, world.unready)
   metricsRoute(app, world)
   for (const [path, asset] of pages.assets)
     app.get(path, (c) =>

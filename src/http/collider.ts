@@ -2,7 +2,7 @@ import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { type Hub, isName } from '../signaling/hub.ts'
 import type { App, Environment } from './environment.ts'
-import { healthRoutes } from './health.ts'
+import { healthRoutes, type Unready } from './health.ts'
 import { type AddressLimits, guessWait, waitOf } from './limits/limits.ts'
 
 export interface ColliderWorld {
@@ -34,11 +34,8 @@ export function colliderRoutes(app: App, world: ColliderWorld): void {
   })
 }
 
-/**
- * A listener that is nothing but a Collider, for clients and room servers that expect one on a port of its own.
- * `ready`: whether new calls are welcome.
- */
-export function colliderApp(world: ColliderWorld, ready: () => boolean): App {
+/** A listener that is nothing but a Collider, for clients and room servers that expect one on a port of its own. */
+export function colliderApp(world: ColliderWorld, unready: Unready): App {
   const app = new Hono<Environment>({ getPath: (request) => new URL(request.url).pathname })
   app.use(async (c, next) => {
     await next()
@@ -47,7 +44,7 @@ export function colliderApp(world: ColliderWorld, ready: () => boolean): App {
   })
   if (world.maxBodyBytes > 0)
     app.use(bodyLimit({ maxSize: world.maxBodyBytes, onError: (c) => c.text('Request body too large\n', 413, CORS) }))
-  healthRoutes(app, ready)
+  healthRoutes(app, unready)
   app.options('*', (c) => c.body('', 200, CORS))
   app.all('*', (c) => {
     const { pathname } = new URL(c.req.url)

@@ -14,32 +14,33 @@ const NOBODY = 0
 const HOLDER = 0x3fff
 
 const EVEN = 0x55555555
+/** Of 32 ports each. */
+const WORDS = 0x10000 / 32
 
 /**
  * Which ports of one local address are taken, and by which thread, in memory that all of them see. No locks: who sets a
  * port's bit has the port, and who makes its holder nobody gives it back, so that of several who try only one succeeds.
+ * The memory is for all ports there are, so that each thread may take from another range than before.
  */
 export class PortClaims {
-  readonly #range: RelayPortRange
+  /** What is taken from; what has been taken before stays taken. */
+  range: RelayPortRange
   readonly #random: (size: number) => Buffer
   /** This thread as a holder. */
   readonly #self: number
-  readonly #base: number
   readonly #taken: Int32Array
   /** Which of the taken ones are idle and could be used if need be: a hint, the holder decides. */
   readonly #resting: Int32Array
   readonly #holders: Uint16Array
 
-  /** `memory` was made by `claimMemory` for the same range; `thread` counts from 0. */
+  /** `memory` was made by `claimMemory`; `thread` counts from 0. */
   constructor(memory: SharedArrayBuffer, range: RelayPortRange, thread: number, random: (size: number) => Buffer) {
-    const words = wordsOf(range)
-    this.#range = range
+    this.range = range
     this.#random = random
     this.#self = thread + 1
-    this.#base = range.minPort & ~31
-    this.#taken = new Int32Array(memory, 0, words)
-    this.#resting = new Int32Array(memory, words * 4, words)
-    this.#holders = new Uint16Array(memory, words * 8, words * 32)
+    this.#taken = new Int32Array(memory, 0, WORDS)
+    this.#resting = new Int32Array(memory, WORDS * 4, WORDS)
+    this.#holders = new Uint16Array(memory, WORDS * 8, WORDS * 32)
   }
 
   /** A free port, each with the same probability; of a pair the even one, and the other is reserved. Null: none is free. */
@@ -48,16 +49,15 @@ export class PortClaims {
       const port = this.#pick(wanted, false)
       if (port === null) return null
       if (!this.#claim(port, wanted === 'pair' ? 3 : 1)) continue
-      Atomics.store(this.#holders, port - this.#base, this.#self | IN_USE)
-      if (wanted === 'pair') Atomics.store(this.#holders, port + 1 - this.#base, this.#self | RESERVED)
+      Atomics.store(this.#holders, port, this.#self | IN_USE)
+      if (wanted === 'pair') Atomics.store(this.#holders, port + 1, this.#self | RESERVED)
       return port
     }
   }
 
   /** Whether somebody uses it. */
   isInUse(port: number): boolean {
-    if (port < this.#range.minPort || port > this.#range.maxPort) return false
-    const found = Atomics.load(this.#holders, port - this.#base)
+    const found = Atomics.load(this.#holders, port)
     return found !== NOBODY && (found & ~HOLDER) === IN_USE
   }
 
@@ -74,7 +74,7 @@ export class PortClaims {
   /** Ends our use of a port and keeps it; false when we have no use of it. */
   idle(port: number, mayBeWoken: boolean): boolean {
     if (!this.#pass(port, this.#self | IN_USE, this.#self | IDLE)) return false
-    if (mayBeWoken) Atomics.or(this.#resting, (port - this.#base) >>> 5, 1 << port)
+    if (mayBeWoken) Atomics.or(this.#resting, port >>> 5, 1 << port)
     return true
   }
 
@@ -94,15 +94,13 @@ export class PortClaims {
 
   /** Frees whatever `thread`, which is no more, has had. */
   forget(thread: number): void {
-    const { minPort, maxPort } = this.#range
-    for (let port = minPort; port <= maxPort; port++) {
-      const found = this.#holders[port - this.#base]!
+    this.#holders.forEach((found, port) => {
       if ((found & HOLDER) === thread + 1) this.#free(port, found)
-    }
+    })
   }
 
   #claim(port: number, bits: number): boolean {
-    const word = (port - this.#base) >>> 5
+    const word = port >>> 5
     const wanted = bits << port
     let seen = Atomics.load(this.#taken, word)
     while ((seen & wanted) === 0) {
@@ -114,13 +112,12 @@ export class PortClaims {
   }
 
   #pass(port: number, from: number, to: number): boolean {
-    if (port < this.#range.minPort || port > this.#range.maxPort) return false
-    return Atomics.compareExchange(this.#holders, port - this.#base, from, to) === from
+    return Atomics.compareExchange(this.#holders, port, from, to) === from
   }
 
   #free(port: number, from: number): boolean {
     if (!this.#pass(port, from, NOBODY)) return false
-    const word = (port - this.#base) >>> 5
+    const word = port >>> 5
     // The next who takes it must not find it resting.
     Atomics.and(this.#resting, word, ~(1 << port))
     Atomics.and(this.#taken, word, ~(1 << port))
@@ -128,16 +125,16 @@ export class PortClaims {
   }
 
   #endRest(port: number): void {
-    const word = (port - this.#base) >>> 5
+    const word = port >>> 5
     if ((Atomics.load(this.#resting, word) & (1 << port)) === 0) return
-    const found = Atomics.load(this.#holders, port - this.#base)
+    const found = Atomics.load(this.#holders, port)
     // A hint that does not hold must not be found again.
     if ((found & IDLE) === 0 || !this.#free(port, found)) Atomics.and(this.#resting, word, ~(1 << port))
   }
 
   /** The port where chance leads, mostly; when that would not do, one of the next 32 that would. */
   #pick(wanted: 'any' | 'even' | 'pair', resting: boolean): number | null {
-    const { minPort, maxPort } = this.#range
+    const { minPort, maxPort } = this.range
     const step = wanted === 'any' ? 1 : 2
     const first = wanted === 'any' ? minPort : minPort + (minPort & 1)
     const count = Math.floor((maxPort - first) / step) + 1
@@ -145,16 +142,16 @@ export class PortClaims {
     // 48 random bits, so that neither remainder favours a port by more than 1 in 2^16.
     const chance = this.#random(6).readUIntBE(0, 6)
     const port = first + step * (chance % count)
-    const words = this.#taken.length
-    let word = (port - this.#base) >>> 5
+    const [firstWord, lastWord] = [minPort >>> 5, maxPort >>> 5]
+    let word = port >>> 5
     if ((this.#usable(word, wanted, resting) & (1 << port)) !== 0) return port
-    for (let left = words; left > 0; left--) {
+    for (let left = lastWord - firstWord + 1; left > 0; left--) {
       let usable = this.#usable(word, wanted, resting)
       if (usable !== 0) {
         for (let skip = Math.floor(chance / count) % bitCount(usable); skip > 0; skip--) usable &= usable - 1
-        return this.#base + word * 32 + (31 - Math.clz32(usable & -usable))
+        return word * 32 + (31 - Math.clz32(usable & -usable))
       }
-      word = word + 1 === words ? 0 : word + 1
+      word = word === lastWord ? firstWord : word + 1
     }
     return null
   }
@@ -166,24 +163,22 @@ export class PortClaims {
   #usable(word: number, wanted: 'any' | 'even' | 'pair', resting: boolean): number {
     let usable = ~this.#taken[word]!
     if (resting) usable |= this.#resting[word]!
+    const { minPort, maxPort } = this.range
+    if (word === minPort >>> 5) usable &= -1 << minPort
+    if (word === maxPort >>> 5) usable &= -1 >>> (31 - (maxPort & 31))
     if (wanted === 'any') return usable
     return wanted === 'even' ? usable & EVEN : usable & (usable >>> 1) & EVEN
   }
 }
 
-/** Room for the claims on the ports of one local address: all in the range are free. */
-export function claimMemory(range: RelayPortRange): SharedArrayBuffer {
-  const words = wordsOf(range)
-  const memory = new SharedArrayBuffer(words * (4 + 4 + 32 * 2))
-  const taken = new Int32Array(memory, 0, words)
-  // What the first and the last word have beyond the range is nobody's to take.
-  for (let port = range.minPort & ~31; port < range.minPort; port++) taken[0]! |= 1 << port
-  for (let port = range.maxPort + 1; (port & 31) !== 0; port++) taken[words - 1]! |= 1 << port
-  return memory
+/** Room for the claims on the ports of one local address: all are free. */
+export function claimMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer(WORDS * (4 + 4 + 32 * 2))
 }
 
-function wordsOf({ minPort, maxPort }: RelayPortRange): number {
-  return (maxPort >>> 5) - (minPort >>> 5) + 1
+/** Whether nobody has any port of this memory, for whatever. */
+export function isUnclaimed(memory: SharedArrayBuffer): boolean {
+  return new Int32Array(memory, 0, WORDS).every((_, word, taken) => Atomics.load(taken, word) === 0)
 }
 
 function bitCount(word: number): number {

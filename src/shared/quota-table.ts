@@ -22,6 +22,9 @@ const LOCK = 0
 const STALE = 1
 const TOTAL = 2
 const VACANT = 3
+// The first of the rows that nobody has ever used. Memory that is not touched costs none, so that there may be room for many.
+const FRESH = 4
+const STATE = 5
 
 // Words of a row. It counts what one user has in one thread; with a count of 0 it is vacant. Row 0 is nobody's: it ends a list.
 const HIGH = 0
@@ -132,7 +135,7 @@ export class QuotaTable {
   get users(): number {
     const rows = this.#rows
     const users = new Set<string>()
-    for (let row = ROW; row < rows.length; row += ROW) {
+    for (let row = ROW; row < this.#state[FRESH]!; row += ROW) {
       if (rows[row + COUNT] !== 0) users.add(`${rows[row + HIGH]} ${rows[row + LOW]}`)
     }
     return users.size
@@ -145,8 +148,12 @@ export class QuotaTable {
 
   #enter(list: number, { high, low }: UserHash, thread: number): number {
     const rows = this.#rows
-    const row = this.#state[VACANT]!
-    this.#state[VACANT] = rows[row + NEXT]!
+    let row = this.#state[VACANT]!
+    if (row !== 0) this.#state[VACANT] = rows[row + NEXT]!
+    else {
+      row = this.#state[FRESH]!
+      this.#state[FRESH]! += ROW
+    }
     rows[row + HIGH] = high
     rows[row + LOW] = low
     rows[row + OWNER] = thread
@@ -160,14 +167,14 @@ export class QuotaTable {
     this.#state[VACANT] = row
   }
 
-  /** Drops the rows of lost threads and makes all else from the others; at first, too. Whoever dies here leaves it to the next. */
+  /** Drops the rows of lost threads and makes all else from the others. Whoever dies here leaves it to the next. */
   #restore(): void {
     const rows = this.#rows
     const lost = this.#lost.slice()
     let total = 0
     this.#lists.fill(0)
     this.#state[VACANT] = 0
-    for (let row = rows.length - ROW; row > 0; row -= ROW) {
+    for (let row = this.#state[FRESH]! - ROW; row > 0; row -= ROW) {
       if (lost[rows[row + OWNER]!] === 1) rows[row + COUNT] = 0
       if (rows[row + COUNT] === 0) {
         this.#vacate(row)
@@ -188,16 +195,24 @@ export class QuotaTable {
   }
 }
 
-/** Room for what `threads` threads hold: so many places in all, and so at most as many users. */
-export function quotaTableMemory(threads: number, places: number, random: (size: number) => Buffer): QuotaTableMemory {
+/**
+ * Room for what `threads` threads hold: so many places in all, and so at most as many users; `usual` is how many there are
+ * mostly.
+ */
+export function quotaTableMemory(
+  threads: number,
+  places: number,
+  random: (size: number) => Buffer,
+  usual: number = places,
+): QuotaTableMemory {
   const words = (count: number) => new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT)
-  const state = words(4)
-  new Int32Array(state)[STALE] = 1
+  const state = words(STATE)
+  new Int32Array(state)[FRESH] = ROW
   return {
     key: random(32).toString('hex'),
     state,
     lost: words(threads),
-    lists: words(2 ** Math.ceil(Math.log2(places))),
+    lists: words(2 ** Math.ceil(Math.log2(usual))),
     rows: words((places + 1) * ROW),
   }
 }

@@ -48,6 +48,16 @@ export function turnAddresses(config: Config): TurnAddresses {
   }
 }
 
+/** Whether this machine has what it had. */
+export function haveSameHosts(one: readonly Address[], other: readonly Address[]): boolean {
+  return one.length === other.length && one.every((address, i) => address.sameIp(other[i]!))
+}
+
+/** The addresses of `all` that are not among `others`. */
+export function besides(all: readonly Address[], others: readonly Address[]): readonly Address[] {
+  return all.filter((address) => !others.some((other) => other.sameIp(address)))
+}
+
 /**
  * Whether private networks are closed to relayed traffic: when the world reaches us, it must not reach them through us;
  * a server that itself sits in a private network is there for calls inside it.

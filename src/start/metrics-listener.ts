@@ -5,7 +5,7 @@ import type { Config } from '../config/options.ts'
 import { FOREIGN_HOST } from '../http/app.ts'
 import { isOwnHost } from '../http/caller/host.ts'
 import type { App, Environment } from '../http/environment.ts'
-import { healthRoutes } from '../http/health.ts'
+import { healthRoutes, type Unready } from '../http/health.ts'
 import { HttpListener } from '../http/listener.ts'
 import { Shares } from '../net/limits/shares.ts'
 import { ListenError } from '../net/listen/listen-error.ts'
@@ -20,7 +20,7 @@ export interface MetricsListener {
 export interface MetricsWorld {
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>
   readonly errors: SocketErrors
-  ready(): boolean
+  readonly unready: Unready
 }
 
 /** coturn's `prometheus` port: metrics for whoever can reach it, and `ok` at `/`. */
@@ -51,10 +51,10 @@ export async function openMetrics(config: Config, world: MetricsWorld): Promise<
   })
 }
 
-function metricsApp(config: Config, { metrics, ready }: MetricsWorld): App {
+function metricsApp(config: Config, { metrics, unready }: MetricsWorld): App {
   const app: App = new Hono<Environment>()
   const names = ownNames(config)
-  healthRoutes(app, ready)
+  healthRoutes(app, unready)
   app.all('/', (c) => c.body('ok'))
   app.all('*', async (c) => {
     const { host } = c.env.caller

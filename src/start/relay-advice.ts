@@ -7,13 +7,21 @@ export interface Advice {
   readonly fix: string
 }
 
+/** Why nothing can be relayed to another machine; null when it can, or need not. */
+export function relayTrouble(config: Config, { relay }: TurnAddresses): string | null {
+  if (!config.turn || config['stun-only'] || config['allow-loopback-peers']) return null
+  if (relay.some((address) => !address.isLoopback)) return null
+  return `${relay.length === 0 ? 'no address' : 'only loopback addresses'} to relay from`
+}
+
 /** Why relayed packets may get nowhere on this machine. */
-export function relayAdvice(config: Config, { relay, own }: TurnAddresses): Advice[] {
+export function relayAdvice(config: Config, addresses: TurnAddresses): Advice[] {
+  const { relay, own } = addresses
   const found: Advice[] = []
-  if (!config['stun-only'] && !config['allow-loopback-peers'] && relay.every((address) => address.isLoopback)) {
-    const left = relay.length === 0 ? 'No address' : 'Only loopback addresses'
+  const trouble = relayTrouble(config, addresses)
+  if (trouble !== null) {
     found.push({
-      trouble: `${left} to relay from: calls find a direct path or none.`,
+      trouble: `${trouble[0]!.toUpperCase()}${trouble.slice(1)}: calls find a direct path or none.`,
       fix: 'Connect a network, or set relay-ip= (and external-ip= behind NAT).',
     })
   }

@@ -4,7 +4,6 @@ import {
   handshakeMemory,
   type SecureTransport,
 } from '../net/limits/handshakes.ts'
-import { claimMemory } from '../shared/port-claims.ts'
 import { sourceMemory } from '../shared/source-table.ts'
 import { budgetMemory } from '../turn/limits/challenge-limit.ts'
 import { type QuotaMemory, quotaMemory } from '../turn/limits/quota.ts'
@@ -17,8 +16,6 @@ export interface TurnMemory {
   /** What strangers have used of both; a source that changes its port may reach another thread. */
   readonly challengesUsed: SharedArrayBuffer
   readonly guessesUsed: SharedArrayBuffer
-  /** Who has which port, by relay address. */
-  readonly portClaims: ReadonlyMap<string, SharedArrayBuffer>
   /** How many allocations each source has in each thread. */
   readonly sourceCounts: SharedArrayBuffer
   readonly handshakes: HandshakeShares
@@ -33,6 +30,9 @@ export interface HandshakeShares {
   readonly dtlsSources: SharedArrayBuffer
 }
 
+/** Of all relay addresses that there may ever be: addresses come while the program runs. */
+const MOST_PORTS = 262_144
+
 /** For `threads` cores. */
 export function turnMemory(plan: TurnPlan, threads: number, random: (size: number) => Buffer): TurnMemory {
   const { ports, relayAddresses } = plan
@@ -40,12 +40,11 @@ export function turnMemory(plan: TurnPlan, threads: number, random: (size: numbe
   return {
     quota: quotaMemory(
       plan.quota,
-      { threads, ports: relayAddresses.length * (ports.maxPort - ports.minPort + 1) },
+      { threads, ports: relayAddresses.length * (ports.maxPort - ports.minPort + 1), mostPorts: MOST_PORTS },
       random,
     ),
     challengesUsed: budgetMemory(random),
     guessesUsed: budgetMemory(random),
-    portClaims: new Map(relayAddresses.map((host) => [host, claimMemory(ports)])),
     sourceCounts: sourceMemory(threads, random),
     handshakes: {
       limits: { tls: share(plan.handshakes.tls), dtls: share(plan.handshakes.dtls) },

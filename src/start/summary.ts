@@ -19,7 +19,7 @@ interface Started {
 
 /** What a person wants to read after the start: where to go, how to log in, and what to mend. */
 export function summary(started: Started): string {
-  const sections = [pages(started), signaling(started), turnUris(started), logins(started), settings(started)].filter(
+  const sections = [pages(started), signaling(started), uris(started), logins(started), settings(started)].filter(
     (lines) => lines.length > 1,
   )
   const remarks = advice(started).flatMap(({ trouble, fix }) => [
@@ -82,18 +82,22 @@ function signaling({ loaded: { config }, web, addresses }: Started): string[] {
   return ['Signaling', `${web.collider.tls ? 'wss' : 'ws'}://${bracketed(host)}:${web.collider.port}/ws${also}`]
 }
 
-function turnUris({ turn, loaded, addresses }: Started): string[] {
-  if (turn === null) return ['TURN']
+/** Where clients find STUN and TURN. */
+export function turnUris(config: Config, addresses: TurnAddresses, turn: RunningTurn | null): string[] {
+  if (turn === null) return []
   const { udp, tcp, tls, dtls } = turn.ports
-  const at = turnHost(loaded.config, addresses)
-  const kind = loaded.config['stun-only'] ? 'stun' : 'turn'
+  const at = turnHost(config, addresses)
+  const kind = config['stun-only'] ? 'stun' : 'turn'
   return [
-    kind === 'stun' ? 'STUN' : 'TURN',
     ...(udp === null ? [] : [`${kind}:${at}:${udp}${kind === 'turn' ? '?transport=udp' : ''}`]),
     ...(tcp === null ? [] : [`${kind}:${at}:${tcp}${kind === 'turn' ? '?transport=tcp' : ''}`]),
     ...(tls === null ? [] : [`${kind}s:${at}:${tls}${kind === 'turn' ? '?transport=tcp' : ''}`]),
     ...(dtls === null ? [] : [`${kind}s:${at}:${dtls}?transport=udp`]),
   ]
+}
+
+function uris({ turn, loaded: { config }, addresses }: Started): string[] {
+  return [config['stun-only'] ? 'STUN' : 'TURN', ...turnUris(config, addresses, turn)]
 }
 
 function logins({ loaded: { config }, turn, web }: Started): string[] {

@@ -4,11 +4,12 @@ import type { Config } from '../config/options.ts'
 import type { Log } from '../log.ts'
 import { linuxSupport } from '../net/linux/system-calls.ts'
 import type { BoundAddress } from '../net/listen/bound-address.ts'
-import { type TurnAddresses, turnAddresses } from './addresses.ts'
+import type { TurnAddresses } from './addresses.ts'
 import { type CertificateFiles, ticketKeys, turnTls } from './certificate.ts'
 import { logLevel } from './plan/log-level.ts'
 import { type NetPlan, netOptions } from './plan/net-options.ts'
-import { turnPlan } from './plan/turn-plan.ts'
+import { type TurnPlan, turnPlan } from './plan/turn-plan.ts'
+import { PortMemoryBook } from './port-memory.ts'
 import { dtlsIdentity, dtlsPlan } from './relaying/dtls.ts'
 import { relayHere } from './relaying/relay-here.ts'
 import { relayOnThreads } from './relaying/relay-threads.ts'
@@ -24,7 +25,8 @@ export interface TurnPorts {
   readonly dtls: number | null
 }
 
-export interface RunningTurn extends Pick<Relaying, 'here' | 'workers' | 'readings' | 'socketErrors' | 'close'> {
+export interface RunningTurn
+  extends Pick<Relaying, 'here' | 'workers' | 'rescan' | 'readings' | 'socketErrors' | 'close'> {
   readonly bound: readonly BoundAddress[]
   readonly ports: TurnPorts
   readonly isDraining: boolean
@@ -32,8 +34,8 @@ export interface RunningTurn extends Pick<Relaying, 'here' | 'workers' | 'readin
   protect(ports: readonly number[]): void
   /** New handshakes get this certificate; throws, and keeps the old one, when it is bad. */
   renew(config: Config, files: CertificateFiles): void
-  /** Goes by another configuration, as far as it can without a restart. */
-  apply(config: Config): void
+  /** Goes by another configuration, and the addresses of now, as far as it can without a restart. */
+  apply(config: Config, addresses: TurnAddresses): void
   drain(on: boolean): void
 }
 
@@ -47,42 +49,64 @@ export async function startTurn(
   const secure = files === null ? null : dtlsPlan(config, files, log)
   const options = netOptions(config, files, secure !== null)
   const threads = relayThreads(config, options, log)
-  const plan = turnPlan(config, addresses, [])
+  const portMemory = new PortMemoryBook()
+  let now = { config, addresses }
+  let ownPorts: readonly number[] = []
+  const planNow = () => {
+    portMemory.add(now.addresses.relay.map(({ host }) => host))
+    return turnPlan(now.config, now.addresses, { ownPorts, relayedFrom: [...portMemory.memory.keys()] })
+  }
+  let plan = planNow()
   const run = { memory: turnMemory(plan, Math.max(1, threads), randomBytes), secrets: runSecrets(config) }
   const relaying =
     threads === 0
-      ? relayHere(plan, run, options, secure, log)
-      : relayOnThreads(threads, plan, run, options, secure, log)
+      ? relayHere(plan, portMemory.memory, run, options, secure, log)
+      : relayOnThreads(threads, plan, portMemory.memory, run, options, secure, log)
   await relaying.start()
-  if (config['allow-private-peers'] === null && plan.peers.closesPrivate)
-    log.info(
-      {},
-      'peers in private networks are refused, because the world reaches this server; allow-private-peers opens them all, allowed-peer-ip some',
-    )
+  if (plan.peers.closesPrivate) tellOfPrivatePeers(plan, config, log)
+
+  /** The last of the plans that every thread goes by. */
+  let settled = plan
+  const apply = () => {
+    const before = plan
+    plan = planNow()
+    const told = plan
+    void relaying.apply(told, portMemory.memory, netOptions(now.config, null, false).limits).then((isSettled) => {
+      if (isSettled && told === plan) settled = told
+    })
+    if (before.peers.closesPrivate !== plan.peers.closesPrivate) tellOfPrivatePeers(plan, now.config, log)
+  }
+  const tidying = setInterval(() => {
+    // Nobody takes ports of other addresses any more, and nobody may have one still.
+    if (settled !== plan) apply()
+    else if (portMemory.forgetBut(plan.relayAddresses)) apply()
+  }, TIDY_MS).unref()
 
   let { tls } = options
   // Whoever gets hold of these keys can read what was sealed with them, so that they must not last.
   const renewal = setInterval(() => relaying.reload(tls && { ...tls, ticketKeys: ticketKeys() }, null), DAY_MS).unref()
   let isDraining = false
-  let ownPorts: readonly number[] = []
   return {
     here: relaying.here,
     workers: relaying.workers,
-    bound: relaying.addresses,
+    get bound() {
+      return relaying.addresses
+    },
     ports: portsOf(config, relaying.addresses, { tls: options.tls !== null, dtls: secure !== null }),
     get isDraining() {
       return isDraining
     },
     protect: (ports) => {
       ownPorts = ports
-      relaying.apply(turnPlan(config, addresses, ownPorts), options.limits)
+      apply()
     },
-    apply: (next) => {
-      const { external, behindExternal, externalIp } = turnAddresses(next)
-      const now = { ...addresses, external, behindExternal, externalIp }
-      relaying.apply(turnPlan(next, now, ownPorts), netOptions(next, null, false).limits)
-      relaying.setLogLevel(logLevel(next))
+    apply: (next, found) => {
+      const { config: before } = now
+      now = { config: next, addresses: found }
+      apply()
+      if (next !== before) relaying.setLogLevel(logLevel(next))
     },
+    rescan: () => relaying.rescan(),
     renew: (next, renewed) => {
       const certified = tls && turnTls(next, renewed)
       relaying.reload(certified, secure === null ? null : dtlsIdentity(renewed))
@@ -99,12 +123,26 @@ export async function startTurn(
     },
     close: () => {
       clearInterval(renewal)
+      clearInterval(tidying)
       return relaying.close()
     },
   }
 }
 
 const DAY_MS = 86_400_000
+/** How often to look whether addresses of before are still relayed from. */
+const TIDY_MS = 10_000
+
+/** In private networks peers are refused, or no longer. */
+function tellOfPrivatePeers({ peers }: TurnPlan, config: Config, log: Log): void {
+  if (config['allow-private-peers'] !== null) return
+  log.info(
+    {},
+    peers.closesPrivate
+      ? 'peers in private networks are refused, because the world reaches this server; allow-private-peers opens them all, allowed-peer-ip some'
+      : 'peers in private networks are open, because this server is in one; allow-private-peers=off refuses them',
+  )
+}
 
 /** How many threads relay besides this one; 0 when this one does. */
 function relayThreads(config: Config, { udp, streams }: NetPlan, log: Log): number {

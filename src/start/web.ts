@@ -32,7 +32,7 @@ import {
 } from './plan/web-options.ts'
 
 /** What rooms and signaling ask of the rest. */
-export type WebWorld = Pick<AppWorld, 'iceConfig' | 'ready' | 'metrics'> & {
+export type WebWorld = Pick<AppWorld, 'iceConfig' | 'unready' | 'metrics'> & {
   readonly log: Log
   readonly errors: SocketErrors
 }
@@ -87,7 +87,7 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
       wallClock: Date.now,
       collider,
     })
-    return { rooms, collider: collider && colliderApp(collider, world.ready) }
+    return { rooms, collider: collider && colliderApp(collider, world.unready) }
   }
   let apps = appsFor(config)
   const listeners: { readonly listener: HttpListener; readonly pools: HttpPools; readonly tls: boolean }[] = []

@@ -57,7 +57,6 @@ const RESTART_PAUSE_MS = 1000
 const CLOSE_MS = 5000
 /** How long a thread may take to answer an operator. */
 const PATIENCE_MS = 5000
-const RESCAN_MS = 10_000
 const SWEEP_MS = 1000
 /** Descriptors by place that are closed for a worker that died; one needs more only with several relay addresses. */
 const PLACES = 65_536
@@ -88,7 +87,7 @@ export class RelayThreads<Plan = unknown> {
   #limits: StreamLimits
   #tls: TlsOptions | null
   #isDraining = false
-  #timers: NodeJS.Timeout[] = []
+  #timer: NodeJS.Timeout | undefined
   #closing: Promise<void> | null = null
 
   /** Throws when TLS cannot be served like that. */
@@ -116,10 +115,7 @@ export class RelayThreads<Plan = unknown> {
       await this.close()
       throw error
     }
-    this.#timers = [
-      setInterval(() => this.#rescan(), RESCAN_MS).unref(),
-      setInterval(() => this.#sweepLines(), SWEEP_MS).unref(),
-    ]
+    this.#timer = setInterval(() => this.#sweepLines(), SWEEP_MS).unref()
     for (const { transport, address } of this.addresses) {
       this.#options.log.info({ transport, address: address.toString(), threads: this.size }, 'listening')
     }
@@ -176,6 +172,17 @@ export class RelayThreads<Plan = unknown> {
   reloadTls(tls: TlsOptions | null): void {
     this.#tls = proven({ ...this.#options.streams, tls })
     this.tell(TLS, tls)
+  }
+
+  /** Listens also on addresses that the machine has got since. */
+  rescan(): void {
+    const added = this.#listeners.rescan()
+    if (added === 0) return
+    for (const member of this.#members) {
+      for (const fd of this.#listeners.descriptorsOf(member.thread).slice(-added)) {
+        member.line?.tell(LISTEN, { fd })
+      }
+    }
   }
 
   close(): Promise<void> {
@@ -326,18 +333,8 @@ export class RelayThreads<Plan = unknown> {
     }, pauseMs).unref()
   }
 
-  #rescan(): void {
-    const added = this.#listeners.rescan()
-    if (added === 0) return
-    for (const member of this.#members) {
-      for (const fd of this.#listeners.descriptorsOf(member.thread).slice(-added)) {
-        member.line?.tell(LISTEN, { fd })
-      }
-    }
-  }
-
   async #close(): Promise<void> {
-    for (const timer of this.#timers) clearInterval(timer)
+    clearInterval(this.#timer)
     await Promise.all(this.#members.map((member) => this.#dismiss(member)))
     for (const { wakeUp } of this.#members) closeDescriptor(wakeUp)
     this.#listeners.close()

@@ -2,7 +2,7 @@ import type { Address } from '../stun/address.ts'
 import type { Authenticated } from './auth/auth.ts'
 import type { FiveTuple } from './five-tuple.ts'
 import { TokenBucket } from './limits/token-bucket.ts'
-import type { PeerPolicy } from './peers/peer-policy.ts'
+import type { PeerPolicy, PeersAtBegin } from './peers/peer-policy.ts'
 
 /** Lets one peer ip through, whatever its port (RFC 8656 §9). */
 export class Permission {
@@ -129,6 +129,7 @@ export interface AllocationOrigin {
   readonly bytesPerSecond: number
   /** The client has sent a FINGERPRINT, so it gets one (STUN-FP-04 in the tests). */
   readonly fingerprint: boolean
+  readonly peersAtBegin: PeersAtBegin
   readonly createdAt: number
 }
 
@@ -151,6 +152,8 @@ export class Allocation {
   readonly user: Authenticated
   readonly request: AllocateRequest
   quotaPlaces: number
+  /** Rules that begin by themselves, because this machine's addresses have changed, end no call. */
+  readonly peersAtBegin: PeersAtBegin
   readonly createdAt: number
   readonly toPeerLimit: TokenBucket
   readonly toClientLimit: TokenBucket
@@ -177,7 +180,18 @@ export class Allocation {
   toClientOverLimit = 0
 
   constructor(
-    { id, client, source, user, request, quotaPlaces, bytesPerSecond, fingerprint, createdAt }: AllocationOrigin,
+    {
+      id,
+      client,
+      source,
+      user,
+      request,
+      quotaPlaces,
+      bytesPerSecond,
+      fingerprint,
+      peersAtBegin,
+      createdAt,
+    }: AllocationOrigin,
     packetsPerSecond: number,
     events: ChannelEvents,
   ) {
@@ -187,6 +201,7 @@ export class Allocation {
     this.user = user
     this.request = request
     this.quotaPlaces = quotaPlaces
+    this.peersAtBegin = peersAtBegin
     this.toPeerLimit = new TokenBucket(bytesPerSecond, packetsPerSecond)
     this.toClientLimit = new TokenBucket(bytesPerSecond, packetsPerSecond)
     this.fingerprint = fingerprint

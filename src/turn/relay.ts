@@ -68,7 +68,7 @@ export class PacketRelay {
       this.#counters.dropped['no-permission']++
       return
     }
-    if (!this.#allows(permission, peer)) return
+    if (!this.#allows(allocation, permission, peer)) return
     const dataEnd = data + indication.lengthAt(data)
     this.#toPeer(relay, peer, indication.bytes, data, dataEnd, fragment >= 0, now)
   }
@@ -95,7 +95,7 @@ export class PacketRelay {
       this.#counters.dropped['no-permission']++
       return
     }
-    if (!this.#allows(permission, peer)) return
+    if (!this.#allows(allocation, permission, peer)) return
     if (this.#withinLimit(allocation, end - start, now)) this.#dataTo(allocation, peer, bytes, start, end)
   }
 
@@ -169,7 +169,7 @@ export class PacketRelay {
 
   #allowsChannel(channel: Channel): boolean {
     const { peerPolicy } = this.#options
-    if (peerPolicy.refusal(channel.peer) !== null) {
+    if (peerPolicy.refusal(channel.peer, channel.relay.allocation.peersAtBegin) !== null) {
       this.#counters.dropped['peer-denied']++
       return false
     }
@@ -178,10 +178,10 @@ export class PacketRelay {
   }
 
   /** The verdict may depend on the port: of our own addresses, relay ports are peers and service ports are not. */
-  #allows(permission: Permission | null, peer: Address): boolean {
+  #allows(allocation: Allocation, permission: Permission | null, peer: Address): boolean {
     const { peerPolicy } = this.#options
     if (permission?.allowedUnder === peerPolicy && permission.allowedPort === peer.port) return true
-    if (peerPolicy.refusal(peer) !== null) {
+    if (peerPolicy.refusal(peer, allocation.peersAtBegin) !== null) {
       this.#counters.dropped['peer-denied']++
       return false
     }

@@ -101,7 +101,7 @@ export class Service {
       wallClock: () => Date.now(),
       iceConfig: () => ({ ...defaultIceConfig, secret: 'a secret of the test', ...options.ice }),
       collider,
-      ready: () => true,
+      unready: () => null,
       metrics: options.metrics ?? null,
     })
     const port = async (fetch: typeof app.fetch) =>
@@ -117,7 +117,7 @@ export class Service {
           acceptFailed: () => {},
         },
       )
-    return new Service(hub, await port(app.fetch), await port(colliderApp(collider, () => true).fetch), skew)
+    return new Service(hub, await port(app.fetch), await port(colliderApp(collider, () => null).fetch), skew)
   }
 
   get host(): string {

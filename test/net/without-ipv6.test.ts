@@ -42,7 +42,7 @@ vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server, 
 })
 
 const errors = () => new SocketErrors(silentLog, () => performance.now())
-const metricsWorld = () => ({ metrics: () => new Metrics().text(), errors: errors(), ready: () => true })
+const metricsWorld = () => ({ metrics: () => new Metrics().text(), errors: errors(), unready: () => null })
 
 describe.runIf(linuxSupport().available)('the descriptors of threads', () => {
   test('for TCP are those of IPv4 where IPv6 is switched off, but not for an address that was written out', () => {

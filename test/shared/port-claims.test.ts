@@ -13,7 +13,7 @@ test.each([5, 20, 300])(
   },
   async (size) => {
     const range = { minPort: 50_001, maxPort: 50_000 + size }
-    const memory = claimMemory(range)
+    const memory = claimMemory()
     const owners = new SharedArrayBuffer((size + 1) * Int32Array.BYTES_PER_ELEMENT)
     const entry = new URL('../support/port-claims-storm.ts', import.meta.url).pathname
     const { outputFiles } = await build({ entryPoints: [entry], bundle: true, platform: 'node', write: false })
@@ -36,7 +36,7 @@ test.each([5, 20, 300])(
 
 test('a port outside the range is nobody’s to give back', () => {
   const range = { minPort: 50_001, maxPort: 50_002 }
-  const claims = new PortClaims(claimMemory(range), range, 0, randomBytes)
+  const claims = new PortClaims(claimMemory(), range, 0, randomBytes)
   for (const port of [0, 50_000, 50_003, 65_535]) {
     expect([claims.idle(port, true), claims.wake(port), claims.adopt(port, 0), claims.isInUse(port)]).toEqual([
       false,
@@ -50,7 +50,7 @@ test('a port outside the range is nobody’s to give back', () => {
 
 test('a port is in use while an allocation has it, not while it is reserved, at rest or free', () => {
   const range = { minPort: 50_000, maxPort: 50_001 }
-  const memory = claimMemory(range)
+  const memory = claimMemory()
   const [one, other] = [0, 1].map((thread) => new PortClaims(memory, range, thread, randomBytes)) as [
     PortClaims,
     PortClaims,

@@ -106,7 +106,7 @@ function told(config: Config): string {
   const addresses = turnAddresses(config)
   const { ticketKeys: _, ...tls } = turnTls(config, { ...localhostEc, selfSigned: false })
   return JSON.stringify([
-    turnPlan(config, addresses, []),
+    turnPlan(config, addresses),
     netOptions(config, null, false).limits,
     tls,
     httpOptions(config, true),

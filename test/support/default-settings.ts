@@ -5,6 +5,6 @@ import { defaultConfig } from './default-config.ts'
 
 /** Of a TURN server whose driver knows no DONT-FRAGMENT, like those of most tests. */
 export const defaultSettings: TurnSettings = {
-  ...turnPlan(defaultConfig, turnAddresses(defaultConfig), []).settings,
+  ...turnPlan(defaultConfig, turnAddresses(defaultConfig)).settings,
   dontFragment: false,
 }

@@ -67,6 +67,7 @@ export function loopbackTurn(
     peerPolicy: new PeerPolicy({
       allowed: [],
       denied: [],
+      deniedToNew: null,
       allowLoopback: true,
       ownAddresses: [],
       ownPorts: [],

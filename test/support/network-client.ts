@@ -16,6 +16,8 @@ export interface Connection {
   readonly login?: Login | null
   /** The client's address; each of 127.0.0.0/8 is a source of its own. */
   readonly from?: string
+  /** The server's address. */
+  readonly to?: string
 }
 
 interface Wire {
@@ -45,21 +47,21 @@ export class NetworkClient extends TurnClient {
     this.closed = closed
   }
 
-  static async udp({ port, login, from }: Connection): Promise<NetworkClient> {
+  static async udp({ port, login, from, to = '127.0.0.1' }: Connection): Promise<NetworkClient> {
     const { socket } = await UdpClient.open(from)
     return new NetworkClient(login, (arrived) => {
       socket.on('message', arrived)
-      return { send: (bytes) => socket.send(bytes, port, '127.0.0.1'), close: () => {}, closed: new Promise(() => {}) }
+      return { send: (bytes) => socket.send(bytes, port, to), close: () => {}, closed: new Promise(() => {}) }
     })
   }
 
-  static tcp({ port, login, from = '127.0.0.1' }: Connection): Promise<NetworkClient> {
-    const socket = connectSocket({ port, host: '127.0.0.1', localAddress: from, noDelay: true })
+  static tcp({ port, login, from = '127.0.0.1', to = '127.0.0.1' }: Connection): Promise<NetworkClient> {
+    const socket = connectSocket({ port, host: to, localAddress: from, noDelay: true })
     return NetworkClient.#stream(socket, 'connect', login)
   }
 
-  static tls({ port, login, from = '127.0.0.1' }: Connection): Promise<NetworkClient> {
-    const socket = connectSocket({ port, host: '127.0.0.1', localAddress: from, noDelay: true })
+  static tls({ port, login, from = '127.0.0.1', to = '127.0.0.1' }: Connection): Promise<NetworkClient> {
+    const socket = connectSocket({ port, host: to, localAddress: from, noDelay: true })
     return NetworkClient.#stream(connectSecurely({ socket, rejectUnauthorized: false }), 'secureConnect', login)
   }
 

@@ -5,6 +5,7 @@ import { onTestFinished } from 'vitest'
 import { SocketErrors } from '../../src/net/socket-errors.ts'
 import type { StreamEndpoint, StreamLimits } from '../../src/net/stream/connection.ts'
 import type { TlsOptions } from '../../src/net/stream/tls-context.ts'
+import { claimMemory } from '../../src/shared/port-claims.ts'
 import { SourceTable } from '../../src/shared/source-table.ts'
 import type { TurnPlan } from '../../src/start/plan/turn-plan.ts'
 import { turnMemory } from '../../src/start/shared-memory.ts'
@@ -32,6 +33,7 @@ export function planFor(quota: QuotaLimits, more: Partial<TurnPlan> = {}): TurnP
     allowed: [],
     denied: [],
     closesPrivate: false,
+    isClosedByAddresses: false,
     allowLoopback: true,
     ownAddresses: [],
     ownPorts: [],
@@ -87,7 +89,8 @@ export async function startThreads(options: ThreadOptions = {}) {
   const plan = planFor(quotaLimits, options.plan)
   const memory = turnMemory(plan, THREADS, randomBytes)
   const run = { memory, secrets: { nonceKey: randomBytes(32).toString('hex') } }
-  const ownPorts = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: memory.portClaims })
+  const portMemory = new Map(plan.relayAddresses.map((host) => [host, claimMemory()]))
+  const ownPorts = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: portMemory })
   const ownSources = new SourceTable(memory.sourceCounts, 0)
   const spawned: Worker[] = []
   const counters: SharedArrayBuffer[] = []
@@ -102,7 +105,7 @@ export async function startThreads(options: ThreadOptions = {}) {
       tls,
     },
     bufferSize: 1 << 20,
-    plan: () => ({ turn: plan, run, dtls: null }),
+    plan: () => ({ turn: plan, portMemory, run, dtls: null }),
     forgetThread: (thread) => {
       quota.forgetThread(thread)
       ownPorts.forgetThread(thread)
@@ -143,6 +146,7 @@ export async function startThreads(options: ThreadOptions = {}) {
   const port = portOf('udp')
   return {
     workers,
+    portMemory,
     spawned,
     quota,
     port,

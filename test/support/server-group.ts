@@ -7,7 +7,6 @@ import type { Answer, OtherServers, Question } from '../../src/turn/mobility/oth
 import type { TurnServer } from '../../src/turn/turn-server.ts'
 import type { EffectsRecorder } from './effects-recorder.ts'
 
-const RELAY_PORTS = { minPort: 49152, maxPort: 65535 }
 const UNKNOWN: Answer = { kind: 'refused', error: ErrorCode.ALLOCATION_MISMATCH, reason: 'no such ticket' }
 
 /** A world, as the others see it. */
@@ -21,7 +20,7 @@ interface GroupMember {
 export class ServerGroup {
   readonly worlds: GroupMember[] = []
   readonly claims: ReadonlyMap<string, SharedArrayBuffer> = new Map(
-    ['192.0.2.1', '2001:db8::1'].map((host) => [host, claimMemory(RELAY_PORTS)]),
+    ['192.0.2.1', '2001:db8::1'].map((host) => [host, claimMemory()]),
   )
   /** Where each good ticket leads to. */
   readonly tickets = new Map<string, GroupMember>()

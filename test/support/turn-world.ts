@@ -85,6 +85,7 @@ export class TurnWorld {
     this.#rules = {
       allowed: [],
       denied: ranges(options.denied),
+      deniedToNew: null,
       allowLoopback: false,
       ownAddresses: relayAddresses,
       ownPorts: [3478, 5349],
@@ -131,10 +132,11 @@ export class TurnWorld {
       guessLimit: new ChallengeLimit(options.guessesPerMinute ?? 0, 60_000, randomBytes),
       relayAddresses,
       relayWhereReached: options.relayWhereReached ?? false,
-      relayPorts: new RelayPorts({ minPort: ports[0], maxPort: ports[1] }, randomBytes, {
-        thread,
-        claims: group?.claims ?? new Map(),
-      }),
+      relayPorts: new RelayPorts(
+        { minPort: ports[0], maxPort: ports[1] },
+        randomBytes,
+        group === undefined ? null : { thread, claims: group.claims },
+      ),
       sources: new SourceCount(),
       externalIp,
       alternateServers: new AlternateServers({ ...NO_ALTERNATES, ...options.alternateServers }),

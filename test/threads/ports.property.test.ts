@@ -39,7 +39,7 @@ class Threads {
 
   constructor(minPort: number, size: number) {
     this.range = { minPort, maxPort: minPort + size - 1 }
-    this.#claims = new Map([[IP.host, claimMemory(this.range)]])
+    this.#claims = new Map([[IP.host, claimMemory()]])
     this.#owns = []
     this.#threads = []
     for (let thread = 0; thread < THREADS; thread++) this.#begin(thread)

@@ -253,14 +253,13 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
   })
 
   test('TURN-PEER-10 new peer rules and draining reach every thread', async () => {
-    const { client, workers, onEach } = await start()
+    const { client, workers, portMemory, onEach } = await start()
     const each = await onEach()
     for (const one of each) await talk(one)
     const plan = planFor({ user: 0, total: 0, bytesPerSecond: 0 })
     const peers = { ...plan.peers, denied: ['127.0.0.0/8'], allowLoopback: false }
-    workers.tell(TURN_PLAN, { ...plan, peers })
     workers.drain(true)
-    await workers.sessions()
+    expect(await workers.ask(TURN_PLAN, { turn: { ...plan, peers }, portMemory })).toEqual([true, true])
     for (const { client: one } of each) {
       expect((await one.permit(Address.parse('127.0.0.1', 9)!)).code).toBe(403)
       const late = await client()

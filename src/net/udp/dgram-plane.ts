@@ -12,16 +12,12 @@ export interface DgramPlaneOptions {
   readonly bufferSize: number
 }
 
-const RESCAN_MS = 10_000
-
 /** The portable plane: a socket of Node's for each address, and each datagram for itself. */
 export class DgramPlane implements UdpPlane {
   readonly #listeners: UdpListeners
   readonly #relays: RelaySockets
-  #rescannedAt: number
 
   constructor(options: DgramPlaneOptions, { clients, turn, counters, errors, clock }: UdpPlaneWorld) {
-    this.#rescannedAt = clock()
     this.#listeners = new UdpListeners({
       ...{ ...options, counters, errors },
       onDatagram: (bytes, start, end, client) => clients.receive(bytes, start, end, client, clock()),
@@ -75,9 +71,10 @@ export class DgramPlane implements UdpPlane {
   /** Nothing waits here. */
   flush(): void {}
 
-  sweep(now: number): void {
-    if (now - this.#rescannedAt < RESCAN_MS) return
-    this.#rescannedAt = now
+  sweep(): void {}
+
+  /** Listens also on addresses that the machine has got since. */
+  rescan(): void {
     this.#listeners.rescan()
   }
 

@@ -53,16 +53,26 @@ interface UserPlan {
 export type PeerPlan = Pick<PeerRules, 'allowLoopback' | 'ownPorts' | 'minPort' | 'maxPort'> & {
   readonly allowed: readonly string[]
   readonly denied: readonly string[]
-  /** Private and special ranges are denied although nobody wrote so. */
+  /** Private and special ranges are denied although `denied` does not name them. */
   readonly closesPrivate: boolean
+  /** Not the operator but this machine's addresses have decided that: new clients alone are told so. */
+  readonly isClosedByAddresses: boolean
   readonly ownAddresses: readonly string[]
   readonly relayAddresses: readonly string[]
   readonly externalAddresses: readonly string[]
   readonly nat64: readonly string[]
 }
 
+/** What the plan has to respect beside the configuration and the addresses of now. */
+export interface Existing {
+  /** Ports of this machine's own services, once they are known: before, nobody has got a relay. */
+  readonly ownPorts: readonly number[]
+  /** Addresses that somebody is relayed from still: who is, has peers there. */
+  readonly relayedFrom: readonly string[]
+}
+
 /** A function of its arguments alone: two plans can be compared, and one can take another's place. */
-export function turnPlan(config: Config, addresses: TurnAddresses, ownPorts: readonly number[]): TurnPlan {
+export function turnPlan(config: Config, addresses: TurnAddresses, existing: Existing = NOTHING): TurnPlan {
   return {
     settings: settings(config),
     auth: {
@@ -88,9 +98,11 @@ export function turnPlan(config: Config, addresses: TurnAddresses, ownPorts: rea
     alternateServers: alternateServers(config),
     natBehaviour: natBehaviour(config, addresses),
     externalIp: config['external-ip'].map(({ publicIp, privateIp }) => ({ public: publicIp, private: privateIp })),
-    peers: peerPlan(config, addresses, ownPorts),
+    peers: peerPlan(config, addresses, existing),
   }
 }
+
+const NOTHING: Existing = { ownPorts: [], relayedFrom: [] }
 
 function handshakeLimits(config: Config): TurnPlan['handshakes'] {
   const limits = (atOnce: number): HandshakeLimits => ({
@@ -124,8 +136,7 @@ function natBehaviour(config: Config, { listening }: TurnAddresses): TurnPlan['n
   }
 }
 
-/** `ownPorts` are those of this machine's own services, once they are known: before, nobody has got a relay. */
-function peerPlan(config: Config, addresses: TurnAddresses, ownPorts: readonly number[]): PeerPlan {
+function peerPlan(config: Config, addresses: TurnAddresses, { ownPorts, relayedFrom }: Existing): PeerPlan {
   const denied = config['denied-peer-ip']
   const closesPrivate = deniesPrivatePeers(config, addresses)
   const nat64 = config['nat64-prefix']
@@ -135,10 +146,11 @@ function peerPlan(config: Config, addresses: TurnAddresses, ownPorts: readonly n
     // They are to this network what 64:ff9b::/96 is to all.
     denied: closesPrivate || denied.includes('recommended') ? [...denied, ...nat64] : denied,
     closesPrivate,
+    isClosedByAddresses: config['allow-private-peers'] === null,
     allowLoopback: config['allow-loopback-peers'],
     ownAddresses: hosts(addresses.own),
     ownPorts,
-    relayAddresses: hosts(addresses.relay),
+    relayAddresses: [...new Set([...hosts(addresses.relay), ...relayedFrom])],
     // Peers are looked at before and after external-ip is applied. A private half that is neither relayed from nor on this
     // machine is somebody else's relay.
     externalAddresses: hosts([...addresses.external, ...addresses.behindExternal.filter((ip) => !isOwn(ip))]),

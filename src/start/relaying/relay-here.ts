@@ -4,7 +4,7 @@ import { PortableTurn } from '../../net/portable-turn.ts'
 import { addReadings, TurnReadings } from '../../threads/shared-counters.ts'
 import { Quota } from '../../turn/limits/quota.ts'
 import { SourceCount } from '../../turn/limits/source-count.ts'
-import { RelayPorts } from '../../turn/relay-addresses/relay-ports.ts'
+import { type PortMemory, RelayPorts } from '../../turn/relay-addresses/relay-ports.ts'
 import { TurnServer } from '../../turn/turn-server.ts'
 import type { NetPlan } from '../plan/net-options.ts'
 import type { TurnPlan } from '../plan/turn-plan.ts'
@@ -14,11 +14,18 @@ import type { Relaying } from './relaying.ts'
 import { type TurnRun, turnOptions } from './turn-options.ts'
 
 /** Relays on this thread: the portable way. */
-export function relayHere(plan: TurnPlan, run: TurnRun, options: NetPlan, secure: DtlsPlan | null, log: Log): Relaying {
+export function relayHere(
+  plan: TurnPlan,
+  portMemory: PortMemory,
+  run: TurnRun,
+  options: NetPlan,
+  secure: DtlsPlan | null,
+  log: Log,
+): Relaying {
   const { memory } = run
   const shares = {
     quota: new Quota(memory.quota),
-    relayPorts: new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: memory.portClaims }),
+    relayPorts: new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: portMemory }),
     sources: new SourceCount(),
     stored: null,
   }
@@ -37,11 +44,14 @@ export function relayHere(plan: TurnPlan, run: TurnRun, options: NetPlan, secure
       return here.addresses
     },
     start: () => here.start(),
-    apply: (next, limits) => {
+    apply: async (next, ports, limits) => {
+      shares.relayPorts.apply(next.ports, ports)
       shares.quota.limit(next.quota)
       driver.turn.apply(turnOptions(next, run, shares))
       driver.limitStreams(limits)
+      return true
     },
+    rescan: () => driver.plane.rescan(),
     reload: (tls, identity) => {
       if (tls !== null) driver.reload(tls)
       if (identity !== null) dtls?.reload(identity)

@@ -45,7 +45,7 @@ if (fastHmac !== null) replaceHmac(fastHmac)
 // Written by threads/relay-threads.ts, from the same plan that the main thread uses itself.
 const data = workerData as RelayThreadData<ThreadPlan>
 const { control, wakeUp, thread, bufferSize } = data
-const { turn: plan, run } = data.plan
+const { turn: plan, portMemory, run } = data.plan
 const { memory } = run
 const clock = () => performance.now()
 const random = randomBlocks()
@@ -61,7 +61,7 @@ const logged = new ThreadLog(data.logLevel, new LineQueue(data.lines), () => lin
 const { log } = logged
 
 const quota = new Quota(memory.quota, thread)
-const ownPorts = new RelayPorts(plan.ports, random, { thread, claims: memory.portClaims })
+const ownPorts = new RelayPorts(plan.ports, random, { thread, claims: portMemory })
 const held = {
   share: (local: Address, descriptor: number) => driver.plane.share(local, descriptor),
   release: (local: Address) => driver.closeReserved(local),
@@ -151,7 +151,13 @@ function listen(): void {
   line.on(LISTEN, { told: ({ fd }) => driver.plane.listen(fd) })
   line.on(TLS, { told: (tls) => driver.reload(tls) })
   line.on(DTLS_IDENTITY, { told: (identity) => dtls?.reload(identity) })
-  line.on(TURN_PLAN, { told: (next) => driver.turn.apply(turnOptions(next, run, shares)) })
+  line.on(TURN_PLAN, {
+    asked: (next, answer) => {
+      ownPorts.apply(next.turn.ports, next.portMemory)
+      driver.turn.apply(turnOptions(next.turn, run, shares))
+      answer(true)
+    },
+  })
   line.on(STREAM_LIMITS, { told: (limits) => driver.limitStreams(limits) })
   line.on(LOG_LEVEL, { told: (level) => logged.setLevel(level) })
   line.on(DRAIN, { told: (on) => driver.turn.drain(on) })

@@ -7,6 +7,7 @@ import { LOG_LEVEL } from '../../threads/control.ts'
 import { RelayThreads, spawnRelayThread } from '../../threads/relay-threads.ts'
 import { TurnReadings } from '../../threads/shared-counters.ts'
 import { Quota } from '../../turn/limits/quota.ts'
+import type { PortMemory } from '../../turn/relay-addresses/relay-ports.ts'
 import { RelayPorts } from '../../turn/relay-addresses/relay-ports.ts'
 import type { NetPlan } from '../plan/net-options.ts'
 import { DTLS_IDENTITY, STREAM_LIMITS, type ThreadPlan, TURN_PLAN } from '../plan/subjects.ts'
@@ -19,6 +20,7 @@ import type { TurnRun } from './turn-options.ts'
 export function relayOnThreads(
   threads: number,
   plan: TurnPlan,
+  portMemory: PortMemory,
   run: TurnRun,
   options: NetPlan,
   dtls: DtlsPlan | null,
@@ -27,18 +29,18 @@ export function relayOnThreads(
   const { udp, streams, limits, http, tls, socketBufferBytes: bufferSize, clock } = options
   const { memory } = run
   const errors = new SocketErrors(log, clock)
-  const ports = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: memory.portClaims })
+  const ports = new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: portMemory })
   const quota = new Quota(memory.quota)
   const sources = new SourceTable(memory.sourceCounts, 0)
   // What a thread begins with that is started again.
-  let turn = plan
+  let now = { turn: plan, portMemory }
   let secure = dtls && shareOf(dtls, threads)
   const workers = new RelayThreads<ThreadPlan>({
     threads,
     endpoints: udp,
     streams: { endpoints: streams, limits, http, tls },
     bufferSize,
-    plan: () => ({ turn, run, dtls: secure }),
+    plan: () => ({ ...now, run, dtls: secure }),
     forgetThread: (thread) => {
       quota.forgetThread(thread)
       ports.forgetThread(thread)
@@ -58,13 +60,16 @@ export function relayOnThreads(
       return workers.addresses
     },
     start: () => workers.start(),
-    apply: (next, limits) => {
-      turn = next
+    apply: async (next, memory, limits) => {
+      now = { turn: next, portMemory: memory }
+      ports.apply(next.ports, memory)
       quota.limit(next.quota)
-      workers.tell(TURN_PLAN, next)
+      const answers = workers.ask(TURN_PLAN, now)
       workers.limitStreams(limits)
       workers.tell(STREAM_LIMITS, limits)
+      return (await answers).length === workers.size
     },
+    rescan: () => workers.rescan(),
     reload: (renewed, identity) => {
       if (renewed !== null) workers.reloadTls(renewed)
       if (identity === null || secure === null) return

@@ -6,6 +6,7 @@ import type { StreamLimits } from '../../net/stream/connection.ts'
 import type { TlsOptions } from '../../net/stream/tls-context.ts'
 import type { RelayThreads } from '../../threads/relay-threads.ts'
 import type { TurnReadings } from '../../threads/shared-counters.ts'
+import type { PortMemory } from '../../turn/relay-addresses/relay-ports.ts'
 import type { TurnPlan } from '../plan/turn-plan.ts'
 
 /** What relays: this thread, or several of their own. */
@@ -18,8 +19,13 @@ export interface Relaying {
   readonly addresses: readonly BoundAddress[]
   /** Opens everything or nothing; throws ListenError for the first address that cannot be had. */
   start(): Promise<void>
-  /** Goes by another plan and other limits of connections; what was granted under the old ones stays, but for the peer rules. */
-  apply(plan: TurnPlan, limits: StreamLimits): void
+  /**
+   * Goes by another plan and other limits of connections; what was granted under the old ones stays, but for the peer rules.
+   * Answers once every thread that relays goes by it, and false when one of them has not said so.
+   */
+  apply(plan: TurnPlan, ports: PortMemory, limits: StreamLimits): Promise<boolean>
+  /** Listens also on addresses that the machine has got since. */
+  rescan(): void
   /** New handshakes get these certificates; null for what is not served. Throws, and keeps the old, when they are bad. */
   reload(tls: TlsOptions | null, dtls: DtlsIdentity | null): void
   /** Of threads that have a log of their own. */

@@ -70,9 +70,11 @@ const UNASKED: readonly PeerRange[] = ranges('recommended').map(({ text, ...rang
 
 /** `relayPorts` knows which of our relay addresses have an allocation. */
 function peerPolicy(plan: PeerPlan, relayPorts: Pick<PortSource, 'isInUse'>): PeerPolicy {
+  const { closesPrivate, isClosedByAddresses } = plan
   return new PeerPolicy({
     allowed: plan.allowed.flatMap(ranges),
-    denied: [...(plan.closesPrivate ? UNASKED : []), ...plan.denied.flatMap(ranges)],
+    denied: [...(closesPrivate && !isClosedByAddresses ? UNASKED : []), ...plan.denied.flatMap(ranges)],
+    deniedToNew: isClosedByAddresses ? (closesPrivate ? UNASKED : []) : null,
     allowLoopback: plan.allowLoopback,
     ownAddresses: plan.ownAddresses.map(addressOf),
     ownPorts: plan.ownPorts,

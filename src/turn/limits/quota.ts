@@ -113,19 +113,29 @@ export class Quota {
   }
 }
 
-/** For `threads` threads with `ports` relay ports in all: each place that is taken soon has a port of its own, or is given back. */
+/**
+ * For `threads` threads with `ports` relay ports in all, which may become `mostPorts`: each place that is taken soon has a port
+ * of its own, or is given back.
+ */
 export function quotaMemory(
   limits: QuotaLimits,
-  { threads, ports }: { readonly threads: number; readonly ports: number },
+  { threads, ports, mostPorts = ports }: QuotaSize,
   random: (size: number) => Buffer,
 ): QuotaMemory {
   const memory = new SharedArrayBuffer(2 * Float64Array.BYTES_PER_ELEMENT)
   new Float64Array(memory).set([limits.user, limits.total])
+  const places = Math.max(ports, mostPorts) + threads * PLACES_IN_PASSING
   return {
-    ...quotaTableMemory(threads, ports + threads * PLACES_IN_PASSING, random),
+    ...quotaTableMemory(threads, places, random, ports),
     limits: memory,
     bandwidth: bandwidthMemory(limits.bytesPerSecond, threads),
   }
+}
+
+interface QuotaSize {
+  readonly threads: number
+  readonly ports: number
+  readonly mostPorts?: number
 }
 
 /** Of an Allocate that is being answered, which may take a pair, and of an allocation whose ports have just been freed. */

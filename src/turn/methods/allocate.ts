@@ -68,6 +68,7 @@ export function allocate(request: StunMessage, exchange: SignedExchange, allocat
     quotaPlaces: places,
     bytesPerSecond,
     fingerprint,
+    peersAtBegin: allocations.options.peerPolicy.atBegin,
     createdAt: now,
   })
   if (allocation === null) {

@@ -27,8 +27,8 @@ export function channelBind(
   }
   if (peer.port === 0) return refuse(ErrorCode.BAD_REQUEST, 'peer port 0')
   const refused =
-    refusePeer(peer, (address) => options.peerPolicy.refusal(address), allocation, options) ??
-    refuseMapped(request, options)
+    refusePeer(peer, (address) => options.peerPolicy.refusal(address, allocation.peersAtBegin), allocation, options) ??
+    refuseMapped(request, allocation, options)
   if (refused !== null) return refused
 
   // Number and peer are free again the moment a binding expires, not when the sweep gets there.

@@ -16,10 +16,15 @@ export function createPermission(
   const peers = readPeers(request)
   if ('error' in peers) return peers
   for (const peer of peers) {
-    const refused = refusePeer(peer, (ip) => options.peerPolicy.refusalOfIp(ip), allocation, options)
+    const refused = refusePeer(
+      peer,
+      (ip) => options.peerPolicy.refusalOfIp(ip, allocation.peersAtBegin),
+      allocation,
+      options,
+    )
     if (refused !== null) return refused
   }
-  const refused = refuseMapped(request, options)
+  const refused = refuseMapped(request, allocation, options)
   if (refused !== null) return refused
   if (!hasRoom(peers, allocation, options, now)) return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'too many permissions')
   const expiresAt = now + options.permissionLifetimeSeconds * 1000
@@ -45,12 +50,16 @@ export function refusePeer(
 }
 
 /** The other half of that: the rules that speak of peers in IPv6 notation, for those that are IPv4 in it. */
-export function refuseMapped(request: StunMessage, { peerPolicy }: TurnOptions): Refused | null {
+export function refuseMapped(
+  request: StunMessage,
+  { peersAtBegin }: Allocation,
+  { peerPolicy }: TurnOptions,
+): Refused | null {
   const peer = new Address()
   let at = request.find(Attribute.XOR_PEER_ADDRESS)
   for (; at >= 0; at = request.findNext(Attribute.XOR_PEER_ADDRESS, at)) {
     if (!request.isXorMappedAt(at) || !request.xorAddressAt(at, peer)) continue
-    const denied = peerPolicy.refusalOfMapped(peer)
+    const denied = peerPolicy.refusalOfMapped(peer, peersAtBegin)
     if (denied !== null) return refuse(ErrorCode.FORBIDDEN, denied)
   }
   return null

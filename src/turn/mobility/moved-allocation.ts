@@ -3,6 +3,7 @@ import { type AllocateRequest, type Allocation, type AllocationOrigin, Channel, 
 import type { Authenticated } from '../auth/auth.ts'
 import type { FiveTuple } from '../five-tuple.ts'
 import type { Spent } from '../limits/token-bucket.ts'
+import type { PeersAtBegin } from '../peers/peer-policy.ts'
 import type { ExternalIp } from '../relay-addresses/external-ip.ts'
 
 /**
@@ -22,6 +23,7 @@ export interface MovedAllocation {
   readonly quotaPlaces: number
   readonly bytesPerSecond: number
   readonly fingerprint: boolean
+  readonly peersAtBegin: PeersAtBegin
   readonly ticket: string | null
   readonly lastTicketRefresh: { readonly transactionId: Uint8Array; readonly lifetimeSeconds: number } | null
   readonly ageMs: number
@@ -47,7 +49,8 @@ export function packed(
   detach: (relay: Relay) => number,
   now: number,
 ): MovedAllocation {
-  const { id, user, request, quotaPlaces, bytesPerSecond, fingerprint, ticket, lastTicketRefresh } = allocation
+  const { id, user, request, quotaPlaces, bytesPerSecond, fingerprint, peersAtBegin, ticket, lastTicketRefresh } =
+    allocation
   return {
     ...{
       holder,
@@ -58,6 +61,7 @@ export function packed(
       quotaPlaces,
       bytesPerSecond,
       fingerprint,
+      peersAtBegin,
       ticket,
       lastTicketRefresh,
     },
@@ -106,6 +110,7 @@ export function unpacked(
     quotaPlaces: moved.quotaPlaces,
     bytesPerSecond: moved.bytesPerSecond,
     fingerprint: moved.fingerprint,
+    peersAtBegin: moved.peersAtBegin,
     createdAt: now - moved.ageMs,
   })
   allocation.state = 'open'

@@ -15,6 +15,11 @@ export interface PeerRules {
   /** `allowed-peer-ip`: wins over `denied`, never over what is always denied. */
   readonly allowed: readonly PeerRange[]
   readonly denied: readonly PeerRange[]
+  /**
+   * Denied without anybody's word (private networks, while the world reaches us): not to those who began while it was not so.
+   * Null where the operator has said what holds.
+   */
+  readonly deniedToNew: readonly PeerRange[] | null
   readonly allowLoopback: boolean
   /**
    * Every ip of this machine: what we send there arrives over loopback, behind any firewall outside. Nobody there is a peer
@@ -37,52 +42,62 @@ export interface PeerRules {
   readonly maxPort: number
 }
 
+/** Whether private networks were closed by themselves when a client began (PeerRules.deniedToNew). */
+export type PeersAtBegin = 'private open' | 'private closed'
+
 /** Which peers may be relayed to (RFC 8656 §21.4 and SEC-01 … SEC-05 in the tests). Works on numbers alone. */
 export class PeerPolicy {
   readonly #rules: PeerRules
+  /** What is denied to those who begin now. */
+  readonly #denied: readonly PeerRange[]
   readonly #ownPorts: ReadonlySet<number>
   readonly #embedded = new Address()
 
   constructor(rules: PeerRules) {
     this.#rules = rules
+    this.#denied = [...(rules.deniedToNew ?? []), ...rules.denied]
     this.#ownPorts = new Set(rules.ownPorts)
   }
 
-  /** Why `peer` may not be sent to; null when it may. */
-  refusal(peer: Address): string | null {
+  /** Why a client may not send to `peer`; null when it may. `since` is what it began under. */
+  refusal(peer: Address, since: PeersAtBegin = 'private closed'): string | null {
     if (peer.port === 0) return 'port 0'
-    return this.#refusalOfEveryForm(peer, true)
+    return this.#refusalOfEveryForm(peer, true, since)
   }
 
   /** Why `peer` may have no permission, which is for an ip whatever the port; null when it may. */
-  refusalOfIp(peer: Address): string | null {
-    return this.#refusalOfEveryForm(peer, false)
+  refusalOfIp(peer: Address, since: PeersAtBegin = 'private closed'): string | null {
+    return this.#refusalOfEveryForm(peer, false, since)
+  }
+
+  /** What clients begin under that come now. */
+  get atBegin(): PeersAtBegin {
+    return this.#rules.deniedToNew?.length === 0 ? 'private open' : 'private closed'
   }
 
   /**
    * Why a peer that its client wrote as IPv4-mapped IPv6 may not be: what ranges in IPv6 notation say of that form. Whether the
    * IPv4 address itself may be is asked apart, so that no range opens in one form what another closes in the other.
    */
-  refusalOfMapped({ w3, host }: Address): string | null {
-    const { allowed, denied } = this.#rules
-    if (allowed.some((range) => range.holdsMapped(w3))) return null
-    const range = denied.find((range) => range.holdsMapped(w3))
+  refusalOfMapped({ w3, host }: Address, since: PeersAtBegin = 'private closed'): string | null {
+    if (this.#rules.allowed.some((range) => range.holdsMapped(w3))) return null
+    const range = this.#deniedTo(since).find((range) => range.holdsMapped(w3))
     return range === undefined ? null : `::ffff:${host} is denied (${range.text})`
   }
 
   // An IPv6 address that carries IPv4 ones ends up there somewhere on its way, so all of them must pass.
-  #refusalOfEveryForm(peer: Address, withPort: boolean): string | null {
+  #refusalOfEveryForm(peer: Address, withPort: boolean, since: PeersAtBegin): string | null {
     if (peer.family === 6) {
       for (const word of embeddedIpv4(peer, this.#rules.nat64)) {
-        const refusal = this.#refusalOfForm(this.#embedded.setIpv4(word, peer.port), withPort)
+        const refusal = this.#refusalOfForm(this.#embedded.setIpv4(word, peer.port), withPort, since)
         if (refusal !== null) return `${peer.host} holds ${refusal}`
       }
     }
-    return this.#refusalOfForm(peer, withPort)
+    return this.#refusalOfForm(peer, withPort, since)
   }
 
-  #refusalOfForm(peer: Address, withPort: boolean): string | null {
-    const { allowed, denied, allowLoopback, services } = this.#rules
+  #refusalOfForm(peer: Address, withPort: boolean, since: PeersAtBegin): string | null {
+    const { allowed, allowLoopback, services } = this.#rules
     const loopback = LOOPBACK.find((range) => range.holds(peer))
     if (loopback !== undefined && !allowLoopback) return refusedBy(peer, loopback)
     const never = ALWAYS_DENIED.find((range) => range.holds(peer))
@@ -97,8 +112,12 @@ export class PeerPolicy {
     if (!isOurs && services.some((service) => service.sameIp(peer))) return `${peer.host} serves this server`
 
     if (allowed.some((range) => range.holds(peer))) return null
-    const range = denied.find((range) => range.holds(peer))
+    const range = this.#deniedTo(since).find((range) => range.holds(peer))
     return range === undefined ? null : refusedBy(peer, range)
+  }
+
+  #deniedTo(since: PeersAtBegin): readonly PeerRange[] {
+    return since === 'private open' ? this.#rules.denied : this.#denied
   }
 
   #isOurs(peer: Address): boolean {

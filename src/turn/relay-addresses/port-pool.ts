@@ -1,4 +1,4 @@
-import type { PortClaims } from '../../shared/port-claims.ts'
+import type { PortClaims, RelayPortRange } from '../../shared/port-claims.ts'
 
 /** The relay ports of one local address as one thread has them: in use, at rest, or left to another program for a while. */
 export class PortPool {
@@ -8,6 +8,11 @@ export class PortPool {
 
   constructor(claims: PortClaims) {
     this.#claims = claims
+  }
+
+  /** What is given out from now on. */
+  set range(range: RelayPortRange) {
+    this.#claims.range = range
   }
 
   take(wanted: 'any' | 'even' | 'pair', now: number): number | null {

@@ -7,9 +7,11 @@ import { Reservations, type Reserver } from './reservations.ts'
 export interface PortShare {
   /** Counted from 0. */
   readonly thread: number
-  /** By relay address, each made by `claimMemory`. */
-  readonly claims: ReadonlyMap<string, SharedArrayBuffer>
+  readonly claims: PortMemory
 }
+
+/** Who has which port, by relay address; each made by `claimMemory`. */
+export type PortMemory = ReadonlyMap<string, SharedArrayBuffer>
 
 /** The odd port beside an even one, kept for whoever of the same user brings the token (RFC 8656 §7.2). */
 interface Reservation extends Reserver {
@@ -25,35 +27,52 @@ export interface Pair {
 
 /** Which relay ports are free: at random, per local address, whichever thread has the others (RFC 8656 §7.2). */
 export class RelayPorts {
-  readonly #range: RelayPortRange
+  #range: RelayPortRange
   readonly #random: (size: number) => Buffer
-  readonly #share: PortShare
+  readonly #thread: number
+  /** Null where there are no other threads. */
+  #claims: PortMemory | null
   readonly #pools = new Map<string, PortPool>()
   readonly #reservations = new Reservations<Reservation>()
 
-  constructor(range: RelayPortRange, random: (size: number) => Buffer, share: PortShare = ALONE) {
+  /** Without a share every address has ports, which are this thread's alone. */
+  constructor(range: RelayPortRange, random: (size: number) => Buffer, share: PortShare | null = null) {
     this.#range = range
     this.#random = random
-    this.#share = share
+    this.#thread = share?.thread ?? 0
+    this.#claims = share?.claims ?? null
   }
 
   get thread(): number {
-    return this.#share.thread
+    return this.#thread
+  }
+
+  /**
+   * Gives out other ports from now on, and those of other addresses. What is in use goes on, whatever the range; an address that
+   * is not among `claims` any more has nothing in use.
+   */
+  apply(range: RelayPortRange, claims: PortMemory): void {
+    this.#range = range
+    this.#claims = claims
+    for (const [host, pool] of this.#pools) {
+      if (claims.has(host)) pool.range = range
+      else this.#pools.delete(host)
+    }
   }
 
   /** Whether some allocation, of whichever thread, has this relay address and port. */
   isInUse(local: Address): boolean {
-    return this.#pool(local).isInUse(local.port)
+    return this.#pool(local)?.isInUse(local.port) ?? false
   }
 
   /** A free port on `ip`, even if so asked; null when there is none. */
   take(ip: Address, even: boolean, now: number): number | null {
-    return this.#pool(ip).take(even ? 'even' : 'any', now)
+    return this.#pool(ip)?.take(even ? 'even' : 'any', now) ?? null
   }
 
   /** An even port on `ip`, and a token for the odd one above it; null when no such pair is free. */
   takePair(ip: Address, { user, source }: Reserver, now: number): Pair | null {
-    const port = this.#pool(ip).take('pair', now)
+    const port = this.#pool(ip)?.take('pair', now) ?? null
     if (port === null) return null
     const token = this.#random(TOKEN_LENGTH)
     const reservation = { local: ip.withPort(port + 1), user, source, expiresAt: now + RESERVATION_MS }
@@ -68,19 +87,19 @@ export class RelayPorts {
     if (reservation === undefined || reservation.expiresAt <= now) return 'unknown'
     if (reservation.user !== user) return 'foreign'
     // Another thread may have been faster, and will say so.
-    if (!this.adopt(reservation.local, this.#share.thread)) return 'unknown'
+    if (!this.adopt(reservation.local, this.#thread)) return 'unknown'
     this.#reservations.delete(key)
     return reservation.local
   }
 
   /** Takes a port that `thread` has reserved; false when that is over. */
   adopt(local: Address, thread: number): boolean {
-    return this.#pool(local).adopt(local.port, thread)
+    return this.#pool(local)?.adopt(local.port, thread) ?? false
   }
 
   /** Takes a port that `thread` uses, with its socket; false when that is over. */
   takeOver(local: Address, thread: number): boolean {
-    return this.#pool(local).takeOver(local.port, thread)
+    return this.#pool(local)?.takeOver(local.port, thread) ?? false
   }
 
   /** What is reserved under a token of this thread. */
@@ -96,7 +115,7 @@ export class RelayPorts {
   /** Ends a reservation before its time: the port is the caller's, to give back. Null when there was none any more. */
   endReservation(token: Buffer): Address | null {
     const local = this.forgetReservation(token)
-    return local !== null && this.adopt(local, this.#share.thread) ? local : null
+    return local !== null && this.adopt(local, this.#thread) ? local : null
   }
 
   /**
@@ -108,7 +127,7 @@ export class RelayPorts {
     for (const [key, { local, user, expiresAt }] of this.#reservations) {
       if (expiresAt > now) return
       this.#reservations.delete(key)
-      const isOurs = this.adopt(local, this.#share.thread)
+      const isOurs = this.adopt(local, this.#thread)
       expired(local, isOurs ? user : null)
       if (isOurs) this.free(local, now)
     }
@@ -116,19 +135,17 @@ export class RelayPorts {
 
   /** Gives a port back. It rests for a while, so that late packets for its last owner find nobody. */
   free(local: Address, now: number): void {
-    this.#pool(local).rest(local.port, now + REST_MS)
+    this.#pool(local)?.rest(local.port, now + REST_MS)
   }
 
   /** Gives back a port that another program holds; it is left alone for a minute. */
   skip(local: Address, now: number): void {
-    this.#pool(local).avoid(local.port, now + AVOID_MS)
+    this.#pool(local)?.avoid(local.port, now + AVOID_MS)
   }
 
   /** Frees what a thread has had that is no more, once its sockets are closed. */
   forgetThread(thread: number): void {
-    for (const memory of this.#share.claims.values()) {
-      new PortClaims(memory, this.#range, this.#share.thread, this.#random).forget(thread)
-    }
+    for (const memory of this.#claims?.values() ?? []) this.#claimsIn(memory).forget(thread)
   }
 
   get reservations(): number {
@@ -140,18 +157,22 @@ export class RelayPorts {
     return this.#reservations.of(source)
   }
 
-  #pool(ip: Address): PortPool {
-    let pool = this.#pools.get(ip.host)
-    if (pool === undefined) {
-      const memory = this.#share.claims.get(ip.host) ?? claimMemory(this.#range)
-      pool = new PortPool(new PortClaims(memory, this.#range, this.#share.thread, this.#random))
-      this.#pools.set(ip.host, pool)
-    }
+  /** Null for what is no relay address of ours: somebody else may have its ports. */
+  #pool(ip: Address): PortPool | null {
+    const known = this.#pools.get(ip.host)
+    if (known !== undefined) return known
+    const memory = this.#claims === null ? claimMemory() : this.#claims.get(ip.host)
+    if (memory === undefined) return null
+    const pool = new PortPool(this.#claimsIn(memory))
+    this.#pools.set(ip.host, pool)
     return pool
+  }
+
+  #claimsIn(memory: SharedArrayBuffer): PortClaims {
+    return new PortClaims(memory, this.#range, this.#thread, this.#random)
   }
 }
 
-const ALONE: PortShare = { thread: 0, claims: new Map() }
 const TOKEN_LENGTH = 8
 const RESERVATION_MS = 30_000
 const REST_MS = 30_000

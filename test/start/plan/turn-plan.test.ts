@@ -14,7 +14,7 @@ import { load } from '../../config/loading.ts'
 /** What the TURN core is told for this turnserver.conf. */
 async function optionsFor(file: string): Promise<TurnOptions> {
   const { config } = await load(file)
-  const plan = turnPlan(config, turnAddresses(config), [])
+  const plan = turnPlan(config, turnAddresses(config))
   const memory = turnMemory(plan, 1, randomBytes)
   return turnOptions(
     plan,

@@ -9,6 +9,7 @@ const RULES = {
   denied: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', '198.18.0.0/15'].flatMap(
     (value) => parsePeerRange(value) as PeerRange[],
   ),
+  deniedToNew: null,
   allowLoopback: false,
   ownAddresses: [Address.parse('8.8.4.4')!],
   ownPorts: [3478],

@@ -22,6 +22,7 @@ function policy(rules: Partial<PeerRules> = {}): PeerPolicy {
   return new PeerPolicy({
     allowed: [],
     denied: [],
+    deniedToNew: null,
     allowLoopback: false,
     ownAddresses: [],
     ownPorts: [],
@@ -383,4 +384,21 @@ test('SEC-02 tells a public address from others', () => {
 test('TURN-ALLOC-24 knows 6to4 and Teredo', () => {
   const hosts = ['2002:808:808::1', '2001:0:808:808::1', '2001:1::1', '2003::1', '8.8.8.8']
   expect(hosts.filter((host) => isTunnelled(at(host)))).toEqual(['2002:808:808::1', '2001:0:808:808::1'])
+})
+
+test('what closes by itself is closed to those who begin then, and stays open to those who began before', () => {
+  const before = policy({ deniedToNew: [] })
+  expect(before.atBegin).toBe('private open')
+  const after = policy({ deniedToNew: ranges('recommended'), denied: ranges('10.9.0.0/16') })
+  expect(after.atBegin).toBe('private closed')
+  expect(after.refusal(at('10.1.2.3'), after.atBegin)).toMatch(/is denied \(private 10\.0\.0\.0\/8\)/)
+  expect(after.refusalOfIp(at('10.1.2.3'), after.atBegin)).toMatch(/is denied/)
+  expect(after.refusal(at('10.1.2.3'), before.atBegin)).toBeNull()
+  expect(after.refusalOfIp(at('10.1.2.3'), before.atBegin)).toBeNull()
+  // What an operator denies he denies to all.
+  expect(after.refusal(at('10.9.2.3'), before.atBegin)).toMatch(/is denied \(10\.9/)
+})
+
+test('what an operator opens is no promise: who began under that is not exempt from what closes later', () => {
+  expect(policy({ deniedToNew: null }).atBegin).toBe('private closed')
 })

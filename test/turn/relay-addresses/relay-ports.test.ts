@@ -10,7 +10,7 @@ const ALICE = { user: 'alice', source: Address.parse('198.51.100.7')! }
 /** Threads that share the ports of one address. */
 function threads(minPort: number, maxPort: number, count = 2): RelayPorts[] {
   const range = { minPort, maxPort }
-  const claims = new Map([[IP.host, claimMemory(range)]])
+  const claims = new Map([[IP.host, claimMemory()]])
   return Array.from({ length: count }, (_, thread) => new RelayPorts(range, randomBytes, { thread, claims }))
 }
 
