@@ -1,35 +1,37 @@
-import { X509Certificate } from 'node:crypto'
+import { randomBytes, X509Certificate } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { changesBetween } from './config/changes.ts'
 import { ConfigError } from './config/config-error.ts'
 import type { LoadedConfig } from './config/load.ts'
-import type { Config, OptionName } from './config/options.ts'
+import type { Config } from './config/options.ts'
 import type { ProcessLog } from './log.ts'
 import { Metrics } from './metrics/metrics.ts'
 import type { ReloadHealth } from './metrics/sources.ts'
 import { SocketErrors } from './net/socket-errors.ts'
+import { EventQueue } from './operator/events.ts'
+import { Operations } from './operator/operations.ts'
+import type { ReloadReport } from './operator/reports.ts'
 import { besides, haveSameHosts, turnAddresses } from './start/addresses.ts'
 import { type CertificateFiles, certificate, isSame } from './start/certificate.ts'
 import { returnMemoryOfStart } from './start/idle-memory.ts'
 import { type MetricsListener, openMetrics } from './start/metrics-listener.ts'
+import { operated } from './start/operated.ts'
+import { type OperatorListener, openOperator } from './start/operator.ts'
 import { logLevel } from './start/plan/log-level.ts'
 import { iceConfigOptions } from './start/plan/web-options.ts'
 import { relayAdvice, relayTrouble } from './start/relay-advice.ts'
+import type { EndsListener } from './start/relaying/relaying.ts'
 import { summary, turnUris } from './start/summary.ts'
 import { type RunningTurn, startTurn } from './start/turn.ts'
 import { type RunningWeb, startWeb } from './start/web.ts'
 import type { Address } from './stun/address.ts'
 
-/** What reading everything again has brought. */
-type Reloaded =
-  | {
-      readonly isGood: true
-      readonly applied: readonly OptionName[]
-      readonly afterRestart: readonly OptionName[]
-      readonly certificate: 'new' | 'same' | 'none'
-    }
-  | { readonly isGood: false; readonly problems: readonly ConfigError[] }
+export interface ServerWorld {
+  readonly log: ProcessLog
+  /** Reads the configuration again; without it, that of the start. */
+  readonly load?: () => Promise<LoadedConfig>
+}
 
 export interface RunningServer {
   /** For people: addresses to open, TURN URIs, and what to mend. */
@@ -38,19 +40,16 @@ export interface RunningServer {
   readonly web: RunningWeb | null
   /** Where the port of `prometheus` is. */
   readonly metrics: AddressInfo | null
-  /**
-   * Reads everything again: what is wrong keeps the old configuration and says why, what has changed is in force at once, for new
-   * clients, or named as waiting for a restart. Never throws for what an operator wrote; calls go on.
-   */
-  reload(load?: () => Promise<LoadedConfig>): Promise<Reloaded>
-  /** No new allocations, and /readyz says so; what runs goes on. */
-  drain(): void
+  /** The socket that operators' commands come to, and the folder if it was made for it. */
+  readonly operatorFiles: readonly string[]
+  /** What operators can do. */
+  readonly operations: Operations
   /** Stops in the reverse order of the start. */
   close(): Promise<void>
 }
 
 /** Builds the three servers from one configuration and starts them; when one cannot start, the others are closed again. */
-export async function startServer(loaded: LoadedConfig, { log }: { readonly log: ProcessLog }): Promise<RunningServer> {
+export async function startServer(loaded: LoadedConfig, { log, load }: ServerWorld): Promise<RunningServer> {
   const { config } = loaded
   const stops: (() => Promise<void>)[] = []
   const close = async (): Promise<void> => {
@@ -68,7 +67,22 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
     const unready = () => busyWith ?? relayTrouble(current.config, addresses)
     const reloads: ReloadHealth = { isGood: true, goodAt: Date.now() }
 
-    const turn = config.turn ? await startTurn(config, addresses, files, log) : null
+    const events = new EventQueue(randomBytes(4).toString('hex'), Date.now)
+    const ends: EndsListener = {
+      ended: ({ sessions, lost }, thread) => {
+        for (const session of sessions) events.ended(session, thread)
+        events.lost(lost)
+      },
+      died: (relays, thread) => events.threadDied(relays.map(String), thread),
+    }
+    // Closed last, so that readers of events hear of what ends with the server.
+    let operator: OperatorListener | null = null
+    stops.push(async () => {
+      events.close()
+      await operator?.close()
+    })
+
+    const turn = config.turn ? await startTurn(config, addresses, files, log, ends) : null
     if (turn !== null) stops.push(() => turn.close())
 
     const errors = new SocketErrors(log, () => performance.now())
@@ -101,7 +115,6 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
     turn?.protect(servicePorts.flatMap((at) => (at == null ? [] : [at.port])))
     const watching = setInterval(() => follow(), LOOK_MS).unref()
     stops.push(async () => clearInterval(watching))
-    busyWith = null
     const stopWaiting = returnMemoryOfStart()
     stops.push(async () => stopWaiting())
 
@@ -128,57 +141,91 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
       // Also without a change: an IPv6 address is there before anybody may listen on it.
       turn?.rescan()
     }
+    const reload = async (): Promise<ReloadReport> => {
+      try {
+        reopen(log)
+        const next = await (load?.() ?? current)
+        const { config, applied, afterRestart } = changesBetween(current.config, next.config)
+        const renewed = await certificate(
+          config,
+          addresses.own.map(({ host }) => host),
+        )
+        // First what may be refused: then nothing has changed.
+        if (renewed !== null) {
+          turn?.renew(config, renewed)
+          web?.renew(renewed)
+        }
+        addresses = turnAddresses(config)
+        apply(config, renewed)
+        tellOfWarnings(log, next, current)
+        const isSameFile = renewed !== null && served !== null && isSame(renewed, served)
+        const result = {
+          isGood: true,
+          applied,
+          afterRestart,
+          certificate: renewed === null ? 'none' : isSameFile ? 'same' : 'new',
+        } as const
+        current = { ...next, config }
+        served = renewed
+        Object.assign(reloads, { isGood: true, goodAt: Date.now() })
+        const fields = renewed === null ? {} : { cert: config.cert, validTo: validTo(renewed) }
+        log.info({ changed: applied, afterRestart, ...fields }, reloadedText(result))
+        // Not before: who asked for less wants to read what became of it.
+        log.setLevel(logLevel(config))
+        return result
+      } catch (error) {
+        reloads.isGood = false
+        if (!(error instanceof ConfigError)) throw error
+        const problems = [error, ...error.others]
+        for (const problem of problems) log.error({}, `reload refused: ${problem.toLine()}`)
+        log.error({ problems: problems.length }, 'the configuration before goes on; mend these and reload again')
+        return {
+          isGood: false,
+          problems: problems.map(({ file, line, key, message, fix }) => ({ file, line, key, message, fix })),
+        }
+      }
+    }
+    const drain = (on: boolean): void => {
+      busyWith = on ? 'draining' : null
+      turn?.drain(on)
+      web?.drain(on)
+      const { udp, dtls, tcp, tls } = turn?.readings().allocations ?? { udp: 0, dtls: 0, tcp: 0, tls: 0 }
+      log.info(
+        { allocations: udp + dtls + tcp + tls },
+        on ? 'draining: no new allocations' : 'new allocations are welcome again',
+      )
+    }
+    let lastReload: Promise<unknown> = Promise.resolve()
+    const operations = new Operations(
+      operated({
+        turn,
+        web,
+        metrics: ownMetrics?.address ?? null,
+        reloads,
+        log,
+        config: () => current.config,
+        files: () => served,
+        unready,
+        // One after the other, whoever asks.
+        reload: () => {
+          const reloaded = lastReload.then(reload)
+          lastReload = reloaded.catch(() => {})
+          return reloaded
+        },
+        drain,
+      }),
+      events,
+    )
+    stops.push(async () => operations.close())
+    operator = await openOperator(config, operations, log)
+    busyWith = null
     return {
       summary: summary({ loaded, addresses, files, turn, web }),
       turn,
       web,
       metrics: ownMetrics?.address ?? null,
-      reload: async (load = async () => current) => {
-        try {
-          const next = await load()
-          const { config, applied, afterRestart } = changesBetween(current.config, next.config)
-          const renewed = await certificate(
-            config,
-            addresses.own.map(({ host }) => host),
-          )
-          // First what may be refused: then nothing has changed.
-          if (renewed !== null) {
-            turn?.renew(config, renewed)
-            web?.renew(renewed)
-          }
-          addresses = turnAddresses(config)
-          apply(config, renewed)
-          tellOfWarnings(log, next, current)
-          const isSameFile = renewed !== null && served !== null && isSame(renewed, served)
-          const result = {
-            isGood: true,
-            applied,
-            afterRestart,
-            certificate: renewed === null ? 'none' : isSameFile ? 'same' : 'new',
-          } as const
-          current = { ...next, config }
-          served = renewed
-          Object.assign(reloads, { isGood: true, goodAt: Date.now() })
-          const fields = renewed === null ? {} : { cert: config.cert, validTo: validTo(renewed) }
-          log.info({ changed: applied, afterRestart, ...fields }, reloadedText(result))
-          // Not before: who asked for less wants to read what became of it.
-          log.setLevel(logLevel(config))
-          return result
-        } catch (error) {
-          reloads.isGood = false
-          if (!(error instanceof ConfigError)) throw error
-          const problems = [error, ...error.others]
-          for (const problem of problems) log.error({}, `reload refused: ${problem.toLine()}`)
-          log.error({ problems: problems.length }, 'the configuration before goes on; mend these and reload again')
-          return { isGood: false, problems }
-        }
-      },
-      drain: () => {
-        busyWith = 'draining'
-        turn?.drain(true)
-        const { udp, dtls, tcp, tls } = turn?.readings().allocations ?? { udp: 0, dtls: 0, tcp: 0, tls: 0 }
-        log.info({ allocations: udp + dtls + tcp + tls }, 'draining: no new allocations')
-      },
+      operatorFiles: operator?.files ?? [],
+      operations,
       close,
     }
   } catch (error) {
@@ -189,13 +236,21 @@ export async function startServer(loaded: LoadedConfig, { log }: { readonly log:
 
 /** Little enough to be waited for, and 0.02 % of a processor. */
 const LOOK_MS = 1000
+/** Whoever rotates logs has moved the file away. */
+function reopen(log: ProcessLog): void {
+  try {
+    log.output.reopen()
+  } catch (err) {
+    log.warn({ err }, 'the log file cannot be opened again; the one before goes on')
+  }
+}
 
 function validTo({ cert }: CertificateFiles): string {
   return new X509Certificate(cert).validTo
 }
 
 /** What a tired person wants to know of it. */
-function reloadedText({ applied, afterRestart, certificate }: Extract<Reloaded, { isGood: true }>): string {
+function reloadedText({ applied, afterRestart, certificate }: Extract<ReloadReport, { isGood: true }>): string {
   const parts = [
     ...(applied.length > 0 ? [`changed: ${applied.join(', ')}`] : []),
     ...(afterRestart.length > 0 ? [`after a restart: ${afterRestart.join(', ')}`] : []),

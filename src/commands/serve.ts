@@ -30,23 +30,20 @@ export async function serve(flags: Flags, remarks: readonly string[], terminal: 
     return await untilStopped(
       log,
       async (requestReload) => {
-        const server = await startServer(loaded, { log })
+        const server = await startServer(loaded, { log, load: () => loadConfig(flags) })
         // On a terminal, what the log has said of the start stands above the summary.
         await log.output.written(BEFORE_SUMMARY_MS)
         if (!config['no-stdout-log']) terminal.out(server.summary)
         if (config.pidfile !== null) writePid(config.pidfile, log)
-        dropRights(config, log)
+        dropRights(config, log, server.operatorFiles)
         const stopWatching = config['reload-on-change'] ? watchFiles(filesOf(loaded), requestReload) : () => {}
         return {
           close: () => {
             stopWatching()
             return server.close()
           },
-          drain: () => server.drain(),
-          reload: async () => {
-            log.output.reopen()
-            await server.reload(() => loadConfig(flags))
-          },
+          drain: () => void server.operations.drain(null),
+          reload: async () => void (await server.operations.reload()),
         }
       },
       machine,

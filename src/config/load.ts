@@ -11,6 +11,7 @@ import { type Line, parseLines } from './file/syntax.ts'
 import { unknownKeyAdvice } from './file/unknown-key.ts'
 import type { Flags } from './flags.ts'
 import { nearest } from './nearest.ts'
+import { firstWritable, operatorSocketPlaces } from './operator-socket.ts'
 import {
   type Config,
   isOptionName,
@@ -60,6 +61,7 @@ export async function loadConfig(
   await resolveAddresses(draft, surroundings)
   findCertificates(draft, surroundings)
   applyRules(draft, surroundings)
+  draft.values['operator-socket'] ??= surroundings.operatorSocket
   if (file !== null) reportServersBeside(draft, file)
 
   const [first, ...others] = draft.problems.toSorted((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity) || 0)
@@ -70,6 +72,24 @@ export async function loadConfig(
     warnings: Object.freeze(draft.warnings),
     file,
   })
+}
+
+/**
+ * Where a running server may have its operator's socket: what flags, environment or file name, or else all usual places. Whatever
+ * else is wrong with the file does not matter here.
+ */
+export function findOperatorSocket(
+  flags: Pick<Flags, 'settings' | 'file'>,
+  surroundings: Places & Pick<Surroundings, 'environment'> = thisMachine(),
+): readonly string[] {
+  const draft = new Draft()
+  const file = flags.file === false ? null : locate(flags.file, surroundings, draft)
+  const lines = file === null ? [] : linesOf(file, surroundings, draft).settings
+  const settings = [...lines, ...environmentSettings(surroundings.environment, draft), ...flags.settings]
+  draft.apply(settings.filter(({ name }) => name === 'operator-socket'))
+  const path = draft.values['operator-socket']
+  if (path === false) return []
+  return path === null ? operatorSocketPlaces(surroundings.environment) : [path]
 }
 
 function withoutTheRest(others: readonly ConfigError[]): readonly ConfigError[] {
@@ -95,6 +115,7 @@ function thisMachine(): Surroundings {
     resolve: async (host) => (await lookup(host, { all: true, order: 'ipv4first' })).map(({ address }) => address),
     accountFile: ACCOUNT_FILES.find((path) => existsSync(path)) ?? null,
     domainName: nisDomain(),
+    operatorSocket: firstWritable(operatorSocketPlaces(process.env)),
     runSecret,
   }
 }

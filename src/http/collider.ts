@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { type Hub, isName } from '../signaling/hub.ts'
+import { ErrorText } from '../signaling/protocol.ts'
 import type { App, Environment } from './environment.ts'
 import { healthRoutes, type Unready } from './health.ts'
 import { type AddressLimits, guessWait, waitOf } from './limits/limits.ts'
@@ -89,8 +90,9 @@ async function clientRequest(
   if (wait > 0) return tooManyGuesses(c, wait, world)
   const isUnknown = rooms.comesFrom(room, client) === undefined
   const isNewRoom = !rooms.has(room)
-  if (isNewRoom && !(await limits.mayOpenRoom(block)))
-    return failed(c, 'Failed to send the message: Too many rooms', 429, world)
+  const verdict = isNewRoom ? await limits.mayOpenRoom(block) : 'yes'
+  if (verdict === 'too-many') return failed(c, 'Failed to send the message: Too many rooms', 429, world)
+  if (verdict === 'draining') return failed(c, `Failed to send the message: ${ErrorText.DRAINING}`, 503, world)
   const refusal = rooms.post(room, client, text, world.now(), block)
   // Where another room server gives the places, an id that we don't know is as good as any until the room is full.
   if (refusal !== null && isUnknown && !isNewRoom) limits.unknownClient(block, room)
@@ -118,7 +120,7 @@ function invalidPath(c: Context<Environment>, path: string, world: ColliderWorld
   return failed(c, `Invalid path: ${escapeHtml(path)}`, 500, world)
 }
 
-function failed(c: Context<Environment>, text: string, code: 429 | 500, { hub }: ColliderWorld): Response {
+function failed(c: Context<Environment>, text: string, code: 429 | 500 | 503, { hub }: ColliderWorld): Response {
   hub.counters.httpErrors++
   return c.text(`${text}\n`, code, CORS)
 }

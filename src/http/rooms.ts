@@ -73,8 +73,10 @@ async function join(c: Context<Environment>, room: string, world: RoomsWorld): P
   const visitor = visitorOf(c.env.caller, options)
   if (!visitor) return withoutHost(c)
   const refused = { result: 'ERROR', params: { messages: [] } }
-  if (!rooms.has(room) && !(await limits.mayOpenRoom(c.env.caller.block)))
-    return c.json(refused, 429, { 'Retry-After': '60' })
+  const verdict = rooms.has(room) ? 'yes' : await limits.mayOpenRoom(c.env.caller.block)
+  if (verdict === 'too-many') return c.json(refused, 429, { 'Retry-After': '60' })
+  // Clients show the word to people.
+  if (verdict === 'draining') return c.json({ result: 'DRAINING', params: { messages: [] } })
   const query = await queryAndFormOf(c)
   const clientId = randomDigits(8)
   const secret = randomBytes(16).toString('base64url')

@@ -51,9 +51,9 @@ export class TurnLog implements TurnEvents {
     const { createdAt, toPeerPackets, toPeerBytes, toClientPackets, toClientBytes } = allocation
     const seconds = Math.round((this.#clock() - createdAt) / 1000)
     const traffic = { toPeerPackets, toPeerBytes, toClientPackets, toClientBytes }
-    const overLimit = allocation.toPeerOverLimit + allocation.toClientOverLimit
     const why = { reason, ...(detail === null ? {} : { detail }) }
-    const lost = overLimit === 0 ? {} : { overLimit }
+    const { droppedToPeer, droppedToClient } = allocation
+    const lost = { ...(droppedToPeer && { droppedToPeer }), ...(droppedToClient && { droppedToClient }) }
     this.#log.info({ ...identity(allocation), ...why, seconds, ...traffic, ...lost }, 'allocation ended')
   }
 

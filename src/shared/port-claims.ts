@@ -92,11 +92,14 @@ export class PortClaims {
     return true
   }
 
-  /** Frees whatever `thread`, which is no more, has had. */
-  forget(thread: number): void {
+  /** Frees whatever `thread`, which is no more, has had, and says which ports it has used. */
+  forget(thread: number): number[] {
+    const used: number[] = []
     this.#holders.forEach((found, port) => {
+      if (found === ((thread + 1) | IN_USE)) used.push(port)
       if ((found & HOLDER) === thread + 1) this.#free(port, found)
     })
+    return used
   }
 
   #claim(port: number, bits: number): boolean {

@@ -14,6 +14,8 @@ import { Unread } from './unread.ts'
 const NORMAL = 1000
 const GOING_AWAY = 1001
 
+const REFUSALS = { 'too-many': ErrorText.ROOM_FULL, draining: ErrorText.DRAINING } as const
+
 export interface HubWorld {
   readonly log: Log
   /** Monotonic milliseconds. */
@@ -24,10 +26,12 @@ export interface HubWorld {
   forgotten?(room: string, client: string): void
 }
 
+export type RoomVerdict = 'yes' | 'too-many' | 'draining'
+
 /** What one address may do; `address` is what it is counted by. */
 interface HubLimits {
-  /** Whether it may open one more room; counts it. */
-  mayOpenRoom(address: string): Promise<boolean>
+  /** Whether it may open one more room; counts it. While draining nobody may. */
+  mayOpenRoom(address: string): Promise<RoomVerdict>
   /** 0, or the seconds for which it may name no client of this room, after too many wrong ones. */
   clientWait(address: string, room: string, fromThere: boolean): number
   /** It has named a client of the room that nobody knows. */
@@ -202,20 +206,20 @@ export class Hub {
     if (this.rooms.has(room)) return this.#bind(connection, room, client, claim)
     connection.backlog = []
     this.#world.limits.mayOpenRoom(connection.address).then(
-      (allowed) => this.#admit(connection, allowed, room, client, claim),
+      (verdict) => this.#admit(connection, verdict, room, client, claim),
       (err: unknown) => {
         this.#world.log.error({ err }, 'room limit failed')
-        this.#admit(connection, false, room, client, claim)
+        this.#admit(connection, 'too-many', room, client, claim)
       },
     )
     return null
   }
 
-  #admit(connection: Connection, allowed: boolean, room: string, client: string, claim: Claim | null): void {
+  #admit(connection: Connection, verdict: RoomVerdict, room: string, client: string, claim: Claim | null): void {
     const waiting = connection.backlog ?? []
     connection.backlog = null
     if (connection.finished) return
-    const refusal = allowed ? this.#bind(connection, room, client, claim) : ErrorText.ROOM_FULL
+    const refusal = verdict === 'yes' ? this.#bind(connection, room, client, claim) : REFUSALS[verdict]
     if (refusal !== null) this.#fail(connection, refusal)
     for (const text of waiting) if (!connection.finished) this.#take(connection, text)
   }

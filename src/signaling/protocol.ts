@@ -24,6 +24,8 @@ export const ErrorText = {
   UNEXPECTED_COMMAND: "Invalid message: unexpected 'cmd'",
   REGISTER_TIMEOUT: 'websocket.JSON.Receive error: i/o timeout',
   NOT_TEXT: 'websocket.JSON.Receive error: not a text frame',
+  /** Ours alone. */
+  DRAINING: 'Server takes no new calls; try again soon',
   /** Ours alone; the operator's reason follows. Android shows it and ends the call. */
   ROOM_CLOSED: 'Room closed: ',
 } as const

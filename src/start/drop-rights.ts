@@ -8,7 +8,7 @@ import type { Log } from '../log.ts'
  * coturn's `proc-user` and `proc-group`: what root has opened stays open, and whoever breaks in afterwards is not root. The
  * kernel forgets root's capabilities with it. Throws ConfigError for a user or a group that there is not.
  */
-export function dropRights(config: Config, log: Log): void {
+export function dropRights(config: Config, log: Log, operatorFiles: readonly string[]): void {
   const [user, group] = [config['proc-user'], config['proc-group']]
   if (user === null && group === null) return
   if (process.getuid?.() !== 0) {
@@ -20,7 +20,8 @@ export function dropRights(config: Config, log: Log): void {
   }
   const { uid, gid: ownGroup } = user === null ? { uid: 0, gid: process.getgid!() } : accountOf(user)
   const gid = group === null ? ownGroup : idOf(group)
-  for (const file of [config['log-file'], config.pidfile]) if (file !== null) giveAway(file, uid, gid)
+  const files = [config['log-file'], config.pidfile, ...operatorFiles]
+  for (const file of files) if (file !== null) giveAway(file, uid, gid)
   // Supplementary groups first: without root they could not be left. Node's types don't know the second one.
   if (user === null) process.setgroups!([gid])
   else (process as unknown as { initgroups(user: string, group: number): void }).initgroups(user, gid)
@@ -32,7 +33,8 @@ export function dropRights(config: Config, log: Log): void {
 /** Reopened after a rotation, and removed at the end, they must be ours. */
 function giveAway(file: string, uid: number, gid: number): void {
   try {
-    if (lstatSync(file).isFile()) chownSync(file, uid, gid)
+    const found = lstatSync(file)
+    if (found.isFile() || found.isSocket() || found.isDirectory()) chownSync(file, uid, gid)
   } catch {
     // Standard output, or a file that could not be made: whoever opened it has said so.
   }

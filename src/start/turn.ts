@@ -13,7 +13,7 @@ import { PortMemoryBook } from './port-memory.ts'
 import { dtlsIdentity, dtlsPlan } from './relaying/dtls.ts'
 import { relayHere } from './relaying/relay-here.ts'
 import { relayOnThreads } from './relaying/relay-threads.ts'
-import type { Relaying } from './relaying/relaying.ts'
+import type { EndsListener, Relaying } from './relaying/relaying.ts'
 import { runSecrets } from './run-secrets.ts'
 import { turnMemory } from './shared-memory.ts'
 
@@ -26,7 +26,10 @@ export interface TurnPorts {
 }
 
 export interface RunningTurn
-  extends Pick<Relaying, 'here' | 'workers' | 'rescan' | 'readings' | 'socketErrors' | 'close'> {
+  extends Pick<
+    Relaying,
+    'here' | 'workers' | 'rescan' | 'readings' | 'threads' | 'sessions' | 'socketErrors' | 'close'
+  > {
   readonly bound: readonly BoundAddress[]
   readonly ports: TurnPorts
   readonly isDraining: boolean
@@ -37,6 +40,8 @@ export interface RunningTurn
   /** Goes by another configuration, and the addresses of now, as far as it can without a restart. */
   apply(config: Config, addresses: TurnAddresses): void
   drain(on: boolean): void
+  /** Of all threads, until a configuration says otherwise. */
+  setLogLevel(level: string): void
 }
 
 export async function startTurn(
@@ -44,6 +49,7 @@ export async function startTurn(
   addresses: TurnAddresses,
   files: CertificateFiles | null,
   parentLog: Log,
+  ends: EndsListener,
 ): Promise<RunningTurn> {
   const log = parentLog.child({ part: 'turn' })
   const secure = files === null ? null : dtlsPlan(config, files, log)
@@ -60,8 +66,8 @@ export async function startTurn(
   const run = { memory: turnMemory(plan, Math.max(1, threads), randomBytes), secrets: runSecrets(config) }
   const relaying =
     threads === 0
-      ? relayHere(plan, portMemory.memory, run, options, secure, log)
-      : relayOnThreads(threads, plan, portMemory.memory, run, options, secure, log)
+      ? relayHere(plan, portMemory.memory, run, options, secure, log, ends)
+      : relayOnThreads(threads, plan, portMemory.memory, run, options, secure, log, ends)
   await relaying.start()
   if (plan.peers.closesPrivate) tellOfPrivatePeers(plan, config, log)
 
@@ -117,7 +123,10 @@ export async function startTurn(
       isDraining = on
       relaying.drain(on)
     },
+    setLogLevel: (level) => relaying.setLogLevel(level),
     readings: () => relaying.readings(),
+    threads: relaying.threads,
+    sessions: (thread, question) => relaying.sessions(thread, question),
     get socketErrors() {
       return relaying.socketErrors
     },

@@ -47,6 +47,8 @@ export interface RunningWeb {
     RoomStore['refused'] & { readonly unread: SourceShares['refused'] }
   /** Requests over the limits of their address. */
   readonly limited: AddressLimits['refused']
+  /** While on, no room is opened. */
+  drain(on: boolean): void
   /** New handshakes get this certificate; throws when it is bad. */
   renew(files: CertificateFiles): void
   /** Goes by another configuration, as far as it can without a restart. */
@@ -144,6 +146,9 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
         ...hub.rooms.refused,
         unread: hub.unread.refused,
       }),
+      drain: (on) => {
+        limits.isDraining = on
+      },
       limited: limits.refused,
       apply: (wanted) => {
         apps = appsFor(wanted)

@@ -6,20 +6,20 @@ import { closeDescriptor } from '../net/linux/descriptors.ts'
 import { openWakeUp, wake } from '../net/linux/wake-up.ts'
 import type { BoundAddress } from '../net/listen/bound-address.ts'
 import { ReuseListeners } from '../net/listen/reuse-listeners.ts'
-import type { Session } from '../net/session.ts'
 import type { SocketErrors } from '../net/socket-errors.ts'
 import type { StreamEndpoint, StreamLimits } from '../net/stream/connection.ts'
 import { StreamListeners } from '../net/stream/listeners.ts'
 import { type SharedPlaces, sharedPlaces, takeBackPlaces } from '../net/stream/places.ts'
 import { TlsContext, type TlsOptions } from '../net/stream/tls-context.ts'
 import type { UdpEndpoint } from '../net/udp/udp-listeners.ts'
+import type { Address } from '../stun/address.ts'
 import { CLOSE, DRAIN, ERRORS, LISTEN, LOG_LINES, READY, TLS } from './control.ts'
+import { ENDED_SESSIONS, type EndedSessions } from './ended-sessions.ts'
 import { Handovers, MOVES } from './handovers.ts'
 import { type Envelope, Line, lineMemory, type Subject } from './line.ts'
 import { LineQueue } from './line-queue.ts'
 import { PORTS, type PortMessage } from './ports.ts'
 import type { RelayThreadData, StreamsPlan, ThreadStreams } from './relay-thread-data.ts'
-import { SESSIONS } from './sessions.ts'
 import { SharedCounters, type TurnReadings } from './shared-counters.ts'
 import { writeLines } from './thread-log.ts'
 
@@ -31,10 +31,14 @@ export interface RelayThreadsOptions<Plan = unknown> {
   readonly bufferSize: number
   /** What a thread that begins now is told. */
   readonly plan: () => Plan
-  /** Frees what a thread that died had in memory that all share. */
-  readonly forgetThread: (thread: number) => void
+  /** Frees what a thread that died had in memory that all share, and says what its allocations were relayed by. */
+  readonly forgetThread: (thread: number) => readonly Address[]
   /** Of this thread; the others' are added. */
   readonly errors: SocketErrors
+  /** What the threads tell of sessions that are over. */
+  readonly ended: (news: EndedSessions, thread: number) => void
+  /** A thread has died, and with it the allocations that were relayed by these addresses. */
+  readonly died: (relays: readonly Address[], thread: number) => void
   readonly log: Log
   readonly clock: () => number
   readonly spawn: (options: WorkerOptions) => Worker
@@ -149,13 +153,22 @@ export class RelayThreads<Plan = unknown> {
     return (await Promise.all(answers)).filter((answer) => answer !== 'late' && answer !== 'gone') as Answer[]
   }
 
+  /** Asks one thread; `gone` when it has died, `late` when it does not answer in time. */
+  askOne<Question, Answer>(
+    thread: number,
+    about: Subject<never, Question, Answer>,
+    question: NoInfer<Question>,
+  ): Promise<Answer | 'late' | 'gone'> {
+    return new Promise((resolve) => {
+      const line = this.#members[thread]?.line ?? null
+      if (line === null) resolve('gone')
+      else line.ask(about, question, PATIENCE_MS, resolve)
+    })
+  }
+
   /** Tells every thread there is; one that begins later has it from its plan. */
   tell<Told>(about: Subject<Told>, message: Told): void {
     for (const line of this.#lines) line.tell(about, message)
-  }
-
-  async sessions(): Promise<Session[]> {
-    return (await this.ask(SESSIONS, null)).flat()
   }
 
   drain(on: boolean): void {
@@ -261,6 +274,7 @@ export class RelayThreads<Plan = unknown> {
     })
     line.on(ERRORS, { told: (news) => this.#options.errors.add(news) })
     line.on(LOG_LINES, {})
+    line.on(ENDED_SESSIONS, { told: (news) => this.#options.ended(news, thread) })
     line.on(PORTS, {
       told: (message) => this.#tellOthers(member, message),
       asked: (reserved, answer) => {
@@ -320,8 +334,9 @@ export class RelayThreads<Plan = unknown> {
     this.#handovers.forget(member.thread)
     takeBackPlaces(this.#places, member.thread)
     // Not before its sockets are closed: another thread may bind the ports at once.
-    this.#options.forgetThread(member.thread)
+    const relays = this.#options.forgetThread(member.thread)
     if (this.#closing !== null) return
+    this.#options.died(relays, member.thread)
     this.#tellOthers(member, { kind: 'lost', thread: member.thread })
     this.deaths.total++
     member.past.inherit(member.counters)

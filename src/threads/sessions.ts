@@ -1,5 +1,5 @@
-import type { Session } from '../net/session.ts'
+import type { SessionsAnswer, SessionsQuestion } from '../turn/sessions/sessions.ts'
 import { subject } from './line.ts'
 
-/** The allocations of a thread now. */
-export const SESSIONS = subject<never, null, readonly Session[]>('sessions')
+/** The allocations of a thread, for an operator. */
+export const SESSIONS = subject<never, SessionsQuestion, SessionsAnswer>('sessions')

@@ -12,12 +12,16 @@ export const MOVE_MS = 30_000
  */
 export class AllocationTable implements Iterable<Allocation> {
   readonly #allocations = new FiveTupleMap<Allocation>()
+  /** The same in the order in which they came, for whoever goes through them in pieces while they come, move and go. */
+  readonly #inOrder = new Map<number, Allocation>()
   /** By the 5-tuple that the client is moving to. */
   readonly #moves = new FiveTupleMap<Move>()
   /** To 5-tuples that other servers have, by the ticket that the client was given there. */
   readonly #movesAway = new Map<string, MoveAway>()
   /** Those that are open, by the client's transport. */
   readonly open: Record<ClientTransport, number> = { udp: 0, dtls: 0, tcp: 0, tls: 0 }
+  /** Of whichever came last. */
+  lastSerial = 0
   readonly #counters: Counters
   readonly #events: TurnEvents
 
@@ -27,7 +31,7 @@ export class AllocationTable implements Iterable<Allocation> {
   }
 
   get size(): number {
-    return this.#allocations.size
+    return this.#inOrder.size
   }
 
   /** Moves that are neither completed nor abandoned. */
@@ -54,12 +58,16 @@ export class AllocationTable implements Iterable<Allocation> {
 
   /** False when the 5-tuple cannot be kept. */
   add(allocation: Allocation): boolean {
-    return this.#moves.hasRoomFor(allocation.client) && this.#allocations.add(allocation)
+    if (!this.#moves.hasRoomFor(allocation.client) || !this.#allocations.add(allocation)) return false
+    allocation.serial = ++this.lastSerial
+    this.#inOrder.set(allocation.serial, allocation)
+    return true
   }
 
   delete(allocation: Allocation): void {
     this.#forgetMove(allocation)
     this.#allocations.delete(allocation.client)
+    this.#inOrder.delete(allocation.serial)
   }
 
   hasRoomFor(client: FiveTuple): boolean {
@@ -130,18 +138,23 @@ export class AllocationTable implements Iterable<Allocation> {
   }
 
   [Symbol.iterator](): Iterator<Allocation> {
-    return this.#allocations[Symbol.iterator]()
+    return this.#inOrder.values()
+  }
+
+  /** In the order in which they came, those that came after the one with this `serial`. */
+  *after(serial: number): Iterable<Allocation> {
+    for (const allocation of this.#inOrder.values()) if (allocation.serial > serial) yield allocation
   }
 
   /** Hands every allocation whose time is over to `end`, and lets the others drop what has expired inside them. */
   sweep(now: number, end: (allocation: Allocation, now: number) => void): void {
-    this.#allocations.forEach((allocation) => {
+    for (const allocation of this.#inOrder.values()) {
       if (allocation.expiresAt <= now) end(allocation, now)
       else {
         if (allocation.move !== null && allocation.move.expiresAt <= now) this.abandon(allocation)
         allocation.sweep(now)
       }
-    })
+    }
   }
 
   #moveTo(client: FiveTuple, now: number): Move | undefined {

@@ -1,5 +1,6 @@
 import type { Address } from '../stun/address.ts'
 import type { Authenticated } from './auth/auth.ts'
+import type { DropReason } from './counters.ts'
 import type { FiveTuple } from './five-tuple.ts'
 import { TokenBucket } from './limits/token-bucket.ts'
 import type { PeerPolicy, PeersAtBegin } from './peers/peer-policy.ts'
@@ -70,6 +71,9 @@ export class Channel {
   }
 }
 
+/** Packets by the reason why they were dropped. */
+export type Drops = Partial<Record<DropReason, number>>
+
 /** Who is told what becomes of channels; see TurnEvents. */
 export interface ChannelEvents {
   /** Bound by a ChannelBind, or brought along from another server. */
@@ -139,6 +143,8 @@ export interface AllocationOrigin {
  */
 export class Allocation {
   readonly id: string
+  /** Its place in the order in which allocations came to this server; 0 before it is in the table. */
+  serial = 0
   /** Where the client is; another after it has moved. */
   client: FiveTuple
   /** Its connection is closed, and its ticket is still good: it waits for the client to come back. */
@@ -175,9 +181,9 @@ export class Allocation {
   toPeerBytes = 0
   toClientPackets = 0
   toClientBytes = 0
-  /** Packets that its own limits of bytes and packets a second have cost it. */
-  toPeerOverLimit = 0
-  toClientOverLimit = 0
+  /** Packets that were dropped here; made with the first of them. */
+  droppedToPeer: Drops | null = null
+  droppedToClient: Drops | null = null
 
   constructor(
     {
@@ -301,6 +307,18 @@ export class Allocation {
   clear(): void {
     for (const channel of this.channels.values()) this.unbind(channel)
     this.#permissions.clear()
+  }
+
+  /** A packet from its client to a peer is lost. */
+  dropToPeer(reason: DropReason): void {
+    this.droppedToPeer ??= {}
+    this.droppedToPeer[reason] = (this.droppedToPeer[reason] ?? 0) + 1
+  }
+
+  /** A packet from a peer to its client is lost. */
+  dropToClient(reason: DropReason): void {
+    this.droppedToClient ??= {}
+    this.droppedToClient[reason] = (this.droppedToClient[reason] ?? 0) + 1
   }
 
   /** Gives back the memory of what has expired. */

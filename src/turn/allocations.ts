@@ -11,6 +11,7 @@ import type { Tickets } from './mobility/tickets.ts'
 import type { TurnOptions } from './options.ts'
 import type { Pending } from './pending.ts'
 import { RelayChoice } from './relay-addresses/relay-choice.ts'
+import { type SessionsEnd, StandingEnds } from './sessions/standing-ends.ts'
 
 /**
  * Begins, moves and ends allocations, with all that hangs on one: ports, places in quotas, ticket, sockets, channels
@@ -24,11 +25,13 @@ export class Allocations implements Iterable<Allocation> {
   relayChoice: RelayChoice
   /** While on, new Allocates are refused and all else goes on. */
   isDraining = false
+  /** What an operator has ended, for those that are still on their way here. */
+  readonly standingEnds = new StandingEnds()
+  /** Of this server in this run: no other allocation's id begins like that. */
+  readonly idPrefix: string
   readonly #table: AllocationTable
   readonly #effects: Effects
   readonly #events: TurnEvents
-  /** Of this server in this run: no other allocation's id begins like that. */
-  readonly #idPrefix: string
   #made = 0
 
   constructor(
@@ -51,7 +54,7 @@ export class Allocations implements Iterable<Allocation> {
     this.#table = parts.table
     this.#effects = parts.effects
     this.#events = parts.events
-    this.#idPrefix = `${parts.random(ID_BYTES).toString('hex')}-`
+    this.idPrefix = `${parts.random(ID_BYTES).toString('hex')}-`
   }
 
   get size(): number {
@@ -72,10 +75,20 @@ export class Allocations implements Iterable<Allocation> {
     return this.#table[Symbol.iterator]()
   }
 
+  /** Of whichever came last. */
+  get lastSerial(): number {
+    return this.#table.lastSerial
+  }
+
+  /** In the order in which they came here, those that came after the one with this `serial`. */
+  after(serial: number): Iterable<Allocation> {
+    return this.#table.after(serial)
+  }
+
   /** Enters a new allocation, whose relays are still to be opened; null when its 5-tuple cannot be kept. */
   enter(origin: Omit<AllocationOrigin, 'id'>): Allocation | null {
     this.#made++
-    const allocation = this.make({ ...origin, id: this.#idPrefix + this.#made.toString(36) })
+    const allocation = this.make({ ...origin, id: this.idPrefix + this.#made.toString(36) })
     if (!this.#table.add(allocation)) return null
     this.options.sources.add(allocation.source)
     return allocation
@@ -132,6 +145,13 @@ export class Allocations implements Iterable<Allocation> {
     this.#letGo(allocation)
     this.#table.delete(allocation)
     if (wasOpen) this.#events.allocationEnded(allocation, reason, detail)
+  }
+
+  /** Ends an allocation for an operator, and the connection that it came by. */
+  disconnect(allocation: Allocation, { reason, detail }: SessionsEnd, now: number): void {
+    const { client, isClientGone } = allocation
+    this.release(allocation, reason, now, detail)
+    if (client.connection !== 0 && !isClientGone) this.#effects.closeClient(client)
   }
 
   /** An arrow, so that the sweep can be given it as it is. */
@@ -207,7 +227,9 @@ export class Allocations implements Iterable<Allocation> {
     // Each of them, whatever becomes of the others: nobody else will close it.
     const isServed = relays.map((relay, i) => serve(relay, i))
     this.#events.allocationMoved(allocation, null)
+    const end = this.standingEnds.of(allocation, now)
     if (!isEntered || !isOurs || isServed.includes(false)) this.release(allocation, 'no-relay', now)
+    else if (end !== undefined) this.disconnect(allocation, end, now)
   }
 
   /** What was given away has been taken: its client's address counts there, and no longer here. */

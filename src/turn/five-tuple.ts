@@ -87,15 +87,4 @@ export class FiveTupleMap<T extends { readonly client: FiveTuple }> {
     if (client.connection !== 0) this.#connections.delete(client.connection)
     else if (this.get(client) !== undefined) this.#listeners[client.listener]?.delete(client.client.key)
   }
-
-  /** Several times as quick as iterating, for what is done to all of very many. Entries may be deleted meanwhile. */
-  forEach(visit: (entry: T) => void): void {
-    for (const entry of this.#connections.values()) visit(entry)
-    for (const map of this.#listeners) if (map) for (const entry of map.values()) visit(entry)
-  }
-
-  *[Symbol.iterator](): Generator<T> {
-    yield* this.#connections.values()
-    for (const map of this.#listeners) if (map) yield* map.values()
-  }
 }

@@ -4,7 +4,7 @@ import type { StunMessage } from '../stun/message.ts'
 import { StunWriter } from '../stun/writer.ts'
 import type { Allocation, Channel, Permission, Relay } from './allocation.ts'
 import { KNOWN_ATTRIBUTES } from './attributes.ts'
-import type { Counters } from './counters.ts'
+import type { Counters, DropReason } from './counters.ts'
 import type { Effects } from './effects.ts'
 import { CHANNEL_DATA_HEADER } from './framing.ts'
 import type { TurnOptions } from './options.ts'
@@ -31,14 +31,17 @@ export class PacketRelay {
     const data = start + CHANNEL_DATA_HEADER
     const dataEnd = data + ((bytes[start + 2]! << 8) | bytes[start + 3]!)
     if (dataEnd > end) {
-      this.#counters.dropped.malformed++
+      this.#dropToPeer(allocation, 'malformed')
       return
     }
     if (channel === undefined || channel.expiresAt <= now) {
-      this.#counters.dropped['unbound-channel']++
+      this.#dropToPeer(allocation, 'unbound-channel')
       return
     }
-    if (channel.allowedUnder !== this.#options.peerPolicy && !this.#allowsChannel(channel)) return
+    if (channel.allowedUnder !== this.#options.peerPolicy && !this.#allowsChannel(channel)) {
+      this.#dropToPeer(allocation, 'peer-denied')
+      return
+    }
     this.#toPeer(channel.relay, channel.peer, bytes, data, dataEnd, false, now)
   }
 
@@ -52,23 +55,26 @@ export class PacketRelay {
       peer.port === 0 ||
       indication.unknownRequired(KNOWN_ATTRIBUTES).length > 0
     ) {
-      this.#counters.dropped['bad-indication']++
+      this.#dropToPeer(allocation, 'bad-indication')
       return
     }
     // From one family to the other it is ignored (RFC 8656 §11.2).
     const fragment = peer.family === allocation.client.client.family ? indication.find(Attribute.DONT_FRAGMENT) : -1
     if (fragment >= 0 && (!this.#options.dontFragment || indication.lengthAt(fragment) !== 0)) {
-      this.#counters.dropped['bad-indication']++
+      this.#dropToPeer(allocation, 'bad-indication')
       return
     }
     this.#options.externalIp.toPrivate(peer)
     const relay = allocation.relayOf(peer.family)
     const permission = allocation.permissionOf(peer, now)
     if (relay === null || (permission === null && !this.#options.serverRelay)) {
-      this.#counters.dropped['no-permission']++
+      this.#dropToPeer(allocation, 'no-permission')
       return
     }
-    if (!this.#allows(allocation, permission, peer)) return
+    if (!this.#allows(allocation, permission, peer)) {
+      this.#dropToPeer(allocation, 'peer-denied')
+      return
+    }
     const dataEnd = data + indication.lengthAt(data)
     this.#toPeer(relay, peer, indication.bytes, data, dataEnd, fragment >= 0, now)
   }
@@ -81,21 +87,27 @@ export class PacketRelay {
       return
     }
     if (allocation.isClientGone) {
-      this.#counters.dropped['client-away']++
+      this.#dropToClient(allocation, 'client-away')
       return
     }
     const channel = allocation.channelOf(peer, now)
     if (channel !== null) {
-      if (channel.allowedUnder !== this.#options.peerPolicy && !this.#allowsChannel(channel)) return
+      if (channel.allowedUnder !== this.#options.peerPolicy && !this.#allowsChannel(channel)) {
+        this.#dropToClient(allocation, 'peer-denied')
+        return
+      }
       if (this.#withinLimit(allocation, end - start, now)) this.#channelDataTo(allocation, channel, bytes, start, end)
       return
     }
     const permission = allocation.permissionOf(peer, now)
     if (permission === null && !this.#options.serverRelay) {
-      this.#counters.dropped['no-permission']++
+      this.#dropToClient(allocation, 'no-permission')
       return
     }
-    if (!this.#allows(allocation, permission, peer)) return
+    if (!this.#allows(allocation, permission, peer)) {
+      this.#dropToClient(allocation, 'peer-denied')
+      return
+    }
     if (this.#withinLimit(allocation, end - start, now)) this.#dataTo(allocation, peer, bytes, start, end)
   }
 
@@ -110,8 +122,7 @@ export class PacketRelay {
   ): void {
     const { allocation } = relay
     if (!allocation.toPeerLimit.take(end - start, now)) {
-      allocation.toPeerOverLimit++
-      this.#counters.dropped['over-limit']++
+      this.#dropToPeer(allocation, 'over-limit')
       return
     }
     this.#counters.toPeerPackets++
@@ -123,8 +134,7 @@ export class PacketRelay {
 
   #withinLimit(allocation: Allocation, length: number, now: number): boolean {
     if (allocation.toClientLimit.take(length, now)) return true
-    allocation.toClientOverLimit++
-    this.#counters.dropped['over-limit']++
+    this.#dropToClient(allocation, 'over-limit')
     return false
   }
 
@@ -146,7 +156,7 @@ export class PacketRelay {
     const at = start - (peer.family === 4 ? 36 : 48)
     const fingerprint = allocation.fingerprint || this.#options.fingerprint
     if (((end - at + 3) & ~3) + (fingerprint ? 8 : 0) > MAX_MESSAGE_LENGTH) {
-      this.#counters.dropped['too-large']++
+      this.#dropToClient(allocation, 'too-large')
       return
     }
     const shown = this.#peer.set(peer)
@@ -167,12 +177,19 @@ export class PacketRelay {
     this.#effects.sendToClient(allocation.client, bytes, start, end)
   }
 
+  #dropToPeer(allocation: Allocation, reason: DropReason): void {
+    this.#counters.dropped[reason]++
+    allocation.dropToPeer(reason)
+  }
+
+  #dropToClient(allocation: Allocation, reason: DropReason): void {
+    this.#counters.dropped[reason]++
+    allocation.dropToClient(reason)
+  }
+
   #allowsChannel(channel: Channel): boolean {
     const { peerPolicy } = this.#options
-    if (peerPolicy.refusal(channel.peer, channel.relay.allocation.peersAtBegin) !== null) {
-      this.#counters.dropped['peer-denied']++
-      return false
-    }
+    if (peerPolicy.refusal(channel.peer, channel.relay.allocation.peersAtBegin) !== null) return false
     channel.allowedUnder = peerPolicy
     return true
   }
@@ -181,10 +198,7 @@ export class PacketRelay {
   #allows(allocation: Allocation, permission: Permission | null, peer: Address): boolean {
     const { peerPolicy } = this.#options
     if (permission?.allowedUnder === peerPolicy && permission.allowedPort === peer.port) return true
-    if (peerPolicy.refusal(peer, allocation.peersAtBegin) !== null) {
-      this.#counters.dropped['peer-denied']++
-      return false
-    }
+    if (peerPolicy.refusal(peer, allocation.peersAtBegin) !== null) return false
     if (permission !== null) {
       permission.allowedUnder = peerPolicy
       permission.allowedPort = peer.port

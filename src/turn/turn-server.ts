@@ -20,6 +20,7 @@ import { PacketRelay } from './relay.ts'
 import { RelayChoice } from './relay-addresses/relay-choice.ts'
 import { Responder } from './reply.ts'
 import { RequestLane } from './request-lane.ts'
+import { Sessions } from './sessions/sessions.ts'
 
 /** What a server has around it besides the network. */
 export interface TurnSurroundings {
@@ -36,8 +37,10 @@ export interface TurnSurroundings {
  */
 export class TurnServer {
   readonly counters = new Counters()
-  /** Those of now, and what an operator may do to them. */
+  /** Those of now. */
   readonly allocations: Allocations
+  /** The same for an operator. */
+  readonly sessions: Sessions
   /** What passes between this and other servers of the same clients. */
   readonly handover: Handover
   readonly #options: TurnOptions
@@ -62,6 +65,7 @@ export class TurnServer {
     const incomingMoves = new IncomingMoves(allocations, others, again)
     const relay = new PacketRelay(ours, effects, counters, random)
     this.allocations = allocations
+    this.sessions = new Sessions(allocations)
     this.handover = new Handover(allocations, others, incomingMoves)
     this.#options = ours
     this.#effects = effects

@@ -90,7 +90,7 @@ describe('bench against our own server', () => {
 
   test('does not blame the address of the peers for what a server that drains refuses', async () => {
     const draining = await startTestServer(options)
-    draining.running.drain()
+    draining.running.operations.drain(null)
     await draining.readings()
     const { exitCode, err } = await command(...at(draining.ports.udp, ...withSecret, '--seconds=1'))
     await draining.close()

@@ -43,6 +43,7 @@ export async function load(
     },
     accountFile: null,
     domainName: null,
+    operatorSocket: null,
     runSecret: () => 'drawn-for-this-run-of-the-tests',
     ...surroundings,
   })

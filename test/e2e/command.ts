@@ -16,7 +16,8 @@ export class Command {
   constructor(words: readonly string[], directory: string) {
     const [program, ...rest] = words
     // Nothing of the test's own environment but the way to programs.
-    const env = { PATH: process.env['PATH'], HOME: directory }
+    // Not the usual socket for operators, either: tests that run at one time are one user.
+    const env = { PATH: process.env['PATH'], HOME: directory, WEBRTC_STACK_OPERATOR_SOCKET: 'off' }
     this.#child = spawn(program!, rest, { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child.stdout!.on('data', (bytes) => {
       this.out += bytes

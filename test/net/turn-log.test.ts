@@ -38,7 +38,7 @@ test('an ended session leaves one line: who, how long, why, what went each way, 
         toPeerBytes: 10,
         toClientPackets: 1,
         toClientBytes: 2,
-        overLimit: 1,
+        droppedToPeer: { 'over-limit': 1 },
       },
     },
   ])

@@ -322,7 +322,7 @@ describe('how many answers a stranger draws', () => {
     expect(refused.code).toBe(486)
     expect(refused.bytes.length).toBeLessThanOrEqual(challenge.bytes.length)
 
-    server.running.drain()
+    server.running.operations.drain(null)
     // By now every thread knows.
     await server.readings()
     const drained = await limited.allocate()

@@ -119,8 +119,8 @@ test('SEC-25 nothing that a full run writes holds a secret, a password, a key or
   for (const ticket of await tickets(server.ports.udp)) secrets.add('ticket', ticket)
 
   for (const [name, text] of await roomsAndPages(server)) written.set(name, text)
-  await server.running.reload()
-  server.running.drain()
+  await server.reload()
+  server.running.operations.drain(null)
   await session(await NetworkClient.udp({ port: server.ports.udp, login: ALICE }))
 
   const shown = await command('check-config', '--show', ...commandLine(OPTIONS))

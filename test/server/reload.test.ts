@@ -22,7 +22,7 @@ const TRANSPORTS = ['udp', 'tcp', 'tls'] as const
 
 /** Reads the configuration again, as if these options had been written since. */
 const reload = (server: TestServer, options: TestOptions) =>
-  server.running.reload(() => loadForTest({ 'relay-threads': '1', ...options }))
+  server.reload(() => loadForTest({ 'relay-threads': '1', ...options }))
 
 const allocate = async (server: TestServer, { username, password } = login) =>
   (await NetworkClient.udp({ port: server.ports.udp, login: { username, password } })).allocate()
@@ -144,10 +144,10 @@ describe('what is wrong', () => {
       )?.[1]
     expect(await gauge()).toBe('1')
     const problem = new ConfigError({ where: 'turnserver.conf:7', key: 'user', message: '"user": no', fix: 'mend it' })
-    const result = await server.running.reload(async () => {
+    const result = await server.reload(async () => {
       throw problem
     })
-    expect(result).toEqual({ isGood: false, problems: [problem] })
+    expect(result).toMatchObject({ isGood: false, problems: [{ key: 'user', message: '"user": no', fix: 'mend it' }] })
     expect(await gauge()).toBe('0')
     expect((await allocate(server)).code).toBe(200)
     const said = await server.takeErrors()

@@ -60,7 +60,7 @@ test('nor on HTTPS and the port of the Collider', async () => {
     for (const ecdhCurve of ['X25519', 'P-256', 'P-384']) await connectTls(port, { ecdhCurve })
   }
   // A renewed certificate does not open them.
-  await server.running.reload()
+  await server.reload()
   await expect(connectTls(https!.port, { ecdhCurve: 'ffdhe8192', minVersion: 'TLSv1.3' })).rejects.toThrow()
 })
 
@@ -104,7 +104,7 @@ test.each(['TLSv1.2', 'TLSv1.3'] as const)(
     for (let i = 0; i < 10; i++) {
       expect((await connect({ session: named, servername: 'localhost' })).isSessionReused()).toBe(true)
     }
-    await server.running.reload()
+    await server.reload()
     await server.readings()
     expect((await connect({ session })).isSessionReused()).toBe(false)
   },

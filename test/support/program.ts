@@ -24,7 +24,8 @@ export const program = {
       {
         stdio: ['ignore', 'pipe', 'pipe'],
         cwd: options.directory ?? root,
-        env: { PATH: process.env['PATH'] },
+        // Tests that run at one time are one user, whose servers would all want the usual place.
+        env: { PATH: process.env['PATH'], WEBRTC_STACK_OPERATOR_SOCKET: 'off' },
         ...(options.user === undefined ? {} : { uid: options.user, gid: options.user }),
       },
     )

@@ -18,6 +18,7 @@ import { defaultNet } from './default-net.ts'
 import { defaultSettings } from './default-settings.ts'
 import { HANDSHAKE_LIMITS } from './handshakes.ts'
 import { ALICE, LoopbackClient, REALM } from './loopback-turn.ts'
+import { sessionsOf } from './sessions.ts'
 import { localUdp, silentLog } from './sockets.ts'
 
 const RELAY_PORTS = { minPort: 49_152, maxPort: 65_535 }
@@ -108,10 +109,12 @@ export async function startThreads(options: ThreadOptions = {}) {
     plan: () => ({ turn: plan, portMemory, run, dtls: null }),
     forgetThread: (thread) => {
       quota.forgetThread(thread)
-      ownPorts.forgetThread(thread)
       ownSources.forgetThread(thread)
+      return ownPorts.forgetThread(thread)
     },
     errors: new SocketErrors(silentLog, () => 0),
+    ended: () => {},
+    died: () => {},
     log: silentLog,
     clock: () => performance.now(),
     spawn: (workerOptions) => {
@@ -125,14 +128,14 @@ export async function startThreads(options: ThreadOptions = {}) {
   onTestFinished(() => workers.close())
   await workers.start()
   const readings = async () => {
-    await workers.sessions()
+    await sessionsOf(workers)
     const sum = new TurnReadings()
     workers.addTo(sum)
     return sum
   }
   /** Of each thread that was started, the dead among them. */
   const readingsByThread = async () => {
-    await workers.sessions()
+    await sessionsOf(workers)
     return counters.map((memory) => {
       const sum = new TurnReadings()
       new SharedCounters(memory).addTo(sum)

@@ -62,7 +62,14 @@ export class ServerGroup {
 
   /** Lets everybody hear what he has been told. */
   deliver(): void {
-    for (let read = this.#mail.shift(); read !== undefined; read = this.#mail.shift()) read()
+    while (this.deliverOne());
+  }
+
+  /** Lets one be heard of what has been said; false when there is nothing. */
+  deliverOne(): boolean {
+    const read = this.#mail.shift()
+    read?.()
+    return read !== undefined
   }
 
   #ask(asker: GroupMember, id: number, question: Question): void {

@@ -8,9 +8,11 @@ import { readFlags } from '../../src/config/flags.ts'
 import { type LoadedConfig, loadConfig } from '../../src/config/load.ts'
 import { createLog, type ProcessLog } from '../../src/log.ts'
 import type { NetCounters } from '../../src/net/counters.ts'
+import type { ReloadReport } from '../../src/operator/reports.ts'
 import { type RunningServer, startServer } from '../../src/server.ts'
 import type { TurnReadings } from '../../src/threads/shared-counters.ts'
 import type { Counters } from '../../src/turn/counters.ts'
+import { sessionsOf } from './sessions.ts'
 
 /** Options by key; a list repeats its key. */
 export type TestOptions = Readonly<Record<string, string | readonly string[] | boolean>>
@@ -61,7 +63,9 @@ export async function startTestServer(options: TestOptions = {}): Promise<TestSe
   const loaded = await loadForTest(options)
   const logFile = join(folder, 'log')
   const log = createLog({ level: 'debug', pretty: false, destination: logFile })
-  const server = new TestServer(await startServer(loaded, { log }), folder, { log, file: logFile })
+  const source = { load: async () => loaded }
+  const running = await startServer(loaded, { log, load: () => source.load() })
+  const server = new TestServer(running, folder, { log, file: logFile }, source)
   if (udpIo !== null) expect(server.udpIo, 'how packets are moved').toBe(udpIo)
   return server
 }
@@ -79,6 +83,7 @@ export async function loadForTest(options: TestOptions = {}): Promise<LoadedConf
     },
     accountFile: null,
     domainName: null,
+    operatorSocket: null,
     // Each server of the tests is a run of its own.
     runSecret: () => randomBytes(32).toString('base64url'),
   })
@@ -103,8 +108,16 @@ export class TestServer {
   readonly #folder: string
   #wantedErrors = 0
   readonly #logged: { readonly log: ProcessLog; readonly file: string }
+  /** What a reload reads. */
+  readonly source: { load: () => Promise<LoadedConfig> }
 
-  constructor(running: RunningServer, folder: string, logged: { readonly log: ProcessLog; readonly file: string }) {
+  constructor(
+    running: RunningServer,
+    folder: string,
+    logged: { readonly log: ProcessLog; readonly file: string },
+    source: { load: () => Promise<LoadedConfig> },
+  ) {
+    this.source = source
     this.running = running
     this.#folder = folder
     this.#logged = logged
@@ -114,6 +127,12 @@ export class TestServer {
     return this.running.turn!
   }
 
+  /** Reads the configuration again: from now on this one, or the same. */
+  reload(load = this.source.load): Promise<ReloadReport> {
+    this.source.load = load
+    return this.running.operations.reload()
+  }
+
   /** How it really moves packets. */
   get udpIo(): UdpIo {
     return this.turn.workers === null ? 'dgram' : 'batch'
@@ -121,7 +140,7 @@ export class TestServer {
 
   /** What all threads together relay now and have counted so far: each is asked, and has obeyed all that it was told before. */
   async readings(): Promise<TurnReadings> {
-    await this.turn.workers?.sessions()
+    if (this.turn.workers !== null) await sessionsOf(this.turn.workers)
     return this.turn.readings()
   }
 

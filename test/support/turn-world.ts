@@ -127,7 +127,10 @@ export class TurnWorld {
       ...settings,
       authenticator: new Authenticator(this.#auth, this.nonces, () => this.clock.wall),
       stored,
-      quota: group === undefined ? quotaOf({ user: userQuota }) : new Quota(group.quota(userQuota), thread),
+      quota:
+        group === undefined
+          ? quotaOf({ user: userQuota }, Math.max(2000, options.ports ? ports[1] - ports[0] : 0))
+          : new Quota(group.quota(userQuota), thread),
       challengeLimit: new ChallengeLimit(options.challengesPerSecond ?? 0, 1000, randomBytes),
       guessLimit: new ChallengeLimit(options.guessesPerMinute ?? 0, 60_000, randomBytes),
       relayAddresses,

@@ -9,6 +9,7 @@ import type { QuotaLimits } from '../../src/turn/limits/quota.ts'
 import { defaultSettings } from '../support/default-settings.ts'
 import { LoopbackClient } from '../support/loopback-turn.ts'
 import { startThreads } from '../support/relay-threads.ts'
+import { sessionsOf } from '../support/sessions.ts'
 import { connectTcp, localStream, UdpClient } from '../support/sockets.ts'
 import { Answer, channelData } from '../support/turn-client.ts'
 
@@ -93,7 +94,7 @@ describe.runIf(linuxSupport().available)('clients that move from thread to threa
         expect(answer.code).toBe(200)
         ticket = ticketOf(answer)
         await exchange(client, peer, relayed)
-        expect(await started.workers.sessions()).toMatchObject([{ transport, channels: 1, permissions: 1 }])
+        expect(await sessionsOf(started.workers)).toMatchObject([{ transport, channels: 1, permissions: 1 }])
       }
       const { turn, relays, allocations } = await started.readings()
       expect(turn.handovers.in).toBeGreaterThan(0)

@@ -13,6 +13,7 @@ import type { QuotaLimits } from '../../src/turn/limits/quota.ts'
 import { defaultSettings } from '../support/default-settings.ts'
 import { ALICE, type LoopbackClient } from '../support/loopback-turn.ts'
 import { planFor, RELAY_HOST, startThreads } from '../support/relay-threads.ts'
+import { sessionsOf } from '../support/sessions.ts'
 import { UdpClient } from '../support/sockets.ts'
 import { channelData } from '../support/turn-client.ts'
 
@@ -70,7 +71,7 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     expect(allocations.udp).toBe(turn.allocationsCreated)
     expect(relays.open).toBe(turn.allocationsCreated)
     expect(turn.errors.get(401)).toBeGreaterThanOrEqual(2)
-    const sessions = await workers.sessions()
+    const sessions = await sessionsOf(workers)
     expect(sessions).toHaveLength(allocations.udp)
     expect(sessions).toContainEqual(
       expect.objectContaining({ username: ALICE.username, relays: [each[1]!.relayed.toString()], channels: 1 }),
@@ -111,20 +112,24 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
   })
 
   test('one that dies takes only its own allocations along, and is replaced', async () => {
-    const { spawned, workers, readings, quota, onEach } = await start({}, { user: 100, total: 0, bytesPerSecond: 0 })
+    const died: [thread: number, relays: string[]][] = []
+    const told = (relays: readonly Address[], thread: number) => void died.push([thread, relays.map(String)])
+    const limits = { user: 100, total: 0, bytesPerSecond: 0 }
+    const { spawned, workers, readings, quota, onEach } = await start({ died: told }, limits)
     const each = await onEach()
     const before = descriptors()
-    const held = (await workers.sessions()).length
-    const lost = (await workers.sessions()).filter(({ relays }) => relays[0]!.endsWith(`:${each[0]!.relayed.port}`))
+    const held = (await sessionsOf(workers)).length
+    const lost = (await sessionsOf(workers)).filter(({ relays }) => relays[0]!.endsWith(`:${each[0]!.relayed.port}`))
     expect(lost).toHaveLength(1)
     await spawned[0]!.terminate()
     await vi.waitFor(() => expect(workers.deaths.total).toBe(1))
+    expect(died).toEqual([[0, expect.arrayContaining([each[0]!.relayed.toString()])]])
     // The other one did not notice.
     await talk(each[1]!)
     await vi.waitFor(() => expect(spawned).toHaveLength(3), { timeout: 5000 })
     const { allocations, turn } = await readings()
-    expect(allocations.udp).toBeLessThan(held)
-    expect(allocations.udp).toBe((await workers.sessions()).length)
+    expect(allocations.udp).toBe(held - died[0]![1].length)
+    expect(allocations.udp).toBe((await sessionsOf(workers)).length)
     expect(quota.total).toBe(allocations.udp)
     // What it has counted stays counted.
     expect(turn.allocationsCreated).toBe(held)
@@ -153,7 +158,7 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     const { log, lines } = recording()
     const { onEach, spawned, workers } = await start({ log })
     const [one] = await onEach()
-    const relays = (await workers.sessions()).flatMap((session) => session.relays)
+    const relays = (await sessionsOf(workers)).flatMap((session) => session.relays)
     const relaysIn = (msg: string) => lines.filter((line) => line.msg === msg).map(({ relay }) => relay)
     expect(relaysIn('allocation opened').toSorted()).toEqual(relays.toSorted())
     await release(one!.client)
@@ -161,7 +166,7 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     await spawned[0]!.terminate()
     await vi.waitFor(() => expect(workers.deaths.total).toBe(1))
     expect(relaysIn('allocation opened').at(-1)).toBe(last.toString())
-    const left = (await workers.sessions()).flatMap((session) => session.relays)
+    const left = (await sessionsOf(workers)).flatMap((session) => session.relays)
     await workers.close()
     expect(relaysIn('allocation ended').toSorted()).toEqual([one!.relayed.toString(), ...left].toSorted())
   })
@@ -177,13 +182,13 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     }
     await onEach()
     expect(await takeAll()).toBe(508)
-    expect(await workers.sessions()).toHaveLength(20)
+    expect(await sessionsOf(workers)).toHaveLength(20)
     await spawned[0]!.terminate()
     await vi.waitFor(() => expect(spawned).toHaveLength(3), { timeout: 5000 })
-    const left = (await workers.sessions()).length
+    const left = (await sessionsOf(workers)).length
     expect(left).toBeLessThan(20)
     expect(await takeAll()).toBe(508)
-    expect(await workers.sessions()).toHaveLength(20)
+    expect(await sessionsOf(workers)).toHaveLength(20)
   })
 
   test('RES-04 one address has as many allocations as allowed in all threads together, also when one has died', async () => {
@@ -199,7 +204,7 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     expect(first.filter((code) => code === 486)).toHaveLength(16)
     await spawned[0]!.terminate()
     await vi.waitFor(() => expect(spawned).toHaveLength(3), { timeout: 5000 })
-    const left = (await workers.sessions()).length
+    const left = (await sessionsOf(workers)).length
     expect((await codes()).filter((code) => code === 200)).toHaveLength(8 - left)
   })
 
@@ -213,11 +218,11 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     expect(reserved.code).toBe(200)
     await spawned[0]!.terminate()
     await vi.waitFor(() => expect(spawned).toHaveLength(3), { timeout: 5000 })
-    expect(quota.total).toBe((await workers.sessions()).length)
+    expect(quota.total).toBe((await sessionsOf(workers)).length)
     // The dead thread's hold of the port was another descriptor.
     await talk({ client: other!.client, relayed: relayedOf(reserved) })
     await release(other!.client)
-    await vi.waitFor(async () => expect(quota.total).toBe((await workers.sessions()).length))
+    await vi.waitFor(async () => expect(quota.total).toBe((await sessionsOf(workers)).length))
   })
 
   test('TURN-EVEN-03 a port that a thread has reserved is held until that dies, and its token then is no good', async () => {
@@ -247,7 +252,7 @@ describe.runIf(linuxSupport().available)('threads that relay', () => {
     }
     // Those of this test's own 24 clients.
     await vi.waitFor(async () => {
-      await workers.sessions()
+      await sessionsOf(workers)
       expect(descriptors()).toBe(before + 24)
     })
   })

@@ -7,6 +7,7 @@ import { Attribute } from '../../src/stun/constants.ts'
 import { exampleEc, localhostEc } from '../support/certificates.ts'
 import { LoopbackClient } from '../support/loopback-turn.ts'
 import { startThreads, type ThreadOptions } from '../support/relay-threads.ts'
+import { sessionsOf } from '../support/sessions.ts'
 import {
   bindingRequest,
   channelData,
@@ -61,7 +62,7 @@ describe.runIf(linuxSupport().available)('threads that serve TCP and TLS', () =>
     expect(turn.toPeerPackets).toBe(clients.length * 3)
     expect(turn.toClientPackets).toBe(clients.length * 3)
     expect(net.clients.tls.sentPackets).toBe(net.clients.tcp.sentPackets)
-    expect((await workers.sessions()).filter(({ transport }) => transport === 'tls')).toHaveLength(MANY)
+    expect((await sessionsOf(workers)).filter(({ transport }) => transport === 'tls')).toHaveLength(MANY)
     await spawned[0]!.terminate()
     await vi.waitFor(() => expect(clients.some(({ ended }) => ended)).toBe(true))
     expect(clients.every(({ ended }) => ended)).toBe(false)
@@ -114,7 +115,7 @@ describe.runIf(linuxSupport().available)('threads that serve TCP and TLS', () =>
     const before = await many(() => connectTls(streamPort))
     expect(() => workers.reloadTls({ certificates: [{ cert: exampleEc.cert, key: localhostEc.key }] })).toThrow()
     workers.reloadTls({ certificates: [exampleEc] })
-    await workers.sessions()
+    await sessionsOf(workers)
     const after = await many(() => connectTls(streamPort))
     const [old] = before.map((client) => certificateOf(client).fingerprint256)
     expect(new Set(after.map((client) => certificateOf(client).fingerprint256)).size).toBe(1)
@@ -151,7 +152,7 @@ describe.runIf(linuxSupport().available)('threads that serve TCP and TLS', () =>
     const client = LoopbackClient.over(await connectTcp(streamPort))
     expect((await client.allocate()).code).toBe(200)
     workers.drain(true)
-    await workers.sessions()
+    await sessionsOf(workers)
     expect((await client.permit(Address.parse('127.0.0.1', 9)!)).code).toBe(200)
     for (const late of await many(() => connectTcp(streamPort))) {
       expect((await LoopbackClient.over(late).allocate()).code).toBe(403)
@@ -164,7 +165,7 @@ describe.runIf(linuxSupport().available)('threads that serve TCP and TLS', () =>
     stream.socket.write('PROXY TCP4 192.0.2.7 192.0.2.1 4711 3478\r\n')
     const client = LoopbackClient.over(stream)
     expect((await client.allocate()).code).toBe(200)
-    expect(await workers.sessions()).toMatchObject([{ client: '192.0.2.7:4711', transport: 'tcp' }])
+    expect(await sessionsOf(workers)).toMatchObject([{ client: '192.0.2.7:4711', transport: 'tcp' }])
   })
 
   test('SEC-32 a client that does not read costs no more than its queue, and what it loses is counted', async () => {

@@ -11,6 +11,8 @@ export interface Surroundings extends Places {
   readonly accountFile: string | null
   /** The NIS domain, which coturn takes for its realm; null without one. */
   readonly domainName: string | null
+  /** Where the operator's socket can be when nobody says; null for nowhere. */
+  readonly operatorSocket: string | null
   /** Stands in for a secret that the configuration does not name: random, and the same as long as the process runs. */
   runSecret(): string
 }

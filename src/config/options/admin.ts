@@ -1,7 +1,7 @@
 import { applying, flag, notBuiltYet, option, portOption, secretOption, withoutEffect } from '../option.ts'
 import { address, optionalAddress } from '../values/addresses.ts'
 import { integer } from '../values/numbers.ts'
-import { file, text } from '../values/text.ts'
+import { file, socketPath, text } from '../values/text.ts'
 
 const noConsole = notBuiltYet('there is no telnet console')
 const noPages = notBuiltYet('there are no admin pages')
@@ -23,6 +23,9 @@ export const admin = applying('after a restart', {
   'prometheus-key': option(file, null, 'Its key', {
     defaultNote: 'pkey',
     state: notBuiltYet('metrics are served over HTTP'),
+  }),
+  'operator-socket': option(socketPath, null, 'Unix socket for status, sessions, drain, reload …; off for none', {
+    defaultNote: '/run/webrtc-stack/operator.sock, or below XDG_RUNTIME_DIR',
   }),
   cli: flag(false, 'Telnet console', { state: noConsole }),
   'cli-ip': option(address, '127.0.0.1', 'Address of the console', { state: noConsole }),

@@ -17,6 +17,13 @@ export const optionalText: ValueType<string | null> = {
 /** The name of a file to write. */
 export const path: ValueType<string | null> = { ...optionalText, placeholder: 'FILE' }
 
+/** Where a unix socket is to be; false for none, null for the usual place. */
+export const socketPath: ValueType<string | false | null> = {
+  placeholder: 'FILE',
+  parse: (value) => (/^(off|no|false|none)$/i.test(value) ? false : value || null),
+  show: (value) => (value === false ? 'off' : (value ?? '')),
+}
+
 /** The name of a file to read; the loader looks for it where coturn would and puts the path found in its place. */
 export const file: ValueType<string | null> = { ...optionalText, placeholder: 'FILE' }
 

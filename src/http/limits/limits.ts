@@ -1,5 +1,6 @@
 import type { Context } from 'hono'
 import type { RoomStore } from '../../rooms/room-store.ts'
+import type { RoomVerdict } from '../../signaling/hub.ts'
 import type { Environment } from '../environment.ts'
 import type { HttpOptions } from '../options.ts'
 import { SourceWindows } from './source-windows.ts'
@@ -22,6 +23,9 @@ export class AddressLimits {
   #iceConfig: SourceWindows | null = null
   #unknownClients: { readonly of: SourceWindows; readonly inRoom: SourceWindows } | null = null
   readonly #now: () => number
+
+  /** While on, nobody may open a room; those that are there go on, and whoever belongs there comes back. */
+  isDraining = false
 
   /** `now`: monotonic milliseconds. */
   constructor(options: Limits, now: () => number) {
@@ -51,10 +55,11 @@ export class AddressLimits {
   }
 
   /** Counts one new room of this address, or refuses it. */
-  async mayOpenRoom(block: string): Promise<boolean> {
+  async mayOpenRoom(block: string): Promise<RoomVerdict> {
+    if (this.isDraining) return 'draining'
     const may = this.#newRooms === null || this.#newRooms.some((windows) => windows.take(block, this.#now()) === 0)
     if (!may) this.refused['new-rooms']++
-    return may
+    return may ? 'yes' : 'too-many'
   }
 
   /** Counts one ICE document; 0, or the seconds until the next one is allowed. */

@@ -5,12 +5,13 @@ import { addReadings, TurnReadings } from '../../threads/shared-counters.ts'
 import { Quota } from '../../turn/limits/quota.ts'
 import { SourceCount } from '../../turn/limits/source-count.ts'
 import { type PortMemory, RelayPorts } from '../../turn/relay-addresses/relay-ports.ts'
+import { tellingOfEnds } from '../../turn/sessions/ended-session.ts'
 import { TurnServer } from '../../turn/turn-server.ts'
 import type { NetPlan } from '../plan/net-options.ts'
 import type { TurnPlan } from '../plan/turn-plan.ts'
 import { type DtlsPlan, dtlsOf } from './dtls.ts'
 import { handshakesOf } from './handshakes.ts'
-import type { Relaying } from './relaying.ts'
+import type { EndsListener, Relaying } from './relaying.ts'
 import { type TurnRun, turnOptions } from './turn-options.ts'
 
 /** Relays on this thread: the portable way. */
@@ -21,6 +22,7 @@ export function relayHere(
   options: NetPlan,
   secure: DtlsPlan | null,
   log: Log,
+  ends: EndsListener,
 ): Relaying {
   const { memory } = run
   const shares = {
@@ -32,7 +34,11 @@ export function relayHere(
   const dtls = secure === null ? null : dtlsOf(secure, memory.handshakes, 0, log)
   const here = new PortableTurn(
     { ...options, dtls: dtls?.open ?? null, handshakes: handshakesOf(memory.handshakes, 'tls', 0) },
-    (effects, events) => new TurnServer(turnOptions(plan, run, shares), effects, { random: randomBytes, events }),
+    (effects, events) =>
+      new TurnServer(turnOptions(plan, run, shares), effects, {
+        random: randomBytes,
+        events: tellingOfEnds(events, options.clock, (session) => ends.ended({ sessions: [session], lost: 0 }, 0)),
+      }),
     log,
   )
   const { driver } = here
@@ -59,6 +65,8 @@ export function relayHere(
     // Its log is the program's.
     setLogLevel: () => {},
     drain: (on) => driver.turn.drain(on),
+    threads: 1,
+    sessions: async (_, question) => driver.turn.sessions.answer(question, options.clock()),
     readings: () => {
       own.update(driver.turn.allocations.open, driver.plane.openRelays)
       const copy = new TurnReadings()

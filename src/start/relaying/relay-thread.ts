@@ -3,13 +3,13 @@ import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { opensslHmac } from '../../net/openssl/openssl-hmac.ts'
 import { randomBlocks } from '../../net/openssl/random-blocks.ts'
 import { RelayLoop } from '../../net/relay-loop.ts'
-import { type Session, sessionOf } from '../../net/session.ts'
 import { StreamPlaces } from '../../net/stream/places.ts'
 import { SourceTable } from '../../shared/source-table.ts'
 import type { Address } from '../../stun/address.ts'
 import { ErrorCode } from '../../stun/constants.ts'
 import { replaceHmac } from '../../stun/hmac.ts'
 import { CLOSE, DRAIN, ERRORS, LISTEN, LOG_LEVEL, LOG_LINES, READY, TLS } from '../../threads/control.ts'
+import { EndedSessionsToTell } from '../../threads/ended-sessions.ts'
 import { ASKER_PATIENCE_MS, MOVES } from '../../threads/handovers.ts'
 import { type Envelope, Line } from '../../threads/line.ts'
 import { LineQueue } from '../../threads/line-queue.ts'
@@ -23,6 +23,7 @@ import { Quota } from '../../turn/limits/quota.ts'
 import { SourceCount } from '../../turn/limits/source-count.ts'
 import { type Answer, NO_OTHER_SERVERS, type OtherServers } from '../../turn/mobility/other-servers.ts'
 import { RelayPorts } from '../../turn/relay-addresses/relay-ports.ts'
+import { tellingOfEnds } from '../../turn/sessions/ended-session.ts'
 import { TurnServer } from '../../turn/turn-server.ts'
 import { DTLS_IDENTITY, STREAM_LIMITS, type ThreadPlan, TURN_PLAN } from '../plan/subjects.ts'
 import { dtlsOf } from './dtls.ts'
@@ -95,6 +96,8 @@ const others: OtherServers = {
   attach: (relay, descriptor) => driver.plane.attach(relay, descriptor),
 }
 
+const ends = new EndedSessionsToTell()
+
 const loop = new RelayLoop(
   {
     wakeUp,
@@ -118,7 +121,7 @@ const loop = new RelayLoop(
   (effects, events) =>
     new TurnServer(turnOptions(plan, run, shares), effects, {
       random,
-      events,
+      events: tellingOfEnds(events, clock, (session) => ends.add(session)),
       others: data.hasOthers ? others : NO_OTHER_SERVERS,
     }),
 )
@@ -168,9 +171,11 @@ function listen(): void {
   })
   line.on(PORTS, { told: (message) => relayPorts.told(message, clock()) })
   line.on(SESSIONS, {
-    asked: (_, answer) => {
+    asked: (question, answer) => {
       show()
-      answer(sessionsNow())
+      answer(driver.turn.sessions.answer(question, clock()))
+      // Connections that have been ended.
+      driver.flush()
     },
   })
   const { handover } = driver.turn
@@ -199,6 +204,7 @@ function mayTell(relay: Relay, reserved: number | null): 'now' | 'later' {
 function flushLog(): void {
   flushedAt = clock()
   logged.flush()
+  ends.flush((subject, message) => line.tell(subject, message))
 }
 
 function show(): void {
@@ -208,11 +214,6 @@ function show(): void {
   line.sweep(shownAt)
   const news = driver.errors.news()
   if (news.length > 0) line.tell(ERRORS, news)
-}
-
-function sessionsNow(): Session[] {
-  const now = clock()
-  return Array.from(driver.turn.allocations, (allocation) => sessionOf(allocation, now))
 }
 
 async function end(): Promise<void> {

@@ -5,6 +5,7 @@ import { SocketErrors } from '../../net/socket-errors.ts'
 import { SourceTable } from '../../shared/source-table.ts'
 import { LOG_LEVEL } from '../../threads/control.ts'
 import { RelayThreads, spawnRelayThread } from '../../threads/relay-threads.ts'
+import { SESSIONS } from '../../threads/sessions.ts'
 import { TurnReadings } from '../../threads/shared-counters.ts'
 import { Quota } from '../../turn/limits/quota.ts'
 import type { PortMemory } from '../../turn/relay-addresses/relay-ports.ts'
@@ -13,7 +14,7 @@ import type { NetPlan } from '../plan/net-options.ts'
 import { DTLS_IDENTITY, STREAM_LIMITS, type ThreadPlan, TURN_PLAN } from '../plan/subjects.ts'
 import type { TurnPlan } from '../plan/turn-plan.ts'
 import type { DtlsPlan } from './dtls.ts'
-import type { Relaying } from './relaying.ts'
+import type { EndsListener, Relaying } from './relaying.ts'
 import type { TurnRun } from './turn-options.ts'
 
 /** Relays on `threads` threads; this one never sees a packet. */
@@ -25,6 +26,7 @@ export function relayOnThreads(
   options: NetPlan,
   dtls: DtlsPlan | null,
   log: Log,
+  ends: EndsListener,
 ): Relaying {
   const { udp, streams, limits, http, tls, socketBufferBytes: bufferSize, clock } = options
   const { memory } = run
@@ -43,12 +45,15 @@ export function relayOnThreads(
     plan: () => ({ ...now, run, dtls: secure }),
     forgetThread: (thread) => {
       quota.forgetThread(thread)
-      ports.forgetThread(thread)
+      const relays = ports.forgetThread(thread)
       sources.forgetThread(thread)
       forgetHandshakes(memory.handshakes.memory, thread)
       new SourceTable(memory.handshakes.dtlsSources, thread).forgetThread(thread)
+      return relays
     },
     errors,
+    ended: (news, thread) => ends.ended(news, thread),
+    died: (relays, thread) => ends.died(relays, thread),
     log,
     clock,
     spawn: spawnRelayThread,
@@ -78,6 +83,8 @@ export function relayOnThreads(
     },
     setLogLevel: (level) => workers.tell(LOG_LEVEL, level),
     drain: (on) => workers.drain(on),
+    threads,
+    sessions: (thread, question) => workers.askOne(thread, SESSIONS, question),
     readings: () => {
       const sum = new TurnReadings()
       workers.addTo(sum)

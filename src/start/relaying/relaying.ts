@@ -4,10 +4,20 @@ import type { PortableTurn } from '../../net/portable-turn.ts'
 import type { SocketKind } from '../../net/socket-errors.ts'
 import type { StreamLimits } from '../../net/stream/connection.ts'
 import type { TlsOptions } from '../../net/stream/tls-context.ts'
+import type { Address } from '../../stun/address.ts'
+import type { EndedSessions } from '../../threads/ended-sessions.ts'
 import type { RelayThreads } from '../../threads/relay-threads.ts'
 import type { TurnReadings } from '../../threads/shared-counters.ts'
 import type { PortMemory } from '../../turn/relay-addresses/relay-ports.ts'
+import type { SessionsAnswer, SessionsQuestion } from '../../turn/sessions/sessions.ts'
 import type { TurnPlan } from '../plan/turn-plan.ts'
+
+/** Who is told of sessions that are over, and which thread relayed them. */
+export interface EndsListener {
+  ended(news: EndedSessions, thread: number): void
+  /** With the allocations that were relayed by these addresses, of which it told nobody. */
+  died(relays: readonly Address[], thread: number): void
+}
 
 /** What relays: this thread, or several of their own. */
 export interface Relaying {
@@ -31,6 +41,10 @@ export interface Relaying {
   /** Of threads that have a log of their own. */
   setLogLevel(level: string): void
   drain(on: boolean): void
+  /** How many have sessions: `thread` below is less. */
+  readonly threads: number
+  /** Asks one of them about its sessions; `gone` when it has died, `late` when it does not answer in time. */
+  sessions(thread: number, question: SessionsQuestion): Promise<SessionsAnswer | 'late' | 'gone'>
   /** Of all threads together. */
   readings(): TurnReadings
   readonly socketErrors: readonly (readonly [SocketKind, string, number])[]

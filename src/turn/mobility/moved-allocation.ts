@@ -1,5 +1,12 @@
 import { Address } from '../../stun/address.ts'
-import { type AllocateRequest, type Allocation, type AllocationOrigin, Channel, Relay } from '../allocation.ts'
+import {
+  type AllocateRequest,
+  type Allocation,
+  type AllocationOrigin,
+  Channel,
+  type Drops,
+  Relay,
+} from '../allocation.ts'
 import type { Authenticated } from '../auth/auth.ts'
 import type { FiveTuple } from '../five-tuple.ts'
 import type { Spent } from '../limits/token-bucket.ts'
@@ -39,7 +46,7 @@ interface Traffic {
   readonly packets: number
   readonly bytes: number
   readonly limit: Spent
-  readonly overLimit: number
+  readonly dropped: Drops | null
 }
 
 /** `detach` gives away the socket behind each relay. */
@@ -77,13 +84,13 @@ export function packed(
       packets: allocation.toPeerPackets,
       bytes: allocation.toPeerBytes,
       limit: allocation.toPeerLimit.spent(now),
-      overLimit: allocation.toPeerOverLimit,
+      dropped: allocation.droppedToPeer,
     },
     toClient: {
       packets: allocation.toClientPackets,
       bytes: allocation.toClientBytes,
       limit: allocation.toClientLimit.spent(now),
-      overLimit: allocation.toClientOverLimit,
+      dropped: allocation.droppedToClient,
     },
   }
 }
@@ -124,8 +131,8 @@ export function unpacked(
   allocation.toPeerBytes = toPeer.bytes
   allocation.toClientPackets = toClient.packets
   allocation.toClientBytes = toClient.bytes
-  allocation.toPeerOverLimit = toPeer.overLimit
-  allocation.toClientOverLimit = toClient.overLimit
+  allocation.droppedToPeer = toPeer.dropped
+  allocation.droppedToClient = toClient.dropped
   allocation.toPeerLimit.resume(toPeer.limit, now)
   allocation.toClientLimit.resume(toClient.limit, now)
   for (const { host, port } of moved.relays) {

@@ -1,5 +1,5 @@
 import { claimMemory, PortClaims, type RelayPortRange } from '../../shared/port-claims.ts'
-import type { Address } from '../../stun/address.ts'
+import { Address } from '../../stun/address.ts'
 import { PortPool } from './port-pool.ts'
 import { Reservations, type Reserver } from './reservations.ts'
 
@@ -143,9 +143,13 @@ export class RelayPorts {
     this.#pool(local)?.avoid(local.port, now + AVOID_MS)
   }
 
-  /** Frees what a thread has had that is no more, once its sockets are closed. */
-  forgetThread(thread: number): void {
-    for (const memory of this.#claims?.values() ?? []) this.#claimsIn(memory).forget(thread)
+  /** Frees what a thread has had that is no more, once its sockets are closed, and says what its allocations were relayed by. */
+  forgetThread(thread: number): Address[] {
+    return [...(this.#claims ?? [])].flatMap(([host, memory]) => {
+      return this.#claimsIn(memory)
+        .forget(thread)
+        .map((port) => Address.parse(host, port)!)
+    })
   }
 
   get reservations(): number {
