@@ -3,6 +3,7 @@ import pino from 'pino'
 import type pinoPretty from 'pino-pretty'
 import { DescriptorOutput, type LogOutput } from './log-output.ts'
 import { SyslogOutput } from './syslog.ts'
+import { visible } from './visible.ts'
 
 /** What the rest of the program logs through: fields first, then a constant message. */
 export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'child' | 'isLevelEnabled'> & {
@@ -81,12 +82,3 @@ function prettyLines(isForFile: boolean): (line: string) => string {
   return (line) =>
     prettify(line).replace(/"stack":"(?:[^"\\]|\\.)*"/g, (stack) => stack.replaceAll('\\n    at ', '\n    at '))
 }
-
-/** JSON has escaped C0; what is left that a terminal obeys or nobody sees (C1, bidi controls, line separators …) is escaped like it. */
-function visible(line: string): string {
-  return line.replace(INVISIBLE, (characters) =>
-    characters.replace(/[\s\S]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
-  )
-}
-
-const INVISIBLE = /[\x7f-\x9f\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu

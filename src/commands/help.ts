@@ -35,12 +35,14 @@ export function shortHelp(): string {
     '',
     'Commands',
     entry('  serve', 'Start the servers; the default command'),
-    entry('  turnserver', "Start TURN alone, with coturn's command line and file"),
+    entry('  turnserver', "Start TURN alone, with coturn's command line"),
     entry('  check-config [--show] [--json]', 'Check the configuration, show what is in force'),
     entry('  init', 'Write a turnserver.conf with a fresh secret'),
     entry('  credentials [USER]', 'Make TURN credentials for a limited time'),
-    entry('  bench', 'Load a TURN server of your own, measure loss and delay'),
+    entry('  bench', 'Load a TURN server of your own, measure loss'),
     entry('  systemd', 'Print a systemd unit'),
+    entry('  status, sessions, disconnect,', 'Ask and steer the running server'),
+    '  drain, reload and more',
     entry('  version', 'Print the version'),
     '',
     'Options',
@@ -49,7 +51,7 @@ export function shortHelp(): string {
     entry('  --no-rooms, --no-signaling,', 'Leave one of the three servers out'),
     '  --no-turn',
     ...COMMON.map((name) => optionEntry(name, false)),
-    entry('  --help-all', `All ${optionNames.length} options and defaults, coturn's too`),
+    entry('  --help-all', `All commands and ${optionNames.length} options, coturn's too`),
     '',
     wrap(
       'Each option is also a key of turnserver.conf (realm=example.org) and an environment variable (WEBRTC_STACK_REALM).',
@@ -58,8 +60,27 @@ export function shortHelp(): string {
   ].join('\n')
 }
 
-/** Every option there is, grouped. */
+const FOR_A_RUNNING_SERVER = [
+  ['status', 'What it is, has and has done'],
+  ['sessions', 'Who is relayed now; --user, --address, --peer, --transport, --older-than, --watch'],
+  ['session ID', 'All that is known of one session'],
+  ['disconnect', 'End a session by its ID, or all of a --user, an --address …'],
+  ['rooms', 'The rooms and who is in them'],
+  ['close-room ROOM', 'Say bye to everybody in a room'],
+  ['drain', 'Take no new calls, and with --deadline end the others then'],
+  ['undrain', 'Take new calls again'],
+  ['reload', 'Read the configuration again, and say what has changed or is wrong'],
+  ['log-level [LEVEL]', 'Say the least level that is logged, or change it'],
+  ['certificates', 'Which are served, and for how long'],
+] as const
+
+/** Commands for a running server, and every option there is, grouped. */
 export function allHelp(): string {
+  const commands = FOR_A_RUNNING_SERVER.map(([name, text]) => entry(`  ${name}`, text))
+  return [['Commands for a running server', ...commands, ''].join('\n'), optionHelp()].join('\n')
+}
+
+function optionHelp(): string {
   return groups
     .map(({ title, names }) => [title, ...names.map((name) => optionEntry(name, true)), ''].join('\n'))
     .join('\n')

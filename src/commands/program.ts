@@ -9,6 +9,7 @@ import { credentials } from './credentials.ts'
 import { ExitCode } from './exit-code.ts'
 import { allHelp, shortHelp } from './help.ts'
 import { init } from './init.ts'
+import { addOperatorCommands, OPERATOR_FLAGS } from './operator/commands.ts'
 import { serve } from './serve.ts'
 import { systemd } from './systemd.ts'
 import { processTerminal, type Terminal, tolerateLostOutput } from './terminal.ts'
@@ -16,7 +17,7 @@ import { filesComplaint } from './too-many-files.ts'
 
 /** Long flags that belong to commands, not to the configuration. */
 const OWN_FLAGS: ReadonlySet<string> = new Set(['help', 'help-all', 'version', 'show', 'json', 'lifetime'])
-const COMMAND_FLAGS = new Map([['bench', BENCH_FLAGS]])
+const COMMAND_FLAGS = new Map([['bench', BENCH_FLAGS], ...OPERATOR_FLAGS])
 
 const STARTS = ['serve', 'turnserver']
 
@@ -133,6 +134,9 @@ async function dispatch(flags: Flags, remarks: readonly string[], terminal: Term
     .action(async () => {
       exitCode = await systemd(flags, terminal)
     })
+  addOperatorCommands(program, flags, terminal, (code) => {
+    exitCode = code
+  })
   program
     .command('version')
     .description('Print the version')

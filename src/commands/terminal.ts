@@ -4,9 +4,14 @@ export interface Terminal {
   err(text: string): void
   /** Replaces the line it wrote last, '' takes it away; absent where lines can only be added. */
   readonly live?: ((text: string) => void) | undefined
+  /** How wide results may be; absent where nobody looks at them. */
+  readonly columns?: number | undefined
 }
 
 export const processTerminal: Terminal = {
+  get columns() {
+    return process.stdout.isTTY ? process.stdout.columns || 80 : undefined
+  },
   out: (text) => void process.stdout.write(`${text}\n`),
   err: (text) => void process.stderr.write(`${text}\n`),
   live: process.stderr.isTTY

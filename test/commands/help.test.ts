@@ -18,6 +18,7 @@ describe('--help', () => {
       'credentials',
       'bench',
       'systemd',
+      'status, sessions, disconnect,',
       'version',
       '--help-all',
       '-c FILE',
@@ -39,6 +40,24 @@ describe('--help-all', () => {
       expect(out).toMatch(new RegExp(`^ {2}${short === null ? '' : `-${short}, `}--${name}(=|\\s|$)`, 'm'))
     }
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
+  })
+  test('names every command for a running server', async () => {
+    const { out } = await command('--help-all')
+    const [commands] = out.split('\n\n')
+    for (const name of [
+      'status',
+      'sessions',
+      'session ID',
+      'disconnect',
+      'rooms',
+      'close-room',
+      'drain',
+      'undrain',
+      'reload',
+      'log-level',
+      'certificates',
+    ])
+      expect(commands).toMatch(new RegExp(`^  ${name} `, 'm'))
   })
   test('tells defaults, what is not built yet, and when a change takes effect', async () => {
     const { out } = await command('--help-all')
