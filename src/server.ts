@@ -64,7 +64,7 @@ export async function startServer(loaded: LoadedConfig, { log, load }: ServerWor
     let busyWith: string | null = 'starting'
     let served = files
     let current = loaded
-    const unready = () => busyWith ?? relayTrouble(current.config, addresses)
+    const unready = () => busyWith ?? relayTrouble(current.config, addresses) ?? accountTrouble(turn)
     const reloads: ReloadHealth = { isGood: true, goodAt: Date.now() }
 
     const events = new EventQueue(randomBytes(4).toString('hex'), Date.now)
@@ -243,6 +243,11 @@ function reopen(log: ProcessLog): void {
   } catch (err) {
     log.warn({ err }, 'the log file cannot be opened again; the one before goes on')
   }
+}
+
+/** Why who comes now may find nobody to log in with; null when nothing is in the way. */
+function accountTrouble(turn: RunningTurn | null): string | null {
+  return turn?.accounts?.isUp === false ? 'the account database does not answer' : null
 }
 
 function validTo({ cert }: CertificateFiles): string {

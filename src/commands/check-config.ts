@@ -26,7 +26,7 @@ export async function checkConfig(
   checkLogFile(config)
   // Loaded late, so that complaints about the configuration come at once.
   const { rehearse } = await import('../start/rehearsal.ts')
-  const { stops, busy } = await rehearse(config, createLog({ level: 'silent', pretty: false }))
+  const { stops, busy, accounts } = await rehearse(config, createLog({ level: 'silent', pretty: false }))
   const refusals = stops.map((error) => listenAdvice(error, config))
   const exitCode = stops.length === 0 ? ExitCode.OK : ExitCode.FAILED
   if (asked.json) {
@@ -40,6 +40,7 @@ export async function checkConfig(
     terminal.err(`warning: ${where === null ? '' : `${where}: `}${message}`)
   for (const { trouble, fix } of config.turn ? relayAdvice(config, turnAddresses(config)) : [])
     terminal.err(`warning: ${trouble} ${fix}`)
+  if (accounts !== null) terminal.err(`warning: ${accounts}`)
   if (busy.length > 0)
     terminal.err(
       `note: in use now, and a start would fail unless it is this server that has them: ${busy.map(place).join(', ')}`,

@@ -24,6 +24,7 @@ import {
 } from './options.ts'
 import { resolveAddresses } from './rules/addresses.ts'
 import { findCertificates } from './rules/certificates.ts'
+import { settleDatabases } from './rules/databases.ts'
 import { applyRules } from './rules/rules.ts'
 import type { Origin, Setting, Warning } from './setting.ts'
 
@@ -57,9 +58,10 @@ export async function loadConfig(
   const settings = [...lines.settings, ...environmentSettings(surroundings.environment, draft), ...flags.settings]
   draft.apply(settings)
   reportUnknown(draft, lines.unknown)
-  reportStates(draft, settings)
+  reportStates(draft)
   await resolveAddresses(draft, surroundings)
   findCertificates(draft, surroundings)
+  settleDatabases(draft, settings, surroundings.accountFile)
   applyRules(draft, surroundings)
   draft.values['operator-socket'] ??= surroundings.operatorSocket
   if (file !== null) reportServersBeside(draft, file)
@@ -280,7 +282,7 @@ function variableOf(name: string): string {
 }
 
 /** Says once for each option what becomes of it when it does not simply work. */
-function reportStates(draft: Draft, settings: readonly Setting[]): void {
+function reportStates(draft: Draft): void {
   for (const [name, origins] of draft.origins) {
     const { state, default: unset, caution } = optionOf(name)
     const isDefault = draft.values[name] === unset
@@ -289,19 +291,6 @@ function reportStates(draft: Draft, settings: readonly Setting[]): void {
       draft.warn(name, `has no effect: ${state.instead}`)
     if (caution !== null && !isDefault && origins.length > 0) draft.warn(name, caution)
   }
-  reportDatabases(draft, settings)
-}
-
-/** Accounts in a database cannot log in: that stops the start when nobody else can either. */
-function reportDatabases(draft: Draft, settings: readonly Setting[]): void {
-  // Only the last of several counts, so it is the one to speak about.
-  const last = settings.findLast(({ name }) => optionOf(name).state.kind === 'refused')
-  const state = last === undefined ? null : optionOf(last.name).state
-  if (last === undefined || state?.kind !== 'refused') return
-  const { user, turn, 'static-auth-secret': secrets, 'no-auth': isOpen, 'stun-only': isStunOnly } = draft.values
-  if (user.length === 0 && secrets.length === 0 && turn && !isOpen && !isStunOnly)
-    draft.problem(last.name, 'cannot be used, and nothing else lets anybody log in', state.fix)
-  else draft.warn(last.name, 'is not read: accounts and secrets that are there alone cannot log in')
 }
 
 /** A file that was written for coturn says nothing of the two servers that `serve` opens beside TURN. */

@@ -11,8 +11,6 @@ export type State =
   | { readonly kind: 'not built yet'; readonly instead: string }
   /** Known from coturn and not needed here; null when there is nothing to tell, because the effect is our default. */
   | { readonly kind: 'without effect'; readonly instead: string | null }
-  /** Others could log in than the file says: the start stops where nobody else could log in, and warns where somebody can. */
-  | { readonly kind: 'refused'; readonly fix: string }
 
 /** When a value that is changed while the server runs takes effect: for calls that run too, for what begins afterwards, or not before a restart. */
 export type Applies = 'at once' | 'to new clients' | 'after a restart'
@@ -46,7 +44,6 @@ export interface Details {
 const works: State = { kind: 'works' }
 export const notBuiltYet = (instead: string): State => ({ kind: 'not built yet', instead })
 export const withoutEffect = (instead: string | null): State => ({ kind: 'without effect', instead })
-export const refused = (fix: string): State => ({ kind: 'refused', fix })
 
 /** What help and the example say about an option that does not simply work. */
 export function stateNote(state: State): string[] {

@@ -16,6 +16,11 @@ export interface MetricSources {
 /** What relays. */
 interface TurnSource {
   readonly isDraining: boolean
+  /** The database of accounts; null without one. */
+  readonly accounts: {
+    readonly isUp: boolean
+    readonly counters: { readonly failures: number; readonly unusable: number }
+  } | null
   /** Null where the main thread relays. */
   readonly workers: {
     readonly size: number

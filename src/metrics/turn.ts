@@ -2,6 +2,7 @@ import type { Scrape } from './sources.ts'
 import { counters, gauges, type Metric, type Sample, sum } from './table.ts'
 
 const turn = (scrape: Scrape) => scrape.turn
+const accounts = (scrape: Scrape) => scrape.turn?.accounts ?? null
 const all = (scrape: Scrape) => scrape.readings
 const core = (scrape: Scrape) => scrape.readings?.turn ?? null
 
@@ -28,7 +29,24 @@ export const turnMetrics: readonly Metric[] = [
       ({ workers }) => workers?.deaths.total ?? 0,
     ],
   ]),
+  ...gauges(accounts, [
+    ['webrtc_stack_account_database_up', '0 while the database of accounts does not answer', '', (a) => Number(a.isUp)],
+  ]),
+  ...counters(accounts, [
+    [
+      'webrtc_stack_account_database_errors_total',
+      'What went wrong with the database of accounts: no answer, or a value that cannot be used',
+      'kind',
+      ({ counters: { failures, unusable } }) => ({ no_answer: failures, unusable }),
+    ],
+  ]),
   ...counters(core, [
+    [
+      'webrtc_stack_account_lookups_total',
+      'Accounts that the database was asked for, by what it said',
+      'answer',
+      (c) => c.accounts,
+    ],
     ['webrtc_stack_allocations_created_total', 'Allocations made', '', (c) => c.allocationsCreated],
     ['webrtc_stack_allocations_ended_total', 'Allocations ended, by reason', 'reason', (c) => c.endedBy],
     [

@@ -6,7 +6,9 @@ import type { Config } from '../config/options.ts'
 import type { Log } from '../log.ts'
 import { isAbsent, isWildcard, listeningHosts, standsForNothing } from '../net/listen/interfaces.ts'
 import { ListenError } from '../net/listen/listen-error.ts'
+import { openAccounts } from './accounts.ts'
 import { certificate } from './certificate.ts'
+import { accountPlan } from './plan/account-plan.ts'
 import { netOptions } from './plan/net-options.ts'
 import { dtlsPlan } from './relaying/dtls.ts'
 
@@ -16,6 +18,8 @@ export interface Rehearsal {
   readonly stops: readonly ListenError[]
   /** Those that somebody has, who may be this very server. */
   readonly busy: readonly Listener[]
+  /** What is wrong with the database of accounts and does not stop a start; null for nothing. */
+  readonly accounts: string | null
 }
 
 /** Does what a start does before it serves anybody, and gives everything back. Throws ConfigError where a start would. */
@@ -32,7 +36,15 @@ export async function rehearse(config: Config, log: Log): Promise<Rehearsal> {
     if (error?.code === 'EADDRINUSE') busy.push(listener)
     else if (error !== null) stops.push(error)
   }
-  return { stops, busy }
+  return { stops, busy, accounts: await troubleWithAccounts(config, log) }
+}
+
+async function troubleWithAccounts(config: Config, log: Log): Promise<string | null> {
+  const store = await openAccounts(config, log, () => {})
+  await store?.close()
+  if (store === null)
+    return accountPlan(config) === null ? null : 'the account database cannot be read; a start says why'
+  return store.isUp ? null : 'the account database does not answer now'
 }
 
 async function probe({ transport, host, port }: Listener): Promise<ListenError | null> {

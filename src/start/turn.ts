@@ -4,6 +4,9 @@ import type { Config } from '../config/options.ts'
 import type { Log } from '../log.ts'
 import { linuxSupport } from '../net/linux/system-calls.ts'
 import type { BoundAddress } from '../net/listen/bound-address.ts'
+import type { FindAccount } from '../threads/accounts.ts'
+import type { AccountStore } from '../users/account-store.ts'
+import { openAccounts } from './accounts.ts'
 import type { TurnAddresses } from './addresses.ts'
 import { type CertificateFiles, ticketKeys, turnTls } from './certificate.ts'
 import { logLevel } from './plan/log-level.ts'
@@ -33,6 +36,8 @@ export interface RunningTurn
   readonly bound: readonly BoundAddress[]
   readonly ports: TurnPorts
   readonly isDraining: boolean
+  /** The database of accounts; null without one. */
+  readonly accounts: Pick<AccountStore, 'isUp' | 'counters'> | null
   /** Closes this machine's own services, by the ports they really got, to relayed traffic. */
   protect(ports: readonly number[]): void
   /** New handshakes get this certificate; throws, and keeps the old one, when it is bad. */
@@ -58,17 +63,26 @@ export async function startTurn(
   const portMemory = new PortMemoryBook()
   let now = { config, addresses }
   let ownPorts: readonly number[] = []
+  // What the database says comes to everybody as another plan; until they have begun, as the first one.
+  let changed = () => {}
+  const accounts = await openAccounts(config, log, () => changed())
   const planNow = () => {
     portMemory.add(now.addresses.relay.map(({ host }) => host))
-    return turnPlan(now.config, now.addresses, { ownPorts, relayedFrom: [...portMemory.memory.keys()] })
+    return turnPlan(now.config, now.addresses, { ownPorts, relayedFrom: [...portMemory.memory.keys()], accounts })
   }
   let plan = planNow()
   const run = { memory: turnMemory(plan, Math.max(1, threads), randomBytes), secrets: runSecrets(config) }
+  const findAccount: FindAccount | null = accounts && ((account, then) => accounts.find(account, then))
   const relaying =
     threads === 0
-      ? relayHere(plan, portMemory.memory, run, options, secure, log, ends)
-      : relayOnThreads(threads, plan, portMemory.memory, run, options, secure, log, ends)
-  await relaying.start()
+      ? relayHere(plan, portMemory.memory, run, options, secure, findAccount, log, ends)
+      : relayOnThreads(threads, plan, portMemory.memory, run, options, secure, findAccount, log, ends)
+  try {
+    await relaying.start()
+  } catch (error) {
+    await accounts?.close()
+    throw error
+  }
   if (plan.peers.closesPrivate) tellOfPrivatePeers(plan, config, log)
 
   /** The last of the plans that every thread goes by. */
@@ -82,6 +96,7 @@ export async function startTurn(
     })
     if (before.peers.closesPrivate !== plan.peers.closesPrivate) tellOfPrivatePeers(plan, now.config, log)
   }
+  changed = apply
   const tidying = setInterval(() => {
     // Nobody takes ports of other addresses any more, and nobody may have one still.
     if (settled !== plan) apply()
@@ -109,6 +124,7 @@ export async function startTurn(
     apply: (next, found) => {
       const { config: before } = now
       now = { config: next, addresses: found }
+      accounts?.serve(next.realm)
       apply()
       if (next !== before) relaying.setLogLevel(logLevel(next))
     },
@@ -130,10 +146,12 @@ export async function startTurn(
     get socketErrors() {
       return relaying.socketErrors
     },
-    close: () => {
+    accounts,
+    close: async () => {
       clearInterval(renewal)
       clearInterval(tidying)
-      return relaying.close()
+      await relaying.close()
+      await accounts?.close()
     },
   }
 }

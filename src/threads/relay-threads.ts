@@ -13,6 +13,7 @@ import { type SharedPlaces, sharedPlaces, takeBackPlaces } from '../net/stream/p
 import { TlsContext, type TlsOptions } from '../net/stream/tls-context.ts'
 import type { UdpEndpoint } from '../net/udp/udp-listeners.ts'
 import type { Address } from '../stun/address.ts'
+import { ACCOUNTS, type FindAccount } from './accounts.ts'
 import { CLOSE, DRAIN, ERRORS, LISTEN, LOG_LINES, READY, TLS } from './control.ts'
 import { ENDED_SESSIONS, type EndedSessions } from './ended-sessions.ts'
 import { Handovers, MOVES } from './handovers.ts'
@@ -31,6 +32,8 @@ export interface RelayThreadsOptions<Plan = unknown> {
   readonly bufferSize: number
   /** What a thread that begins now is told. */
   readonly plan: () => Plan
+  /** What its database says of an account; null without one. */
+  readonly findAccount: FindAccount | null
   /** Frees what a thread that died had in memory that all share, and says what its allocations were relayed by. */
   readonly forgetThread: (thread: number) => readonly Address[]
   /** Of this thread; the others' are added. */
@@ -280,6 +283,13 @@ export class RelayThreads<Plan = unknown> {
       asked: (reserved, answer) => {
         this.#tellOthers(member, reserved)
         answer(true)
+      },
+    })
+    line.on(ACCOUNTS, {
+      asked: (account, answer) => {
+        const { findAccount } = this.#options
+        if (findAccount === null) answer('unavailable')
+        else findAccount(account, answer)
       },
     })
     line.on(MOVES, {

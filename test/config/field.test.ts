@@ -24,14 +24,19 @@ describe('a file that coturn starts with starts here too:', () => {
     {
       what: 'a database beside a secret',
       conf: `${SECRET}userdb=/var/lib/turn/turndb\n`,
-      says: [/:2: "userdb": is not read: accounts and secrets that are there alone cannot log in/],
+      says: [],
     },
     {
       what: 'a database beside users',
       conf: 'lt-cred-mech\nuser=a:b\nmysql-userdb="host=db password=x"\n',
-      says: [/:3: "mysql-userdb": is not read/],
+      says: [],
     },
-    { what: 'a database where nobody logs in', conf: 'stun-only\nuserdb=/x\n', says: [/:2: "userdb": is not read/] },
+    { what: 'a database where nobody logs in', conf: 'stun-only\nuserdb=/x\n', says: [] },
+    {
+      what: 'SHA-256 alone, and a database',
+      conf: 'sha256=strict\nuserdb=/x\n',
+      says: [/is strict, and the keys of databases are for SHA-1/, /keeps browsers out/],
+    },
     {
       what: 'empty external-ip',
       conf: 'external-ip=\n',
@@ -133,12 +138,19 @@ describe('a file that coturn starts with starts here too:', () => {
       says: [],
     },
     {
-      what: 'secrets in a database, while the call page has one of its own',
+      what: 'secrets in the database of Debian, which coturn reads without being told',
       conf: 'use-auth-secret\nrealm=x\n',
       machine: { accountFile: '/var/lib/turn/turndb' },
       says: [
-        /:1: "use-auth-secret": is set without a static-auth-secret, and what \/var\/lib\/turn\/turndb holds is not read/,
+        /:1: "use-auth-secret": lets accounts and secrets of \/var\/lib\/turn\/turndb log in, too, as with coturn/,
       ],
+    },
+    {
+      what: 'no word about logins, on a machine with the database of Debian',
+      conf: 'user=a:b\nrealm=x\n',
+      machine: { accountFile: '/var/lib/turn/turndb' },
+      values: { userdb: null },
+      says: [/:1: "user": switches lt-cred-mech on/],
     },
   ]
 
@@ -179,18 +191,21 @@ describe('a file stops the start where going on would help nobody:', () => {
     ['sha256=strikt\n', /did you mean "strict"\?/],
     ['tls=atuo\n', /did you mean "auto"\?/],
     ['syslog-facility=deamon\n', /did you mean "LOG_DAEMON"\?/],
-    ['userdb=/var/lib/turn/turndb\n', /"userdb": cannot be used, and nothing else lets anybody log in/],
   ])('%j', async (conf, message) => {
     const [line] = await complaints(conf)
     expect(line).toMatch(message)
   })
 
-  test('what a database holds cannot be used where nothing hands out anything else', async () => {
+  test('a database lets people log in where nothing else does', async () => {
     const machine = { accountFile: '/var/lib/turn/turndb' }
-    for (const key of ['use-auth-secret', 'lt-cred-mech'])
-      expect(await complaints(`${key}\n`, ['--no-rooms'], machine)).toEqual([
-        expect.stringMatching(/what \/var\/lib\/turn\/turndb holds is not read yet, so nobody could relay; copy it/),
-      ])
+    for (const key of ['use-auth-secret', 'lt-cred-mech']) {
+      const { config } = await load(`${key}\n`, ['--no-rooms'], machine)
+      expect(config.userdb?.reveal()).toBe(machine.accountFile)
+    }
+    const { config } = await load('user=a:b\n', ['--no-rooms'], machine)
+    expect(config.userdb).toBeNull()
+    const named = await load('userdb=/x\n', ['--no-rooms'])
+    expect(named.warnings.map(({ message }) => message)).not.toContainEqual(expect.stringMatching(/nobody can relay/))
     const { warnings } = await load('use-auth-secret\n', ['--no-rooms'])
     expect(warnings.map(({ message }) => message)).toEqual([expect.stringMatching(/nobody can relay/)])
   })

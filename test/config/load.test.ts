@@ -69,10 +69,17 @@ describe('precedence', () => {
     expect(config['relay-ip']).toEqual(['127.0.0.1'])
   })
 
-  test('CONF-ORD-06 speaks of the last user database alone, and stops because of it', async () => {
-    expect(await complaints('userdb=/var/db/turndb\nredis-userdb="ip=127.0.0.1 password=hush"\n')).toEqual([
-      'turnserver.conf:2: "redis-userdb": cannot be used, and nothing else lets anybody log in; databases of accounts are not built yet: use user= or static-auth-secret= and take this out',
-    ])
+  test('CONF-ORD-06 reads the last of several user databases, whatever name it has, and says so of the others', async () => {
+    const { config, warnings } = await load('db=/var/db/turndb\nredis-userdb="ip=127.0.0.1 password=hush"\n')
+    expect(config['redis-userdb']?.reveal()).toBe('ip=127.0.0.1 password=hush')
+    expect([config.userdb, config.db]).toEqual([null, null])
+    const lines = warnings.map(({ where, message }) => `${where}: ${message}`)
+    expect(lines).toContain(
+      'turnserver.conf:1: "db": is not read: of several databases the last counts, which is redis-userdb',
+    )
+    const again = await load('redis-userdb="ip=127.0.0.1"\nsql-userdb="host=db"\ndb=/one\nsql-userdb="host=other"\n')
+    expect(again.config['psql-userdb']?.reveal()).toBe('host=other')
+    expect([again.config.userdb, again.config['redis-userdb'], again.config['sql-userdb']]).toEqual([null, null, null])
   })
 })
 

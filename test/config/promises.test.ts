@@ -8,10 +8,11 @@ const SETTLED_BY_THE_LOADER: readonly OptionName[] = [
   'ignore-unknown-keys',
   'keep-address-family',
   'listening-device',
+  'db',
   'lt-cred-mech',
   'no-tcp-relay',
   'relay-device',
-  'use-auth-secret',
+  'sql-userdb',
 ]
 
 const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })

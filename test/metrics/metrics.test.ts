@@ -51,6 +51,9 @@ const NAMES = `
   webrtc_stack_draining gauge
   webrtc_stack_relay_threads gauge
   webrtc_stack_relay_thread_deaths_total counter
+  webrtc_stack_account_database_up gauge
+  webrtc_stack_account_database_errors_total counter
+  webrtc_stack_account_lookups_total counter
   webrtc_stack_allocations_created_total counter
   webrtc_stack_allocations_ended_total counter
   webrtc_stack_allocations_refused_total counter
@@ -107,7 +110,7 @@ test('what does not run has no value, rather than 0', async () => {
 
 async function shown(readings: TurnReadings): Promise<string> {
   const metrics = new Metrics()
-  const turn = { readings: () => readings, socketErrors: [], workers: null, isDraining: false }
+  const turn = { readings: () => readings, socketErrors: [], workers: null, accounts: null, isDraining: false }
   const errors = new SocketErrors(silentLog, () => 0)
   metrics.watch({ turn, web: null, hub: null, errors, log: silentLog, reloads: { isGood: true, goodAt: 0 } })
   return (await metrics.text()).body

@@ -101,12 +101,25 @@ function another(name: OptionName): string {
   return type.placeholder.split(/[|,]/)[0]!
 }
 
+/** A database that has something to say, for the options that would not hear it. */
+const STORE = {
+  settings: {
+    secrets: ['of-the-database'],
+    userQuota: 3,
+    totalQuota: null,
+    maxBytesPerSecond: 5,
+    allowedPeers: ['192.0.2.1'],
+    deniedPeers: ['192.0.2.2'],
+  },
+  services: [],
+}
+
 /** All that running parts are told by RunningServer.reload. */
 function told(config: Config): string {
   const addresses = turnAddresses(config)
   const { ticketKeys: _, ...tls } = turnTls(config, { ...localhostEc, selfSigned: false })
   return JSON.stringify([
-    turnPlan(config, addresses),
+    turnPlan(config, addresses, { ownPorts: [], relayedFrom: [], accounts: STORE }),
     netOptions(config, null, false).limits,
     tls,
     httpOptions(config, true),

@@ -41,6 +41,7 @@ export function planFor(quota: QuotaLimits, more: Partial<TurnPlan> = {}): TurnP
     relayAddresses: [RELAY_HOST],
     externalAddresses: [],
     nat64: [],
+    services: [],
   }
   return {
     settings: { ...defaultSettings, dontFragment: true },
@@ -54,6 +55,7 @@ export function planFor(quota: QuotaLimits, more: Partial<TurnPlan> = {}): TurnP
       limits: NO_LIMITS,
     },
     users: [{ name: ALICE.username, password: ALICE.password }],
+    accountLifetimeSeconds: null,
     nonces: { lifetimeSeconds: 600, bitOrder: 'msb' },
     quota,
     challengesPerSecond: 0,
@@ -107,6 +109,7 @@ export async function startThreads(options: ThreadOptions = {}) {
     },
     bufferSize: 1 << 20,
     plan: () => ({ turn: plan, portMemory, run, dtls: null }),
+    findAccount: null,
     forgetThread: (thread) => {
       quota.forgetThread(thread)
       ownSources.forgetThread(thread)

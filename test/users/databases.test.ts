@@ -3,12 +3,14 @@ import { DatabaseSync } from '@photostructure/sqlite'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { longTermKey } from '../../src/stun/integrity.ts'
 import type { AccountDatabase, DatabasePlan } from '../../src/users/account-database.ts'
+import { mongoPlan } from '../../src/users/mongo.ts'
 import { mysqlPlan } from '../../src/users/mysql.ts'
 import { postgresPlan } from '../../src/users/postgres.ts'
 import { redisPlan } from '../../src/users/redis.ts'
 import { sqlitePlan } from '../../src/users/sqlite.ts'
 import { databases, type TestDatabase } from '../support/databases.ts'
 import { describeWith } from '../support/peers.ts'
+import { freePort } from '../support/sockets.ts'
 
 const REALM = 'north.gov'
 const PLANS: Readonly<Record<string, (connection: string) => DatabasePlan>> = {
@@ -204,4 +206,11 @@ describeWith(['coturn'], 'a SQLite file', () => {
     renameSync(other.connection, server.connection)
     expect((await database.settings(REALM)).secrets).toEqual(['of-the-other'])
   })
+})
+
+test('SEC-57 a MongoDB that is not there fails questions within its time', async () => {
+  const database = await mongoPlan(`mongodb://turn:x@127.0.0.1:${await freePort()}/coturn`).open()
+  onTestFinished(() => database.close())
+  await expect(database.key('gorst', REALM)).rejects.toThrow(/ECONNREFUSED/)
+  await expect(database.settings(REALM)).rejects.toThrow(/ECONNREFUSED/)
 })

@@ -3,8 +3,6 @@ import { sha256 } from '../values/booleans.ts'
 import { realm, secret, text, user } from '../values/text.ts'
 import { character, choice } from '../values/words.ts'
 
-const noDatabase = withoutEffect('there is no database to read')
-
 /** Who may use the TURN server. */
 export const authentication = applying('at once', {
   'lt-cred-mech': flag(false, 'Long-term credentials; on whenever there is a user or a secret', { short: 'a' }),
@@ -39,8 +37,10 @@ export const authentication = applying('at once', {
   'check-origin-consistency': flag(false, 'Refuse a session whose ORIGIN changes', {
     state: notBuiltYet('ORIGIN is not read'),
   }),
-  'no-auth-pings': flag(false, 'No keep-alive queries to the user database', { state: noDatabase }),
-  'no-dynamic-realms': flag(false, 'Do not read realms from the user database', { state: noDatabase }),
+  'no-auth-pings': flag(false, 'No keep-alive queries to the user database', {
+    state: withoutEffect('secrets of a database are read every 5 s, which is its ping'),
+  }),
+  'no-dynamic-realms': flag(false, 'Do not read options of the realm from the database'),
   oauth: flag(false, 'Third-party authorisation (RFC 7635)', {
     state: notBuiltYet('clients need a user or a time-limited credential'),
   }),

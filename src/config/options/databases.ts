@@ -1,27 +1,29 @@
-import { applying, type Details, notBuiltYet, type Option, option, refused } from '../option.ts'
+import { applying, type Details, notBuiltYet, type Option, option } from '../option.ts'
 import type { Secret } from '../secret.ts'
+import { integer } from '../values/numbers.ts'
 import { file, optionalSecret } from '../values/text.ts'
 
-const accounts = refused('databases of accounts are not built yet: use user= or static-auth-secret= and take this out')
-
-/** Databases of coturn. Their connection strings hold passwords. */
+/** Databases of coturn, with its own tables and keys. Their connection strings hold passwords; the last of them counts. */
 export const databases = applying('after a restart', {
-  userdb: database('SQLite file with accounts', { short: 'b', state: accounts }),
-  db: database('Another name of userdb', { state: accounts }),
-  'psql-userdb': database('PostgreSQL database with accounts', { short: 'e', state: accounts }),
-  'sql-userdb': database('Another name of psql-userdb', { state: accounts }),
-  'mysql-userdb': database('MySQL database with accounts', { short: 'M', state: accounts }),
-  'mongo-userdb': database('MongoDB database with accounts', { short: 'J', state: accounts }),
-  'redis-userdb': database('Redis database with accounts', { short: 'N', state: accounts }),
+  userdb: database('SQLite file with accounts', { short: 'b' }),
+  db: database('Another name of userdb'),
+  'psql-userdb': database('PostgreSQL database with accounts', { short: 'e' }),
+  'sql-userdb': database('Another name of psql-userdb'),
+  'mysql-userdb': database('MySQL database with accounts', { short: 'M' }),
+  'mongo-userdb': database('MongoDB database with accounts', { short: 'J' }),
+  'redis-userdb': database('Redis database with accounts', { short: 'N' }),
   'redis-statsdb': database('Redis database for statistics', {
     short: 'O',
     state: notBuiltYet('statistics are at /metrics'),
   }),
-  'secret-key-file': option(file, null, 'Key that unseals the MySQL password', {
-    state: notBuiltYet('there is no MySQL to log in to'),
-  }),
+  'account-cache-seconds': option(
+    integer('SECONDS', 2, 86_400),
+    60,
+    'How long what a database says of an account is good',
+  ),
+  'secret-key-file': option(file, null, '16 bytes that unseal the password of mysql-userdb'),
 })
 
-function database(help: string, details: Details): Option<Secret | null> {
+function database(help: string, details: Details = {}): Option<Secret | null> {
   return option(optionalSecret('DATABASE'), null, help, details)
 }

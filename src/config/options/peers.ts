@@ -16,9 +16,7 @@ export const peers = applying('at once', {
     caution: 'clients can reach every service on this machine that listens on loopback',
   }),
   'no-multicast-peers': flag(true, 'Never relay to multicast', { state: withoutEffect('multicast is always refused') }),
-  'no-dynamic-ip-list': flag(false, 'Do not read peer lists from the user database', {
-    state: withoutEffect('there is no database to read'),
-  }),
+  'no-dynamic-ip-list': flag(false, 'Do not read peer lists from the database'),
   'software-attribute': flag(false, 'Tell clients our name and version'),
   'include-reason-string': flag(false, 'Put a reason phrase into error answers'),
 })

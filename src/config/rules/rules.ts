@@ -6,6 +6,7 @@ import { alternatePorts, clash, type Listener, listeners, listeningAddresses, wi
 import { optionOf } from '../options.ts'
 import { Secret } from '../secret.ts'
 import type { User } from '../values/text.ts'
+import { hasDatabase } from './databases.ts'
 
 const SHORT_SECRET = 16
 const DEFAULT_REALM = 'webrtc-stack'
@@ -15,12 +16,7 @@ const LOW_PORTS_OF_BROWSERS = [53, 80, 443]
 /** Refuses combinations that cannot be meant, settles what depends on several options, and warns of traps. */
 export function applyRules(
   draft: Draft,
-  {
-    domainName,
-    accountFile,
-    interfaces,
-    runSecret,
-  }: Pick<Surroundings, 'domainName' | 'accountFile' | 'interfaces' | 'runSecret'>,
+  { domainName, interfaces, runSecret }: Pick<Surroundings, 'domainName' | 'interfaces' | 'runSecret'>,
 ): void {
   settleOldNames(draft)
   checkServers(draft)
@@ -29,7 +25,7 @@ export function applyRules(
   checkPorts(draft)
   checkAdministration(draft)
   checkCredentialLinks(draft)
-  settleAuthentication(draft, accountFile, runSecret)
+  settleAuthentication(draft, runSecret)
   settleRealm(draft, domainName)
 }
 
@@ -168,7 +164,7 @@ function hostOf(url: string): string | null {
   return URL.canParse(url) ? new URL(url).hostname : null
 }
 
-function settleAuthentication(draft: Draft, accountFile: string | null, runSecret: () => string): void {
+function settleAuthentication(draft: Draft, runSecret: () => string): void {
   const { values } = draft
   if (values['no-auth']) {
     for (const name of ['lt-cred-mech', 'use-auth-secret', 'static-auth-secret'] as const)
@@ -196,27 +192,21 @@ function settleAuthentication(draft: Draft, accountFile: string | null, runSecre
   else if (hasUsers && !values['lt-cred-mech']) draft.warn('user', 'switches lt-cred-mech on')
 
   const relays = values.turn && !values['stun-only']
-  if (relays && secretsRefused && !hasUsers)
+  const hasStore = hasDatabase(draft)
+  if (relays && secretsRefused && !hasUsers && !hasStore)
     draft.problem('use-auth-secret', 'is off and there is no user, so nobody could relay', 'add a user, or take it out')
-  if (relays && !hasSecrets && !secretsRefused && !hasUsers) reportNoLogin(draft, accountFile)
+  if (relays && !hasSecrets && !secretsRefused && !hasUsers && !hasStore) reportNoLogin(draft)
   // Rooms hand out time-limited credentials, which need a secret even when people have accounts of their own.
   if (relays && values.rooms && !hasSecrets && !secretsRefused && !(hasUsers && saysOff))
     values['static-auth-secret'] = [new Secret(runSecret())]
   values['lt-cred-mech'] = true
-  values['use-auth-secret'] = values['static-auth-secret'].length > 0
+  // A database may hold secrets, too.
+  values['use-auth-secret'] = values['static-auth-secret'].length > 0 || (hasStore && !saysOff)
 }
 
 /** Nobody has been told a login: that is right for the call page alone, whose secret may last as long as it does. */
-function reportNoLogin(draft: Draft, accountFile: string | null): void {
+function reportNoLogin(draft: Draft): void {
   const { rooms } = draft.values
-  const key = (['use-auth-secret', 'lt-cred-mech'] as const).find((name) => draft.isGiven(name))
-  if (key !== undefined && accountFile !== null) {
-    const message = `is set without a ${key === 'use-auth-secret' ? 'static-auth-secret' : 'user'}, and what ${accountFile} holds is not read yet`
-    const fix = `copy it into this file (\`turnadmin ${key === 'use-auth-secret' ? '-S' : '-l'} -b ${accountFile}\` lists it)`
-    if (rooms) draft.warn(key, `${message}: ${fix}`)
-    else draft.problem(key, `${message}, so nobody could relay`, fix)
-    if (!rooms) return
-  }
   draft.warnings.push({
     where: null,
     message: rooms

@@ -5,13 +5,14 @@ import type { HandshakeLimits, SecureTransport } from '../../net/limits/handshak
 import { linuxSupport } from '../../net/linux/system-calls.ts'
 import type { RelayPortRange } from '../../shared/port-claims.ts'
 import type { Address } from '../../stun/address.ts'
-import { NO_LIMITS } from '../../turn/auth/account.ts'
 import type { AuthOptions } from '../../turn/auth/auth.ts'
 import type { NonceOptions } from '../../turn/auth/nonce.ts'
 import type { ClientTransport } from '../../turn/five-tuple.ts'
 import type { QuotaLimits } from '../../turn/limits/quota.ts'
 import type { TurnSettings } from '../../turn/options.ts'
 import type { PeerRules } from '../../turn/peers/peer-policy.ts'
+import type { DatabaseEndpoint } from '../../users/account-database.ts'
+import type { StoredSettings } from '../../users/account-store.ts'
 import { deniesPrivatePeers, type TurnAddresses, withoutSpareLoopback } from '../addresses.ts'
 
 /**
@@ -22,6 +23,8 @@ export interface TurnPlan {
   readonly settings: TurnSettings
   readonly auth: Omit<AuthOptions, 'users' | 'stored'>
   readonly users: readonly UserPlan[]
+  /** How long what a database says of an account is good; null without one. */
+  readonly accountLifetimeSeconds: number | null
   readonly nonces: Omit<NonceOptions, 'random' | 'key'>
   readonly quota: QuotaLimits
   /** 0 = no limit. */
@@ -61,6 +64,8 @@ export type PeerPlan = Pick<PeerRules, 'allowLoopback' | 'ownPorts' | 'minPort' 
   readonly relayAddresses: readonly string[]
   readonly externalAddresses: readonly string[]
   readonly nat64: readonly string[]
+  /** The host that accounts come from. */
+  readonly services: readonly DatabaseEndpoint[]
 }
 
 /** What the plan has to respect beside the configuration and the addresses of now. */
@@ -69,17 +74,24 @@ export interface Existing {
   readonly ownPorts: readonly number[]
   /** Addresses that somebody is relayed from still: who is, has peers there. */
   readonly relayedFrom: readonly string[]
+  /** The database of accounts; null without one. */
+  readonly accounts: {
+    /** What it says of the realm; null before it has answered. */
+    readonly settings: StoredSettings | null
+    readonly services: readonly DatabaseEndpoint[]
+  } | null
 }
 
 /** A function of its arguments alone: two plans can be compared, and one can take another's place. */
 export function turnPlan(config: Config, addresses: TurnAddresses, existing: Existing = NOTHING): TurnPlan {
+  const stored = settingsOf(config, existing.accounts?.settings ?? null)
   return {
     settings: settings(config),
     auth: {
       realm: config.realm,
-      limits: NO_LIMITS,
+      limits: { userQuota: stored.userQuota, maxBytesPerSecond: stored.maxBytesPerSecond },
       anonymous: config['no-auth'],
-      secrets: config['static-auth-secret'].map((secret) => secret.reveal()),
+      secrets: [...config['static-auth-secret'].map((secret) => secret.reveal()), ...stored.secrets],
       separator: config['rest-api-separator'],
       strictExpiry: config['strict-expiry'],
       sha256: config.sha256 === 'off' ? 'off' : config.sha256 === 'strict' ? 'required' : 'offered',
@@ -87,8 +99,13 @@ export function turnPlan(config: Config, addresses: TurnAddresses, existing: Exi
     users: config.user.map(({ name, password, key }) =>
       key === null ? { name, password: password?.reveal() ?? '' } : { name, key: key.reveal() },
     ),
+    accountLifetimeSeconds: existing.accounts === null ? null : config['account-cache-seconds'],
     nonces: { lifetimeSeconds: config['stale-nonce'], bitOrder: config['nonce-bit-order'] },
-    quota: { user: config['user-quota'], total: config['total-quota'], bytesPerSecond: config['bps-capacity'] },
+    quota: {
+      user: config['user-quota'],
+      total: stored.totalQuota ?? config['total-quota'],
+      bytesPerSecond: config['bps-capacity'],
+    },
     challengesPerSecond: config['unauthorized-ratelimit'] ? config['unauthorized-ratelimit-rps'] : 0,
     guessesPerMinute: config['max-wrong-guesses-per-minute'],
     relayAddresses: hosts(addresses.relay),
@@ -98,11 +115,11 @@ export function turnPlan(config: Config, addresses: TurnAddresses, existing: Exi
     alternateServers: alternateServers(config),
     natBehaviour: natBehaviour(config, addresses),
     externalIp: config['external-ip'].map(({ publicIp, privateIp }) => ({ public: publicIp, private: privateIp })),
-    peers: peerPlan(config, addresses, existing),
+    peers: peerPlan(config, addresses, existing, stored),
   }
 }
 
-const NOTHING: Existing = { ownPorts: [], relayedFrom: [] }
+const NOTHING: Existing = { ownPorts: [], relayedFrom: [], accounts: null }
 
 function handshakeLimits(config: Config): TurnPlan['handshakes'] {
   const limits = (atOnce: number): HandshakeLimits => ({
@@ -136,13 +153,39 @@ function natBehaviour(config: Config, { listening }: TurnAddresses): TurnPlan['n
   }
 }
 
-function peerPlan(config: Config, addresses: TurnAddresses, { ownPorts, relayedFrom }: Existing): PeerPlan {
-  const denied = config['denied-peer-ip']
+const NOTHING_STORED: StoredSettings = {
+  secrets: [],
+  userQuota: null,
+  totalQuota: null,
+  maxBytesPerSecond: null,
+  allowedPeers: [],
+  deniedPeers: [],
+}
+
+/** Of what the database says, what the configuration wants to hear. */
+function settingsOf(config: Config, stored: StoredSettings | null): StoredSettings {
+  if (stored === null) return NOTHING_STORED
+  const { userQuota, totalQuota, maxBytesPerSecond, allowedPeers, deniedPeers } = NOTHING_STORED
+  return {
+    ...stored,
+    ...(config['use-auth-secret'] ? {} : { secrets: [] }),
+    ...(config['no-dynamic-realms'] ? { userQuota, totalQuota, maxBytesPerSecond } : {}),
+    ...(config['no-dynamic-ip-list'] ? { allowedPeers, deniedPeers } : {}),
+  }
+}
+
+function peerPlan(
+  config: Config,
+  addresses: TurnAddresses,
+  { ownPorts, relayedFrom, accounts }: Existing,
+  { allowedPeers, deniedPeers }: StoredSettings,
+): PeerPlan {
+  const denied = [...config['denied-peer-ip'], ...deniedPeers]
   const closesPrivate = deniesPrivatePeers(config, addresses)
   const nat64 = config['nat64-prefix']
   const isOwn = (ip: Address) => addresses.own.some((own) => own.sameIp(ip))
   return {
-    allowed: config['allowed-peer-ip'],
+    allowed: [...config['allowed-peer-ip'], ...allowedPeers],
     // They are to this network what 64:ff9b::/96 is to all.
     denied: closesPrivate || denied.includes('recommended') ? [...denied, ...nat64] : denied,
     closesPrivate,
@@ -150,6 +193,7 @@ function peerPlan(config: Config, addresses: TurnAddresses, { ownPorts, relayedF
     allowLoopback: config['allow-loopback-peers'],
     ownAddresses: hosts(addresses.own),
     ownPorts,
+    services: accounts?.services ?? [],
     relayAddresses: [...new Set([...hosts(addresses.relay), ...relayedFrom])],
     // Peers are looked at before and after external-ip is applied. A private half that is neither relayed from nor on this
     // machine is somebody else's relay.

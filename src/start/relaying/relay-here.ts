@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Log } from '../../log.ts'
 import { PortableTurn } from '../../net/portable-turn.ts'
+import type { FindAccount } from '../../threads/accounts.ts'
 import { addReadings, TurnReadings } from '../../threads/shared-counters.ts'
 import { Quota } from '../../turn/limits/quota.ts'
 import { SourceCount } from '../../turn/limits/source-count.ts'
@@ -12,7 +13,7 @@ import type { TurnPlan } from '../plan/turn-plan.ts'
 import { type DtlsPlan, dtlsOf } from './dtls.ts'
 import { handshakesOf } from './handshakes.ts'
 import type { EndsListener, Relaying } from './relaying.ts'
-import { type TurnRun, turnOptions } from './turn-options.ts'
+import { accountCache, type TurnRun, turnOptions } from './turn-options.ts'
 
 /** Relays on this thread: the portable way. */
 export function relayHere(
@@ -21,15 +22,21 @@ export function relayHere(
   run: TurnRun,
   options: NetPlan,
   secure: DtlsPlan | null,
+  findAccount: FindAccount | null,
   log: Log,
   ends: EndsListener,
 ): Relaying {
   const { memory } = run
+  const { clock } = options
   const shares = {
     quota: new Quota(memory.quota),
     relayPorts: new RelayPorts(plan.ports, randomBytes, { thread: 0, claims: portMemory }),
     sources: new SourceCount(),
-    stored: null,
+    stored: accountCache(plan, (account) => {
+      if (findAccount === null) return false
+      findAccount(account, (answer) => driver.turn.accountFound(account, answer, clock()))
+      return true
+    }),
   }
   const dtls = secure === null ? null : dtlsOf(secure, memory.handshakes, 0, log)
   const here = new PortableTurn(

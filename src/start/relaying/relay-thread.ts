@@ -8,6 +8,7 @@ import { SourceTable } from '../../shared/source-table.ts'
 import type { Address } from '../../stun/address.ts'
 import { ErrorCode } from '../../stun/constants.ts'
 import { replaceHmac } from '../../stun/hmac.ts'
+import { ACCOUNT_PATIENCE_MS, ACCOUNTS } from '../../threads/accounts.ts'
 import { CLOSE, DRAIN, ERRORS, LISTEN, LOG_LEVEL, LOG_LINES, READY, TLS } from '../../threads/control.ts'
 import { EndedSessionsToTell } from '../../threads/ended-sessions.ts'
 import { ASKER_PATIENCE_MS, MOVES } from '../../threads/handovers.ts'
@@ -28,7 +29,7 @@ import { TurnServer } from '../../turn/turn-server.ts'
 import { DTLS_IDENTITY, STREAM_LIMITS, type ThreadPlan, TURN_PLAN } from '../plan/subjects.ts'
 import { dtlsOf } from './dtls.ts'
 import { handshakesOf } from './handshakes.ts'
-import { turnOptions } from './turn-options.ts'
+import { accountCache, turnOptions } from './turn-options.ts'
 
 // The entry of a thread that relays (`virtual:relay-thread`). It never returns to its event loop for long.
 
@@ -76,7 +77,18 @@ const relayPorts = new SharedRelayPorts(
   () => line.takeOnly(PORTS),
 )
 const sources = new SourceCount(new SourceTable(memory.sourceCounts, thread))
-const shares = { quota, relayPorts, sources, stored: null }
+const stored = accountCache(plan, (account) => {
+  // What cannot be asked is said at once, and then the core is in the midst of the request.
+  let isDuringCall = true
+  let isAsked = true
+  line.ask(ACCOUNTS, account, ACCOUNT_PATIENCE_MS, (answer) => {
+    if (isDuringCall) isAsked = false
+    else driver.turn.accountFound(account, typeof answer === 'string' ? 'unavailable' : answer, clock())
+  })
+  isDuringCall = false
+  return isAsked
+})
+const shares = { quota, relayPorts, sources, stored }
 const dtls = data.plan.dtls === null ? null : dtlsOf(data.plan.dtls, memory.handshakes, thread, log)
 const descriptors = new Int32Array(data.descriptors)
 

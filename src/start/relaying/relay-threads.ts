@@ -3,6 +3,7 @@ import type { Log } from '../../log.ts'
 import { forgetHandshakes } from '../../net/limits/handshakes.ts'
 import { SocketErrors } from '../../net/socket-errors.ts'
 import { SourceTable } from '../../shared/source-table.ts'
+import type { FindAccount } from '../../threads/accounts.ts'
 import { LOG_LEVEL } from '../../threads/control.ts'
 import { RelayThreads, spawnRelayThread } from '../../threads/relay-threads.ts'
 import { SESSIONS } from '../../threads/sessions.ts'
@@ -25,6 +26,7 @@ export function relayOnThreads(
   run: TurnRun,
   options: NetPlan,
   dtls: DtlsPlan | null,
+  findAccount: FindAccount | null,
   log: Log,
   ends: EndsListener,
 ): Relaying {
@@ -43,6 +45,7 @@ export function relayOnThreads(
     streams: { endpoints: streams, limits, http, tls },
     bufferSize,
     plan: () => ({ ...now, run, dtls: secure }),
+    findAccount,
     forgetThread: (thread) => {
       quota.forgetThread(thread)
       const relays = ports.forgetThread(thread)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { Address } from '../../stun/address.ts'
+import { AccountCache, type AccountCacheOptions } from '../../turn/auth/account-cache.ts'
 import { Authenticator } from '../../turn/auth/auth.ts'
 import { Nonces } from '../../turn/auth/nonce.ts'
 import { StaticAccounts } from '../../turn/auth/static-accounts.ts'
@@ -21,6 +22,14 @@ const random = (size: number): Buffer => randomBytes(size)
 export interface TurnRun {
   readonly memory: TurnMemory
   readonly secrets: RunSecrets
+}
+
+/** What a thread knows of a database's accounts; null when there is no database. */
+export function accountCache(
+  { accountLifetimeSeconds: seconds }: TurnPlan,
+  ask: AccountCacheOptions['ask'],
+): TurnOptions['stored'] {
+  return seconds === null ? null : new AccountCache({ lifetimeMs: seconds * 1000, ask })
 }
 
 /** What one thread's TURN core is told; quota, ports and sources are its share of what all threads have together. */
@@ -78,7 +87,7 @@ function peerPolicy(plan: PeerPlan, relayPorts: Pick<PortSource, 'isInUse'>): Pe
     allowLoopback: plan.allowLoopback,
     ownAddresses: plan.ownAddresses.map(addressOf),
     ownPorts: plan.ownPorts,
-    services: [],
+    services: plan.services.map(({ host, port }) => addressOf(host).withPort(port)),
     relayAddresses: plan.relayAddresses.map(addressOf),
     isRelayed: (local) => relayPorts.isInUse(local),
     externalAddresses: plan.externalAddresses.map(addressOf),
