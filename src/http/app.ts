@@ -6,6 +6,7 @@ import { type ColliderWorld, colliderRoutes } from './collider.ts'
 import { type App, type Environment, routePath } from './environment.ts'
 import { healthRoutes, type Unready } from './health.ts'
 import { type IceConfigWorld, iceConfigRoutes } from './ice-config.ts'
+import { acceptedEncoding } from './page/accept-encoding.ts'
 import { page, type RoomsWorld, roomRoutes } from './rooms.ts'
 
 /** What the rooms port needs from the rest of the program. */
@@ -65,12 +66,20 @@ export function createApp(world: AppWorld): App {
   healthRoutes(app, world.unready)
   metricsRoute(app, world)
   for (const [path, asset] of pages.assets)
-    app.get(path, (c) =>
-      c.body(asset.body, 200, {
+    app.get(path, (c) => {
+      const encoding = asset.encoded === null ? null : acceptedEncoding(c.req.header('Accept-Encoding'))
+      const headers = {
         'Content-Type': asset.contentType,
         'Cache-Control': 'public, max-age=31536000, immutable',
-      }),
-    )
+        Vary: 'Accept-Encoding',
+      }
+      if (encoding === null) return c.body(asset.body, 200, headers)
+      const { buffer, byteOffset, length } = asset.encoded![encoding]
+      return c.body(new Uint8Array(buffer as ArrayBuffer, byteOffset, length), 200, {
+        ...headers,
+        'Content-Encoding': encoding,
+      })
+    })
   app.get('/robots.txt', (c) => c.text('User-agent: *\nDisallow: /\n'))
   roomRoutes(app, world)
   iceConfigRoutes(app, world)

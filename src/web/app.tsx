@@ -1,25 +1,17 @@
 import { useEffect, useRef } from 'preact/hooks'
 import type { Call } from './call-parts.ts'
-import { pressKey } from './commands.ts'
-import { Home } from './home/home.tsx'
 import { InCall } from './in-call/in-call.tsx'
+import { listenForKeys } from './keys.ts'
 import { Outcome } from './outcome.tsx'
 import type { PageData } from './page-data.ts'
 import { Prejoin } from './prejoin/prejoin.tsx'
 import type { Phase } from './session.ts'
 import { announcement } from './status.ts'
 
-export function App({ page, call }: { page: PageData; call: Call | null }) {
-  return call === null ? <Home /> : <Room page={page} call={call} />
-}
-
-function Room({ page, call }: { page: PageData; call: Call }) {
+/** The page of a room: before, in and after the call. */
+export function App({ page, call }: { page: PageData; call: Call }) {
   const { session, media, commands } = call
-  useEffect(() => {
-    const press = (event: KeyboardEvent) => pressKey(commands, event)
-    document.addEventListener('keydown', press)
-    return () => document.removeEventListener('keydown', press)
-  }, [])
+  useEffect(() => listenForKeys(commands), [])
   return (
     <>
       <p class="sr-only" role="status">

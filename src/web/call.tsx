@@ -1,35 +1,54 @@
 import './style.css'
-import 'webrtc-adapter'
-import { effect, untracked } from '@preact/signals'
+import { computed, effect, untracked } from '@preact/signals'
 import { render } from 'preact'
 import { App } from './app.tsx'
-import type { Call } from './call-parts.ts'
+import type { Call, CallParts } from './call-parts.ts'
 import { Chat } from './chat/chat.ts'
 import { commandsOf } from './commands.ts'
 import { View } from './in-call/view.ts'
+import { watchNetwork } from './link/network-watch.ts'
+import type { Saying } from './link/talk.ts'
 import { wantedMedia } from './media/constraints.ts'
 import { LocalMedia } from './media/media.ts'
 import { type PageData, pageDataIn } from './page-data.ts'
+import { callLength } from './people/call-length.ts'
+import { play } from './people/chime.ts'
+import { unseen, watchPeople } from './people/comings.ts'
+import { Myself } from './people/myself.ts'
+import { Reactions } from './people/reactions.ts'
+import { keepAwake } from './people/wake-lock.ts'
 import { interruptedCall, noteCall, wasReloaded } from './room/interrupted-call.ts'
 import { OtherTabs } from './room/other-tabs.ts'
 import { Session } from './session.ts'
 import { settings } from './settings.ts'
-import { language, languageTag, preferredLanguage } from './text/i18n.ts'
+import { titleOf } from './status.ts'
+import { speakAsPreferred } from './text/i18n.ts'
 
 const page = pageDataIn(document)
-language.value = preferredLanguage(settings.get('language'), navigator.languages)
-effect(() => {
-  document.documentElement.lang = languageTag()
-})
-const call = page.roomId === undefined ? null : start(page.roomId, page)
-render(<App page={page} call={call} />, document.getElementById('app')!)
+speakAsPreferred()
+render(<App page={page} call={start(page.roomId!, page)} />, document.getElementById('app')!)
 
 function start(room: string, page: PageData): Call {
-  const media = new LocalMedia(wantedMedia(page.mediaConstraints))
+  const media = new LocalMedia(wantedMedia(page.mediaConstraints, location.search))
+  const myself = new Myself()
   const chat = new Chat()
+  const reactions = new Reactions((saying) => session.link.value?.say(saying))
+  const presence = computed(() => ({ ...media.presence.value, name: myself.name.value, hand: myself.hand.value }))
+  const { sound, picture, sending } = media
+  const session: Session = new Session(
+    room,
+    { sound, picture, sending, presence, reopen: () => media.reopen(), close: () => media.close() },
+    (saying) => hear(saying),
+  )
+  const hear = (saying: Exclude<Saying, { type: 'presence' }>) => {
+    if (saying.type === 'reaction') reactions.hear(saying)
+    else chat.hear(saying, session.link.value?.presence.value?.name ?? '')
+  }
   const view = new View()
-  const session = new Session(room, media, (saying) => chat.hear(saying, ''))
+  const parts = { session, media, myself, chat, reactions, view, length: callLength(session.phase) }
   const tabs = new OtherTabs(room, () => session.hangUp())
+  const call: Call = { ...parts, commands: commandsOf(parts), takeOver: () => takeOver(session, tabs) }
+
   const interrupted = interruptedCall(room)
   if (interrupted !== null) {
     media.restore(interrupted)
@@ -40,8 +59,8 @@ function start(room: string, page: PageData): Call {
   tabs.look()
   effect(() => session.showElsewhere(tabs.inCall.value))
   effect(() => {
-    tabs.here = session.inside.value
     const inside = session.inside.value
+    tabs.here = inside
     noteCall(
       inside ? { room, camera: media.cameraOn.value, muted: media.muted.value, chat: chat.messages.value } : null,
     )
@@ -54,14 +73,17 @@ function start(room: string, page: PageData): Call {
     // Joining again after a reload is the same call.
     if (session.phase.value === 'joining' || session.inside.value) return
     chat.clear()
-    view.show(null)
+    myself.hand.value = false
+    view.clear()
   })
   // Also when a full room has become free again.
   effect(() => {
     if (session.phase.value === 'idle') untracked(() => void media.reopen())
     else if (session.phase.value === 'elsewhere') untracked(() => media.close())
   })
-  addEventListener('online', () => session.networkChanged())
+  keepAwake(session.inside)
+  announcePeople(parts)
+  watchNetwork((how) => session.networkChanged(how))
   addEventListener('pagehide', () => {
     tabs.here = false
     session.leaveAtOnce()
@@ -70,8 +92,19 @@ function start(room: string, page: PageData): Call {
   addEventListener('pageshow', (event) => {
     if (event.persisted) location.reload()
   })
-  const parts = { session, media, chat, view }
-  return { ...parts, commands: commandsOf(parts), takeOver: () => takeOver(session, tabs) }
+  return call
+}
+
+/** By a sound and in the title, for whoever looks at something else. */
+function announcePeople({ session, chat }: CallParts): void {
+  const missed = unseen()
+  watchPeople(session.phase, chat.unread, (what) => {
+    if (settings.get('sounds')) play(what)
+    missed.note(what)
+  })
+  effect(() => {
+    document.title = titleOf(session, chat.unread.value, missed.happening.value)
+  })
 }
 
 async function takeOver(session: Session, tabs: OtherTabs): Promise<void> {

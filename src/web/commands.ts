@@ -1,13 +1,30 @@
-import { type Signal, signal } from '@preact/signals'
 import type { CallParts } from './call-parts.ts'
 import type { Commands } from './command.ts'
+import { fullScreenSignal, toggleFullScreen } from './full-screen.ts'
+import { copyText, roomLink } from './in-call/copy-text.ts'
+import { documentPictureInPicture } from './small-window/document-window.ts'
+import { toggleVideoWindow } from './small-window/video-window.ts'
 
 /** Everything that has a button and a key, once. */
-export function commandsOf({ session, media, chat, view }: CallParts): Commands {
+export function commandsOf(parts: CallParts): Commands {
+  const { session, media, myself, chat, view } = parts
   const full = fullScreenSignal()
   const inCall = () => ['waiting', 'connecting', 'connected', 'reconnecting'].includes(session.phase.value)
   const beforeOrInCall = () => inCall() || session.phase.value === 'idle'
-  return {
+  const toggleSmallWindow = async (commands: Commands) => {
+    const part = await import('./small-window/small-window.tsx')
+    await part.toggleSmallWindow({ session, media, commands })
+  }
+  const commands: Commands = {
+    talk: {
+      keys: [' '],
+      icon: () => 'microphone',
+      label: () => 'pushToTalk',
+      possible: true,
+      enabled: () => inCall() && media.pushToTalk.value && media.microphone.value !== null,
+      run: () => media.setMuted(false),
+      release: () => media.setMuted(true),
+    },
     mute: {
       keys: ['m', ' '],
       icon: () => (media.silent.value ? 'microphoneOff' : 'microphone'),
@@ -23,7 +40,7 @@ export function commandsOf({ session, media, chat, view }: CallParts): Commands 
       label: () => (media.cameraOn.value ? 'cameraOff' : 'cameraOn'),
       tone: () => (media.cameraOn.value ? undefined : 'off'),
       possible: true,
-      enabled: () => beforeOrInCall() && (media.cameraOn.value || media.cameras.value.length > 0),
+      enabled: () => beforeOrInCall() && (media.cameraOn.value || media.devices.camera.value.length > 0),
       run: () => void media.setCamera(!media.cameraOn.value),
     },
     screen: {
@@ -45,13 +62,96 @@ export function commandsOf({ session, media, chat, view }: CallParts): Commands 
       enabled: inCall,
       run: () => view.toggle('chat'),
     },
+    react: {
+      keys: ['r'],
+      icon: () => 'smile',
+      label: () => 'reactions',
+      tone: () => (view.reacting.value || myself.hand.value ? 'active' : undefined),
+      possible: true,
+      enabled: inCall,
+      run: () => view.toggleReacting(),
+    },
+    hand: {
+      keys: ['h'],
+      icon: () => 'hand',
+      label: () => (myself.hand.value ? 'lowerHand' : 'raiseHand'),
+      tone: () => (myself.hand.value ? 'active' : undefined),
+      possible: true,
+      enabled: inCall,
+      run: () => myself.toggleHand(),
+    },
+    more: {
+      keys: [],
+      icon: () => 'more',
+      label: () => 'more',
+      tone: () => (view.menu.value ? 'active' : undefined),
+      possible: true,
+      enabled: inCall,
+      run: () => view.toggleMenu(),
+    },
+    options: {
+      keys: ['o'],
+      icon: () => 'options',
+      label: () => 'options',
+      possible: true,
+      enabled: inCall,
+      run: () => view.toggle('options'),
+    },
+    statistics: {
+      keys: ['i'],
+      icon: () => 'graph',
+      label: () => 'statistics',
+      possible: true,
+      enabled: inCall,
+      run: () => view.toggle('statistics'),
+    },
+    shortcuts: {
+      keys: ['?'],
+      icon: () => 'keyboard',
+      label: () => 'shortcuts',
+      possible: true,
+      enabled: inCall,
+      run: () => view.toggle('shortcuts'),
+    },
+    fill: {
+      keys: ['z'],
+      icon: () => 'fill',
+      label: () => (view.fill.value ? 'showWhole' : 'fillScreen'),
+      possible: true,
+      enabled: inCall,
+      run: () => view.toggleFill(),
+    },
+    swap: {
+      keys: ['x'],
+      icon: () => 'swap',
+      label: () => 'swap',
+      possible: true,
+      enabled: () => inCall() && session.phase.value !== 'waiting',
+      run: () => view.swap(),
+    },
+    hideSelf: {
+      keys: ['l'],
+      icon: () => (view.selfHidden.value ? 'person' : 'hide'),
+      label: () => (view.selfHidden.value ? 'showSelf' : 'hideSelf'),
+      possible: true,
+      enabled: inCall,
+      run: () => view.toggleSelf(),
+    },
+    moveSelf: {
+      keys: ['k'],
+      icon: () => 'corner',
+      label: () => 'moveSelf',
+      possible: true,
+      enabled: () => inCall() && !view.selfHidden.value,
+      run: () => view.moveSelfOn(),
+    },
     pictureInPicture: {
       keys: ['p'],
       icon: () => 'window',
       label: () => 'pictureInPicture',
-      possible: document.pictureInPictureEnabled === true,
+      possible: documentPictureInPicture !== undefined || document.pictureInPictureEnabled === true,
       enabled: () => session.phase.value === 'connected',
-      run: () => void togglePictureInPicture(),
+      run: () => void (documentPictureInPicture === undefined ? toggleVideoWindow() : toggleSmallWindow(commands)),
     },
     fullScreen: {
       keys: ['f'],
@@ -60,6 +160,14 @@ export function commandsOf({ session, media, chat, view }: CallParts): Commands 
       possible: true,
       enabled: inCall,
       run: () => void toggleFullScreen(),
+    },
+    copyLink: {
+      keys: ['y'],
+      icon: () => 'copy',
+      label: () => 'copyLink',
+      possible: true,
+      enabled: inCall,
+      run: () => void copyText(roomLink()).then((copied) => copied && view.say('linkCopied')),
     },
     hangUp: {
       keys: ['q'],
@@ -71,42 +179,5 @@ export function commandsOf({ session, media, chat, view }: CallParts): Commands 
       run: () => void session.hangUp(),
     },
   }
-}
-
-/** Whether a key press is a command, which then is done. Keys that write, or press what has the focus, are left alone. */
-export function pressKey(commands: Commands, event: KeyboardEvent): void {
-  if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || !(event.target instanceof Element)) return
-  if (event.target.closest('input, select, textarea, [contenteditable]') !== null) return
-  if (event.key === ' ' && event.target.closest('button, a, summary') !== null) return
-  const command = Object.values(commands).find(({ keys }) => keys.includes(event.key.toLowerCase()))
-  if (command === undefined || !command.possible || !command.enabled()) return
-  event.preventDefault()
-  command.run()
-}
-
-function fullScreenSignal(): Signal<boolean> {
-  const full = signal(false)
-  document.addEventListener('fullscreenchange', () => {
-    full.value = document.fullscreenElement !== null
-  })
-  return full
-}
-
-/** iPhones give full screen to video elements alone. */
-async function toggleFullScreen(): Promise<void> {
-  const video = document.querySelector<HTMLVideoElement & { webkitEnterFullscreen?(): void }>('video.remote')
-  if (document.fullscreenElement !== null && document.fullscreenElement !== undefined) return document.exitFullscreen()
-  const { documentElement } = document
-  if (documentElement.requestFullscreen !== undefined)
-    return documentElement.requestFullscreen().catch(() => video?.webkitEnterFullscreen?.())
-  video?.webkitEnterFullscreen?.()
-}
-
-async function togglePictureInPicture(): Promise<void> {
-  if (document.pictureInPictureElement !== null) return document.exitPictureInPicture()
-  // Refused while there is no picture yet; the next press works.
-  await document
-    .querySelector<HTMLVideoElement>('video.remote')
-    ?.requestPictureInPicture()
-    .catch(() => undefined)
+  return commands
 }

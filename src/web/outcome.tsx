@@ -8,7 +8,7 @@ import { Header } from './widgets/header.tsx'
 const lookAgainMs = 5000
 
 /** Why there is no call: it ended, the room is full, or the server does not answer. Always with the way on. */
-export function Outcome({ session, takeOver }: Call) {
+export function Outcome({ session, length, takeOver }: Call) {
   const phase = session.phase.value
   useEffect(() => {
     if (phase !== 'full') return
@@ -30,6 +30,7 @@ export function Outcome({ session, takeOver }: Call) {
         </p>
         <h1 tabIndex={-1}>{title}</h1>
         <p class="lead">{text}</p>
+        {phase === 'ended' && length.value !== '' && <p class="room-line">{t('lasted', { length: length.value })}</p>}
         <div class="outcome-buttons">
           <button
             type="button"

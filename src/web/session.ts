@@ -2,7 +2,9 @@ import { computed, effect, type ReadonlySignal, type Signal, signal } from '@pre
 import type { Tracks } from './link/connection.ts'
 import { IceConfiguration } from './link/ice-configuration.ts'
 import { Link } from './link/link.ts'
+import type { Sending } from './link/sending.ts'
 import type { Presence, Saying } from './link/talk.ts'
+import { wishesIn } from './link/wishes.ts'
 import { type JoinOutcome, Membership } from './room/membership.ts'
 import { type Message, parseMessage } from './room/message.ts'
 import { rememberRoom } from './room/room-name.ts'
@@ -14,8 +16,9 @@ export type Phase = Exclude<Stage, 'inside'> | 'waiting' | 'connecting' | 'conne
 
 /** What a call takes from the person's devices. */
 export interface Sources {
-  readonly microphone: ReadonlySignal<MediaStreamTrack | null>
+  readonly sound: ReadonlySignal<MediaStreamTrack | null>
   readonly picture: ReadonlySignal<MediaStreamTrack | null>
+  readonly sending: ReadonlySignal<Sending>
   /** What the other side is told about them. */
   readonly presence: ReadonlySignal<Presence>
   /** Opens again what was open before. */
@@ -68,6 +71,10 @@ export class Session {
     effect(() => {
       const tracks = this.#tracks()
       this.link.peek()?.setTracks(tracks)
+    })
+    effect(() => {
+      const sending = sources.sending.value
+      this.link.value?.setSending(sending)
     })
     effect(() => {
       const presence = sources.presence.value
@@ -127,8 +134,8 @@ export class Session {
   }
 
   /** The network may have changed under us: another address, a computer that was asleep. */
-  networkChanged(): void {
-    this.#membership?.renew()
+  networkChanged(how: 'changed' | 'perhaps'): void {
+    if (how === 'changed') this.#membership?.renew()
     this.link.value?.networkChanged()
   }
 
@@ -197,7 +204,7 @@ export class Session {
       ice!,
       configuration,
       this.#tracks(),
-      { offers: how !== 'answer', expected: how !== 'wait' },
+      { offers: how !== 'answer', expected: how !== 'wait', wishes: wishesIn(location.search) },
       {
         send: (message) => void this.#membership?.send(message),
         silent: () => this.#membership?.renew(),
@@ -245,22 +252,26 @@ export class Session {
   /** The link has no future. Another such page takes a new connection in the same place; others expect us to come anew. */
   #startAnew(link: Link): void {
     if (link.kindred && link.offers) void this.#connect('call')
-    else void this.#rejoin()
+    else void this.#rejoin('aloud')
   }
 
   /** Our place is gone, but a call that runs does not need one to go on: it takes the next. */
   #evicted(): void {
-    if (this.link.value?.alive !== true) return void this.#rejoin()
+    if (this.link.value?.alive !== true) return void this.#rejoin('quietly')
     this.#membership!.abandon()
     void this.#enter()
   }
 
-  async #rejoin(): Promise<void> {
+  /**
+   * Comes anew. Aloud tells the other side to do the same; quietly is for who has lost their place: whoever is there now may be
+   * in a call that has nothing to do with us.
+   */
+  async #rejoin(how: 'aloud' | 'quietly'): Promise<void> {
     const membership = this.#membership
     if (membership === null) return
     this.#end()
     this.#alone.value = false
-    await membership.leave()
+    await membership.leave(how)
     if (this.#membership === null && this.#stage.value === 'inside') await this.#enter()
   }
 
@@ -270,7 +281,7 @@ export class Session {
     const link = this.link.value
     // Back too late: the place is gone, unless the server gives it back to a call. Who waits is told to by its next message.
     const inCall = this.#hadCall.peek() && link?.described === true
-    if (outageMs > this.#graceMs && !inCall) void this.#rejoin()
+    if (outageMs > this.#graceMs && !inCall) void this.#rejoin('quietly')
     else if (link?.alive === false) link.networkChanged()
   }
 
@@ -284,7 +295,7 @@ export class Session {
   }
 
   #tracks(): Tracks {
-    return { audio: this.#sources.microphone.value, video: this.#sources.picture.value }
+    return { audio: this.#sources.sound.value, video: this.#sources.picture.value }
   }
 
   #stop(stage: Stage, detail = ''): void {

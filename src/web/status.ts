@@ -1,6 +1,9 @@
+import type { Quality } from './link/quality.ts'
 import type { Path } from './link/stats.ts'
 import type { LocalMedia } from './media/media.ts'
+import type { Happening } from './people/comings.ts'
 import type { Session } from './session.ts'
+import type { TextKey } from './text/en.ts'
 import { t } from './text/i18n.ts'
 
 /** Where the call stands, in a few words. */
@@ -41,13 +44,30 @@ export function announcement(session: Session, media: LocalMedia): string {
 
 function connectedText(session: Session): string {
   const link = session.link.value
-  if (link?.condition.value === 'weak') return t('weak')
+  if (link?.quality.value === 'weak') return t('weak')
   const path = link?.sample.value?.path ?? null
   return path === null ? t('connected') : pathText(path)
 }
 
+/** How the connection is for who is in the call. */
+export const qualityWords: Readonly<Record<Quality, TextKey>> = {
+  good: 'qualityGood',
+  weak: 'qualityWeak',
+  lost: 'qualityLost',
+}
+
+/** The title of the page: what waits for the person, what is wrong, and the room. */
+export function titleOf(session: Session, unread: number, happening: Happening | null): string {
+  const name = session.link.value?.presence.value?.name || t('otherSide')
+  const phase = session.phase.value
+  const news = happening === 'came' ? t('cameIn', { name }) : happening === 'left' ? t('peerLeft') : null
+  const calm = phase === 'idle' || phase === 'connected' || phase === 'joining'
+  const words = news ?? (calm ? null : phaseText(session))
+  return `${unread > 0 ? `(${unread}) ` : ''}${words === null ? '' : `${words} – `}${session.room}`
+}
+
 /** How media travels: “Direct” or “Via relay (udp)”. */
-function pathText(path: Path): string {
+export function pathText(path: Path): string {
   if (path.kind === 'direct') return t('direct')
   return path.protocol === null ? t('relay') : t('relayProtocol', { protocol: path.protocol })
 }

@@ -41,6 +41,21 @@ describeWith(['chromium', 'firefox'], 'a call between Firefox and Chromium', () 
     await vi.waitFor(async () => expect(await fox.evaluate(words)).toContain('Via relay (udp)'), WAIT)
     expect((await server.counters()).toPeerPackets).toBeGreaterThan(100)
 
+    // What one page says to the other goes by the relay, too.
+    await chrome.page.keyboard.press('t')
+    await chrome.page.getByLabel('Write a message').fill('from one engine to the other')
+    await chrome.page.keyboard.press('Enter')
+    await press(fox, 'Chat, 1 new')
+    await vi.waitFor(async () => expect(await fox.evaluate(words)).toContain('from one engine to the other'), WAIT)
+    await press(fox, 'Close')
+    await press(fox, 'Mute')
+    await chrome.page
+      .locator('.tile', { has: chrome.page.locator('video.remote') })
+      .getByText('Muted')
+      .waitFor()
+    await fox.keyboard.press('i')
+    await vi.waitFor(async () => expect(await fox.evaluate(words)).toMatch(/relay ⇄ \w+ \(udp\)/), WAIT)
+
     await press(fox, 'Hang up')
     await chrome.sees('The other side left')
     await chrome.close()

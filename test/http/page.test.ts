@@ -1,3 +1,4 @@
+import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { callPages, contentSecurityPolicy, jsonInHtml, pageAssets, renderPage } from '../../src/http/page/page.ts'
 import type { PageParameters } from '../../src/http/page/page-parameters.ts'
@@ -66,8 +67,19 @@ describe('renderPage', () => {
 describe('pageAssets', () => {
   test('names files by their content', () => {
     const paths = [...callPages.assets.keys()]
-    expect(paths.find((path) => /^\/assets\/call\.[\w-]{12}\.js$/.test(path))).toBeDefined()
-    expect(paths.find((path) => /^\/assets\/call\.[\w-]{12}\.css$/.test(path))).toBeDefined()
+    for (const page of ['landing', 'call'])
+      for (const extension of ['js', 'css'])
+        expect(
+          paths.find((path) => new RegExp(`^/assets/${page}\\.[A-Z0-9]{8}\\.${extension}$`).test(path)),
+        ).toBeDefined()
+  })
+
+  test('are the same compressed and not', () => {
+    for (const [path, { body, encoded }] of pageAssets) {
+      if (encoded === null) continue
+      expect(brotliDecompressSync(encoded.br).toString(), path).toBe(body)
+      expect(gunzipSync(encoded.gzip).toString(), path).toBe(body)
+    }
   })
 
   test('SEC-40 name no other host', () => {

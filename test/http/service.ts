@@ -41,7 +41,7 @@ const PAGES: CallPages = {
     `<!doctype html><script type="application/json">${JSON.stringify({ view, page }).replace(/[<>&]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`)}</script>`,
   contentSecurityPolicy: ({ connectSources, frameAncestors }) =>
     `default-src 'none'; connect-src 'self' ${connectSources.map((url) => new URL(url).origin).join(' ')}; frame-ancestors ${frameAncestors}`,
-  assets: new Map([['/assets/a.js', { contentType: 'text/javascript', body: '1' }]]),
+  assets: new Map([['/assets/a.js', { contentType: 'text/javascript', body: '1', encoded: null }]]),
 }
 
 export interface ServiceOptions {

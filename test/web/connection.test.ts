@@ -1,6 +1,7 @@
 import wrtc from '@roamhq/wrtc'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Connection } from '../../src/web/link/connection.ts'
+import { wishesIn } from '../../src/web/link/wishes.ts'
 import type { Message } from '../../src/web/room/message.ts'
 
 const NOTHING = { audio: null, video: null }
@@ -20,7 +21,7 @@ afterEach(() => {
 })
 
 function makePeer(said: Message[]): Connection {
-  const peer = new Connection({ iceServers: [] }, NOTHING, {
+  const peer = new Connection({ iceServers: [] }, NOTHING, wishesIn(''), {
     send: (message) => said.push(message),
     state: () => {},
     answered: () => {},

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { reasonOf, troubleOf } from '../../src/web/media/media.ts'
+import { reasonOf, troubleOf } from '../../src/web/media/media-error.ts'
 
 test.each([
   ['NotAllowedError', 'refused'],

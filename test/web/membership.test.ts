@@ -161,6 +161,14 @@ describe('membership in a room', () => {
     expect(service.hub.rooms.size).toBe(0)
   })
 
+  test('who leaves quietly says no bye', async () => {
+    const a = await new Page(service, 'room-1').enter()
+    await a.membership.leave('quietly')
+    expect(a.wire).toContain('POST /leave/room-1/ID')
+    await until(() => a.wire.includes('ws closed'))
+    expect(a.wire.join()).not.toContain('bye')
+  })
+
   test('a page that goes away leaves by beacon and bye, so a reload finds its place free', async () => {
     const a = await new Page(service, 'room-1').enter()
     const b = await new Page(service, 'room-1').enter()
@@ -298,3 +306,54 @@ describe('a join that fails', () => {
     expect(await page(() => Promise.resolve(response))).toEqual({ kind: 'refused', reason })
   })
 })
+
+test.each([1, 4, 10, 30, 60])(
+  'a server that comes back after %d s finds us registered within 2.5 s',
+  async (awaySeconds) => {
+    // A clock of its own: time passes only when nothing else is to be done.
+    let now = 0
+    const timers: { readonly at: number; readonly run: () => void }[] = []
+    const sockets: { up: boolean; socket: WebSocket }[] = []
+    let back = Number.POSITIVE_INFINITY
+    let registeredAt = 0
+    const browser: Browser = {
+      fetch: async () => Response.json({ result: 'SUCCESS', params: { client_id: '1', wss_url: 'ws://server/ws' } }),
+      openSocket: () => {
+        const up = now >= back || sockets.length === 0
+        const socket = {
+          readyState: 0,
+          close: () => {},
+          send: (text: string) => {
+            if (text.includes('"register"')) registeredAt = now
+          },
+        } as unknown as WebSocket
+        sockets.push({ up, socket })
+        timers.push({ at: now, run: () => (up ? socket.onopen : socket.onclose)?.call(socket, {} as CloseEvent) })
+        return socket
+      },
+      sendBeacon: () => true,
+      setTimeout: (run, ms) => timers.push({ at: now + ms, run }),
+      now: () => now,
+    }
+    const pass = (until: number) => {
+      for (;;) {
+        timers.sort((a, b) => a.at - b.at)
+        if (timers[0] === undefined || timers[0].at > until) break
+        const { at, run } = timers.shift()!
+        now = at
+        run()
+      }
+      now = until
+    }
+    const ignore = () => {}
+    const events = { message: ignore, online: ignore, inCall: () => true, evicted: ignore, closed: ignore }
+    const membership = new Membership('room-1', '', events, browser)
+    await membership.join()
+    void membership.connect()
+    pass(1000)
+    back = now + awaySeconds * 1000
+    sockets[0]!.socket.onclose?.call(sockets[0]!.socket, {} as CloseEvent)
+    pass(back + 2500)
+    expect(registeredAt).toBeGreaterThanOrEqual(back)
+  },
+)

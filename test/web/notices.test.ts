@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { bundlePage } from '../../tsup.config.ts'
+import { bundlePages } from '../../tsup.config.ts'
 
 test('the notices name every package in the page, with its version and licence, and no other', async () => {
-  const { metafile } = await bundlePage(true)
+  const { metafile } = await bundlePages(true)
   const files = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs))
   const folders = new Set(files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? []))
   const bundled = [...folders].map((folder) => {

@@ -37,11 +37,14 @@ afterEach(async () => {
   vi.unstubAllGlobals()
 })
 
+const presence = { microphone: true, camera: false, screen: false, watching: true, name: 'Ann', hand: false }
+
 function visitor(): Session {
   const session = new Session('room-1', {
-    microphone: signal(null),
+    sound: signal(null),
     picture: signal(null),
-    presence: signal({ microphone: true, camera: false, screen: false }),
+    sending: signal({ dataUse: 'high', screen: false }),
+    presence: signal(presence),
     reopen: async () => {},
     close: () => {},
   })
@@ -66,7 +69,6 @@ test('two meet, one leaves and comes back, a third finds the room full', async (
   const [a, b] = await meet()
   expect([a.link.value!.offers, b.link.value!.offers]).toEqual([true, false])
   expect([a.link.value!.kindred, b.link.value!.kindred]).toEqual([true, true])
-  const presence = { microphone: true, camera: false, screen: false }
   await vi.waitFor(() => {
     expect([a, b].map((session) => session.link.value!.presence.value)).toEqual([presence, presence])
   })
@@ -80,4 +82,22 @@ test('two meet, one leaves and comes back, a third finds the room full', async (
   await b.join()
   await Promise.all([reaches(a, 'connected'), reaches(b, 'connected')])
   expect(a.peerLeft.value).toBe(false)
+})
+
+test('who comes back too late ends nobody’s call, and finds the room full', async () => {
+  const a = visitor()
+  await a.join()
+  await reaches(a, 'waiting')
+  sockets[0]!.terminate()
+  await vi.waitFor(() => {
+    service.advance(60)
+    expect(service.hub.rooms.size).toBe(0)
+  })
+  const others = []
+  for (let i = 0; i < 2; i++) {
+    const { params } = await service.join('room-1')
+    others.push(await service.register('room-1', params.client_id))
+  }
+  await reaches(a, 'full')
+  expect(others.flatMap(({ texts }) => texts).filter((text) => text.includes('bye'))).toEqual([])
 })

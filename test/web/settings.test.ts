@@ -34,6 +34,10 @@ describe('settings', () => {
     ['null', 'null'],
     ['a number', '7'],
     ['what another version wrote', '{"version":99,"language":"zh"}'],
+    [
+      'words that there are not',
+      '{"version":1,"dataUse":"huge","selfCorner":7,"sounds":"no","pushToTalk":"yes","fill":1}',
+    ],
     ['values of the wrong kind', '{"version":1,"language":7,"recentRooms":"room","camera":{},"microphone":""}'],
   ])('are defaults instead of %s', (_name, text) => {
     expect(parseSettings(text)).toEqual(nothing)

@@ -36,6 +36,8 @@ export interface ContentSecurityContext {
 export interface PageAsset {
   readonly contentType: string
   readonly body: string
+  /** The same compressed; null for what is too small for it. */
+  readonly encoded: Readonly<Record<'br' | 'gzip', Buffer>> | null
 }
 
 /** The call page as the routes need it: http/page.ts is one. */

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto'
-import { callScript, callStyle } from 'virtual:page-assets'
+import { brotliDecompressSync } from 'node:zlib'
+import { files, pages } from 'virtual:page-assets'
 import type { PageData } from '../../web/page-data.ts'
 import type { CallPages, ContentSecurityContext, PageAsset, PageParameters, PageView } from './page-parameters.ts'
 
 const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" rx="16" fill="#0f766e"/><path d="M14 23a5 5 0 0 1 5-5h17a5 5 0 0 1 5 5v18a5 5 0 0 1-5 5H19a5 5 0 0 1-5-5zm29 7 10.5-6.8v17.6L43 35z" fill="#fff"/></svg>`
 
-const script = hashed('call', 'js', callScript)
-const style = hashed('call', 'css', callStyle)
 const favicon = hashed('icon', 'svg', icon)
 const manifest = hashed(
   'manifest',
@@ -24,8 +23,7 @@ const manifest = hashed(
 
 /** Every file the page asks for, by path. Names carry a hash of the content, so they never change. */
 export const pageAssets: ReadonlyMap<string, PageAsset> = new Map([
-  asset(script, 'text/javascript; charset=utf-8'),
-  asset(style, 'text/css; charset=utf-8'),
+  ...files.map(compressed),
   asset(favicon, 'image/svg+xml'),
   asset(manifest, 'application/manifest+json'),
 ])
@@ -41,6 +39,7 @@ export function renderPage(view: PageView, page: PageParameters): string {
     mediaConstraints: page.mediaConstraints,
     bypassJoinConfirmation: page.bypassJoinConfirmation,
   }
+  const { script, style, chunks } = pages[view === 'home' ? 'landing' : 'call']
   // Programs that scrape AppRTC's page look for this text.
   const room = page.roomId === undefined ? '' : `\n<meta name="apprtc" content="roomId: '${attribute(page.roomId)}'">`
   return `<!doctype html>
@@ -55,9 +54,9 @@ export function renderPage(view: PageView, page: PageParameters): string {
 <title>${attribute(page.roomId ?? 'webrtc-stack')}</title>
 <link rel="icon" href="${favicon.path}" type="image/svg+xml">
 <link rel="manifest" href="${manifest.path}">
-<link rel="stylesheet" href="${style.path}">
+<link rel="stylesheet" href="${assetPath(style)}">${chunks.map((chunk) => `\n<link rel="modulepreload" href="${assetPath(chunk)}">`).join('')}
 <script type="application/json" id="page">${jsonInHtml(data)}</script>
-<script src="${script.path}" defer></script>
+<script type="module" src="${assetPath(script)}"></script>
 </head>
 <body>
 <div id="app"></div>
@@ -107,13 +106,31 @@ function origin(url: string): string | null {
   return `${protocol}//${host}`
 }
 
+/** Kept as it is nearly always asked for; who takes no compression waits a moment. */
+function compressed({ name, br, gzip }: (typeof files)[number]): [string, PageAsset] {
+  const encoded = { br: Buffer.from(br, 'base64'), gzip: Buffer.from(gzip, 'base64') }
+  const asset = {
+    contentType: name.endsWith('.css') ? 'text/css; charset=utf-8' : 'text/javascript; charset=utf-8',
+    encoded,
+    get body() {
+      return brotliDecompressSync(encoded.br).toString()
+    },
+  }
+  return [assetPath(name), asset]
+}
+
+/** Names of files carry a hash of their content. */
+function assetPath(name: string): string {
+  return `/assets/${name}`
+}
+
 function hashed(name: string, extension: string, body: string): { path: string; body: string } {
   const hash = createHash('sha256').update(body).digest('base64url').slice(0, 12)
-  return { path: `/assets/${name}.${hash}.${extension}`, body }
+  return { path: assetPath(`${name}.${hash}.${extension}`), body }
 }
 
 function asset(file: { path: string; body: string }, contentType: string): [string, PageAsset] {
-  return [file.path, { contentType, body: file.body }]
+  return [file.path, { contentType, body: file.body, encoded: null }]
 }
 
 function attribute(text: string): string {

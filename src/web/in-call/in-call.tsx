@@ -1,156 +1,89 @@
 import './in-call.css'
 import '../chat/chat.css'
-import { useSignal } from '@preact/signals'
+import '../options/options.css'
+import '../small-window/small-window.css'
+import '../statistics/statistics.css'
+import '../widgets/panel.css'
+import { useEffect } from 'preact/hooks'
 import type { Call } from '../call-parts.ts'
-import type { Commands } from '../command.ts'
-import type { LocalMedia } from '../media/media.ts'
-import type { Session } from '../session.ts'
-import { phaseText } from '../status.ts'
-import type { TextKey } from '../text/en.ts'
+import { ReactionBar } from '../people/reaction-bar.tsx'
+import { phaseText, qualityWords } from '../status.ts'
 import { t } from '../text/i18n.ts'
-import { CommandButton } from '../widgets/command-button.tsx'
 import { Header } from '../widgets/header.tsx'
-import { Icon } from '../widgets/icons.tsx'
 import { later } from '../widgets/later.tsx'
-import { LocalPicture } from '../widgets/local-picture.tsx'
-import { Notice } from '../widgets/notice.tsx'
-import { Video } from '../widgets/video.tsx'
-import { CopyButton, ShareLink } from './share-link.tsx'
+import { Controls } from './controls.tsx'
+import { Menu } from './menu.tsx'
+import { Stage } from './stage.tsx'
+import type { PanelName } from './view.ts'
 
-const ChatPanel = later(() => import('../chat/chat-panel.tsx').then((part) => part.ChatPanel))
+const panels = {
+  chat: later(() => import('../chat/chat-panel.tsx').then((part) => part.ChatPanel)),
+  options: later(() => import('../options/options-panel.tsx').then((part) => part.OptionsPanel)),
+  statistics: later(() => import('../statistics/statistics-panel.tsx').then((part) => part.StatisticsPanel)),
+  shortcuts: later(() => import('../shortcuts/shortcuts-panel.tsx').then((part) => part.ShortcutsPanel)),
+} satisfies Record<PanelName, unknown>
 
-/** The call: the other side large, ourselves small, the buttons below. */
+/** Soon after the call has begun: its panels must open while the server is away, too. */
+const preloadMs = 3000
+
+/** The call: everybody's picture, a panel beside them when one is wanted, the buttons below. */
 export function InCall(call: Call) {
-  const { session, media, commands, view } = call
-  const play = useSignal<(() => void) | null>(null)
-  const phase = session.phase.value
-  const link = session.link.value
-  const missing = missingPicture(session)
+  const { session, commands, view } = call
+  const Panel = view.panel.value === null ? null : panels[view.panel.value]
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      for (const panel of Object.values(panels)) panel.preload()
+    }, preloadMs)
+    return () => clearTimeout(timer)
+  }, [])
   return (
     <div class="call">
       <Header>
-        <PathChip session={session} />
+        <StateChip {...call} />
       </Header>
       <main class="call-main">
         <h1 class="sr-only" tabIndex={-1}>
           {t('room')} {session.room}
         </h1>
         <div class="call-body">
-          <div class="stage">
-            <Video
-              stream={link?.remote ?? null}
-              label={t('remoteVideo')}
-              class={
-                (phase === 'connected' && missing === null) || phase === 'reconnecting'
-                  ? 'remote'
-                  : 'remote remote-idle'
-              }
-              onBlocked={(start) => {
-                play.value = start
-              }}
-            />
-            {phase === 'waiting' && <Waiting session={session} />}
-            {phase === 'connecting' && (
-              <div class="stage-message">
-                <span class="spinner" />
-                {t('connecting')}
-              </div>
-            )}
-            {phase === 'connected' && missing !== null && (
-              <div class="stage-message">
-                <span class="avatar">
-                  <Icon name="person" />
-                </span>
-                {t(missing)}
-              </div>
-            )}
-            {play.value !== null && (
-              <button
-                type="button"
-                class="button button-primary play"
-                onClick={() => {
-                  play.value?.()
-                  play.value = null
-                }}
-              >
-                {t('tapToHear')}
-              </button>
-            )}
-            <div class="self">
-              <LocalPicture media={media} label={t('localVideo')} />
-            </div>
-            <Toasts session={session} media={media} />
-          </div>
-          {view.panel.value === 'chat' && <ChatPanel {...call} />}
+          <Stage {...call} />
+          {Panel !== null && <Panel key={view.panel.value} {...call} />}
+          {view.menu.value && <Menu commands={commands} view={view} />}
+          {view.reacting.value && <ReactionBar {...call} />}
         </div>
-        <Controls session={session} commands={commands} />
+        <Controls {...call} />
       </main>
     </div>
   )
 }
 
-/** Why there is no picture of the other side; a frozen one of a weak connection is still a picture. */
-function missingPicture({ link: { value: link } }: Session): TextKey | null {
-  const presence = link?.presence.value ?? null
-  if (presence !== null) return presence.camera || presence.screen ? null : 'remoteCameraOff'
-  return link?.picture.value === false && link.alive ? 'remoteNoPicture' : null
-}
-
-function Waiting({ session }: { session: Session }) {
-  return (
-    <section class="card waiting">
-      {session.peerLeft.value && <p class="peer-left">{t('peerLeft')}</p>}
-      <h2>{t('waiting')}</h2>
-      <p>{t('waitingHint')}</p>
-      <ShareLink />
-    </section>
-  )
-}
-
-/** Where we stand, in a few words; once connected, how media travels. */
-function PathChip({ session }: { session: Session }) {
-  const sample = session.link.value?.sample.value
-  const path = sample?.path ?? null
-  const roundTrip = sample?.roundTripMs ?? null
-  const connected = session.phase.value === 'connected' && session.link.value?.alive === true
+/** Where we stand, in a few words; once connected, how media travels and for how long. Opens the statistics. */
+function StateChip({ session, view, length }: Call) {
+  const link = session.link.value
+  const path = link?.sample.value?.path ?? null
+  const connected = session.phase.value === 'connected'
   const text = phaseText(session)
-  const title = !connected || path === null ? '' : t(path.kind === 'direct' ? 'directHint' : 'relayHint')
+  const quality = connected && link !== null ? link.quality.value : null
+  const hints = [
+    connected && path !== null ? t(path.kind === 'direct' ? 'directHint' : 'relayHint') : '',
+    quality === null ? '' : t(qualityWords[quality]),
+  ]
   return (
-    <span class={`chip chip-${session.phase.value}`} title={title}>
+    <button
+      type="button"
+      class={`chip chip-${quality ?? 'pending'}`}
+      title={hints.join(' ').trim()}
+      aria-expanded={view.panel.value === 'statistics'}
+      onClick={() => view.toggle('statistics')}
+    >
       <span class="chip-dot" />
       <span>{text}</span>
-      {connected && roundTrip !== null && (
+      {length.value !== '' && (
         // Another one beside each text, so that none slides along.
         <span key={text} class="chip-time">
-          {roundTrip} ms
+          {length.value}
         </span>
       )}
-    </span>
-  )
-}
-
-function Toasts({ session, media }: { session: Session; media: LocalMedia }) {
-  const problem = media.problem.value
-  return (
-    <div class="toasts">
-      {session.signalingLost.value && <Notice title={t('signalingLost')} />}
-      {session.noPath.value && <Notice title={t(session.noRelay.value ? 'noRelay' : 'noPath')} />}
-      {problem !== null && <Notice title={t(problem.what, { reason: problem.reason })} />}
-    </div>
-  )
-}
-
-function Controls({ session, commands }: { session: Session; commands: Commands }) {
-  return (
-    <div class="controls" role="toolbar" aria-label={t('controls')}>
-      <CommandButton command={commands.mute} />
-      <CommandButton command={commands.camera} />
-      <CommandButton command={commands.screen} />
-      <CommandButton command={commands.chat} />
-      <CommandButton command={commands.pictureInPicture} />
-      <CommandButton command={commands.fullScreen} />
-      <CopyButton round hidden={session.phase.value === 'waiting'} />
-      <CommandButton command={commands.hangUp} />
-    </div>
+    </button>
   )
 }

@@ -1,7 +1,9 @@
 import type { Message } from '../room/message.ts'
 import { announce, announced } from './announcement.ts'
+import { type Encoding, encodingFor, type Sending } from './sending.ts'
 import { type Reading, readStats } from './stats.ts'
 import { parseSaying, type Saying } from './talk.ts'
+import { described, preferCodecs, understood, type Wishes } from './wishes.ts'
 
 export interface ConnectionEvents {
   send(message: Message): void
@@ -33,8 +35,11 @@ export class Connection {
   candidates = 0
   readonly #connection: RTCPeerConnection
   readonly #events: ConnectionEvents
+  readonly #wishes: Wishes
   readonly #local = new MediaStream()
   #tracks: Tracks
+  #sending: Sending = { dataUse: 'high', screen: false }
+  #watched = true
   #channel: RTCDataChannel | null = null
   #early: RTCIceCandidateInit[] = []
   /** The number of the newest offer, ours or the other side's. */
@@ -42,8 +47,9 @@ export class Connection {
   /** One step at a time: an answer must not be made while an offer is still being read. */
   #steps: Promise<void> = Promise.resolve()
 
-  constructor(configuration: RTCConfiguration, tracks: Tracks, events: ConnectionEvents) {
+  constructor(configuration: RTCConfiguration, tracks: Tracks, wishes: Wishes, events: ConnectionEvents) {
     this.#tracks = tracks
+    this.#wishes = wishes
     this.#events = events
     this.#connection = new RTCPeerConnection(configuration)
     this.#connection.ontrack = ({ track }) => this.remote.addTrack(track)
@@ -75,6 +81,7 @@ export class Connection {
       for (const kind of ['audio', 'video'] as const) {
         this.#connection.addTransceiver(this.#tracks[kind] ?? kind, { direction: 'sendrecv', streams: [this.#local] })
       }
+      preferCodecs(this.#connection, this.#wishes)
       await this.#offer({})
     })
   }
@@ -122,7 +129,8 @@ export class Connection {
         if (this.#connection.signalingState !== 'have-local-offer') return
         // Of an offer that we have replaced since: the answer to the newer one is on its way, or will be asked for again.
         if ((announced(message.sdp) ?? this.#offers) !== this.#offers) return
-        await this.#connection.setRemoteDescription(message)
+        await this.#connection.setRemoteDescription({ type: 'answer', sdp: understood(message.sdp, this.#wishes) })
+        await this.#limit()
         await this.#addEarlyCandidates()
         this.#events.answered()
       } else if (message.type === 'candidate') {
@@ -146,6 +154,14 @@ export class Connection {
       const track = tracks[receiver.track.kind as 'audio' | 'video']
       if (sender.track !== track) await sender.replaceTrack(track)
     }
+    await this.#limit()
+  }
+
+  /** Sends the picture so from now on; not at all to a side that does not watch. */
+  async setSending(sending: Sending, watched: boolean): Promise<void> {
+    this.#sending = sending
+    this.#watched = watched
+    await this.#limit()
   }
 
   /**
@@ -197,7 +213,7 @@ export class Connection {
       this.candidates = 0
     }
     if (number !== null && /^m=application /m.test(sdp)) this.#listen()
-    await this.#connection.setRemoteDescription({ type: 'offer', sdp })
+    await this.#connection.setRemoteDescription({ type: 'offer', sdp: understood(sdp, this.#wishes) })
     this.#offers = number ?? this.#offers + 1
     await this.#addEarlyCandidates()
     const used = new Set<string>()
@@ -210,8 +226,10 @@ export class Connection {
       transceiver.sender.setStreams?.(this.#local)
       await transceiver.sender.replaceTrack(this.#tracks[kind])
     }
+    preferCodecs(this.#connection, this.#wishes)
     const answer = await this.#connection.createAnswer()
     await this.#connection.setLocalDescription(answer)
+    await this.#limit()
     this.#describe('answer')
   }
 
@@ -227,8 +245,26 @@ export class Connection {
     }
   }
 
+  async #limit(): Promise<void> {
+    for (const { sender } of this.#connection.getTransceivers()) {
+      const { track } = sender
+      if (track === null) continue
+      const kind = track.kind as 'audio' | 'video'
+      const kbps = this.#wishes.sendKbps[kind]
+      if (kind === 'audio' && kbps === null) continue
+      const wanted = kind === 'audio' ? {} : encodingFor(this.#sending, this.#watched, track.getSettings().height)
+      const parameters = sender.getParameters()
+      // Without an encoding nothing is negotiated yet, and Firefox before 110 lets nobody limit it.
+      if (parameters.encodings?.length !== 1) continue
+      parameters.encodings = [limited(parameters.encodings[0]!, wanted, kbps === null ? null : kbps * 1000)]
+      // Refused while something else is being negotiated, after which this is called again.
+      await sender.setParameters(parameters).catch(() => {})
+    }
+  }
+
   #describe(type: 'offer' | 'answer'): void {
-    this.#events.send({ type, sdp: announce(this.#connection.localDescription!.sdp, this.#offers) })
+    const sdp = described(this.#connection.localDescription!.sdp, this.#wishes)
+    this.#events.send({ type, sdp: announce(sdp, this.#offers) })
   }
 
   async #addEarlyCandidates(): Promise<void> {
@@ -257,6 +293,18 @@ export class Connection {
     })
     return this.#steps
   }
+}
+
+/** The encoding as it is wanted, and at most with this bitrate; what is undefined has no limit. */
+function limited(
+  encoding: RTCRtpEncodingParameters,
+  wanted: Partial<Encoding>,
+  most: number | null,
+): RTCRtpEncodingParameters {
+  const bitrates = [wanted.maxBitrate, most].filter((bitrate) => typeof bitrate === 'number')
+  const maxBitrate = bitrates.length === 0 ? undefined : Math.min(...bitrates)
+  const entries = Object.entries({ ...encoding, ...wanted, maxBitrate })
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }
 
 function fingerprints(sdp: string): string {

@@ -3,8 +3,11 @@ import type { Message } from '../room/message.ts'
 import { Connection, type Tracks } from './connection.ts'
 import { type Condition, type Cure, Health } from './health.ts'
 import type { IceConfiguration } from './ice-configuration.ts'
+import { type Quality, qualityOf } from './quality.ts'
 import { type Sample, Sampler } from './sampler.ts'
+import type { Sending } from './sending.ts'
 import type { Presence, Saying } from './talk.ts'
+import type { Wishes } from './wishes.ts'
 
 export interface LinkEvents {
   send(message: Message): void
@@ -19,6 +22,7 @@ export interface LinkEvents {
 export interface LinkOptions {
   /** Who offers: always the same side, so that two offers never cross. */
   readonly offers: boolean
+  readonly wishes: Wishes
   /** Whether somebody is there to answer the first offer; else it waits in the room. */
   readonly expected: boolean
 }
@@ -37,6 +41,7 @@ export class Link {
   /** What was seen in the last two minutes. */
   readonly samples: ReadonlySignal<readonly Sample[]>
   readonly sample: ReadonlySignal<Sample | null> = computed(() => this.samples.value.at(-1) ?? null)
+  readonly quality: ReadonlySignal<Quality> = computed(() => qualityOf(this.condition.value, this.samples.value))
   /** Whether new pictures of the other side arrive. */
   readonly picture = signal(true)
   /** How the other side says it is; null as long as it is a program that doesn't say. */
@@ -50,6 +55,7 @@ export class Link {
   readonly #health: Health
   readonly #sampler: Sampler
   #deadline: ReturnType<typeof setTimeout> | undefined
+  #sending: Sending = { dataUse: 'high', screen: false }
   #channelOffered = false
   #frames = -1
   #still = 0
@@ -65,7 +71,7 @@ export class Link {
     this.#ice = ice
     this.#events = events
     this.#health = new Health(performance.now())
-    this.#connection = new Connection(configuration, tracks, {
+    this.#connection = new Connection(configuration, tracks, options.wishes, {
       send: (message) => events.send(message),
       state: (state) => this.#state(state),
       answered: () => this.#health.answered(),
@@ -124,6 +130,12 @@ export class Link {
     void this.#connection.setTracks(tracks)
   }
 
+  /** How our picture is sent; not at all to a side that says it does not watch. */
+  setSending(sending: Sending): void {
+    this.#sending = sending
+    void this.#connection.setSending(sending, this.presence.peek()?.watching ?? true)
+  }
+
   /** Our network has changed, or we are awake again, or the server is back. */
   networkChanged(): void {
     this.#do(this.#health.networkChanged(performance.now()))
@@ -144,6 +156,7 @@ export class Link {
     if (saying.type === 'presence') {
       const { type: _, ...presence } = saying
       this.presence.value = presence
+      this.setSending(this.#sending)
     } else this.#events.heard(saying)
   }
 

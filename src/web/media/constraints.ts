@@ -10,12 +10,13 @@ const defaultVideo: MediaTrackConstraints = { width: { ideal: 1280 }, height: { 
 
 /**
  * Turns AppRTC's media constraints (in the browsers' old mandatory/optional grammar) into what browsers take today.
- * Constraints that no longer exist are dropped.
+ * Constraints that no longer exist are dropped. A link with `stereo=true` wants two channels of the microphone.
  */
-export function wantedMedia(mediaConstraints: unknown): Wanted {
+export function wantedMedia(mediaConstraints: unknown, search = ''): Wanted {
   const { audio, video } = (mediaConstraints ?? {}) as { audio?: unknown; video?: unknown }
+  const stereo = new URLSearchParams(search).get('stereo')?.toLowerCase() === 'true'
   return {
-    audio: audio === false ? false : legacy(audio),
+    audio: audio === false ? false : { ...legacy(audio), ...(stereo ? { channelCount: { ideal: 2 } } : {}) },
     video: video === false ? false : { ...defaultVideo, ...legacy(video) },
   }
 }

@@ -1,6 +1,11 @@
-import { computed, signal } from '@preact/signals'
-import { settings } from '../settings.ts'
+import { computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals'
+import { type DataUse, settings } from '../settings.ts'
 import type { Wanted } from './constraints.ts'
+import { type DeviceKind, Devices } from './devices.ts'
+import { nameOf, reasonOf, troubleOf } from './media-error.ts'
+import { mix } from './mixer.ts'
+import { SharedScreen } from './screen.ts'
+import { speechWhile } from './speech.ts'
 
 export type MediaStatus =
   | 'checking'
@@ -15,43 +20,70 @@ export type MediaStatus =
   | 'mediaFailed'
 
 type Kind = 'audio' | 'video'
+type Failure = 'cameraFailed' | 'microphoneFailed' | 'screenFailed'
+
+/** What the browser can do to the microphone's sound. */
+export const processing = ['echoCancellation', 'noiseSuppression', 'autoGainControl'] as const
 
 /** How long black frames are sent before a camera is let go, so that the other side isn't left with a frozen picture. */
 const blackoutMs = 300
 
-/** Our own camera, microphone and screen. */
+/** Our own camera, microphone and screen, and the loudspeaker that plays the others. */
 export class LocalMedia {
+  readonly devices = new Devices()
   readonly status = signal<MediaStatus>('checking')
   /** The browser's words when status is `mediaFailed`. */
   readonly reason = signal('')
   readonly microphone = signal<MediaStreamTrack | null>(null)
   readonly camera = signal<MediaStreamTrack | null>(null)
-  readonly screen = signal<MediaStreamTrack | null>(null)
+  readonly screen: Signal<MediaStreamTrack | null>
   readonly muted = signal(false)
   /** Nothing is heard of us: muted, or there is no microphone. */
   readonly silent = computed(() => this.muted.value || this.microphone.value === null)
+  /** The person speaks and is muted. */
+  readonly unheard: ReadonlySignal<boolean>
   readonly cameraOn = signal(false)
-  readonly microphones = signal<readonly MediaDeviceInfo[]>([])
-  readonly cameras = signal<readonly MediaDeviceInfo[]>([])
   /** What the other side gets to see. */
   readonly picture = computed(() => this.screen.value ?? this.camera.value)
+  /** What the other side gets to hear: the microphone, with the sound of a shared screen. */
+  readonly sound: Signal<MediaStreamTrack | null> = signal(null)
+  /** The loudspeaker's id; '' is the browser's choice. */
+  readonly speaker = signal(settings.get('speaker') ?? '')
+  readonly dataUse: Signal<DataUse> = signal(settings.get('dataUse'))
+  readonly pushToTalk = signal(settings.get('pushToTalk'))
+  readonly sending = computed(() => ({ dataUse: this.dataUse.value, screen: this.screen.value !== null }))
   /** What the other side is told about our devices. */
   readonly presence = computed(() => ({
     microphone: !this.silent.value,
     camera: this.cameraOn.value,
     screen: this.screen.value !== null,
+    watching: this.dataUse.value !== 'sound',
   }))
-  /** Why the last change of camera or screen did not work. */
-  readonly problem = signal<{ readonly what: 'cameraFailed' | 'screenFailed'; readonly reason: string } | null>(null)
+  /** Why the last change of a device or the screen did not work. */
+  readonly problem = signal<{ readonly what: Failure; readonly reason: string } | null>(null)
+  readonly #shared = new SharedScreen()
   readonly #wanted: Wanted
   #closed = true
-  #cameraWanted = true
+  #cameraWanted = settings.get('dataUse') !== 'sound'
   /** Which open() is the current one: an answer to an earlier permission question no longer counts. */
   #opening = 0
 
   constructor(wanted: Wanted) {
     this.#wanted = wanted
-    navigator.mediaDevices?.addEventListener?.('devicechange', () => void this.#listDevices())
+    this.screen = this.#shared.picture
+    this.unheard = speechWhile(this.muted, this.microphone)
+    this.muted.value = this.pushToTalk.value
+    effect(() => {
+      const microphone = this.microphone.value
+      const shared = this.#shared.sound.value
+      if (shared === null) {
+        this.sound.value = microphone
+        return
+      }
+      const mixed = mix(microphone === null ? [shared] : [microphone, shared])
+      this.sound.value = mixed.track
+      return mixed.close
+    })
   }
 
   /** Opens camera and microphone, or as much of both as there is, and says in `status` what is wrong. */
@@ -68,7 +100,7 @@ export class LocalMedia {
     const status = wanted.length === 0 ? 'ready' : await this.#openSome(wanted)
     if (opening !== this.#opening) return
     this.status.value = status
-    await this.#listDevices()
+    await this.devices.list()
   }
 
   /** Before the first open(): as it was in the call that a reload has interrupted. */
@@ -82,14 +114,33 @@ export class LocalMedia {
     if (this.#closed) await this.open(this.#cameraWanted ? ['audio', 'video'] : ['audio'])
   }
 
+  /** The id of the device in use; null when there is none. */
+  chosen(kind: DeviceKind): string | null {
+    if (kind === 'speaker') return this.speaker.value || null
+    return this[kind].value?.getSettings().deviceId ?? null
+  }
+
   /** Takes another device of the same kind and remembers it. */
-  async choose(kind: Kind, deviceId: string): Promise<void> {
-    settings.set(kind === 'audio' ? 'microphone' : 'camera', deviceId)
-    this.#stop(kind)
-    await this.#open([kind]).catch((error: unknown) => {
-      this.reason.value = reasonOf(error)
-      this.status.value = 'mediaFailed'
-    })
+  async choose(kind: DeviceKind, deviceId: string): Promise<void> {
+    settings.set(kind, deviceId)
+    if (kind === 'speaker') this.speaker.value = deviceId
+    else await this.#again(kind === 'microphone' ? 'audio' : 'video')
+  }
+
+  /** Takes a headset that was plugged in: its microphone, and what of it is a loudspeaker. */
+  async takePlugged(): Promise<void> {
+    const device = this.devices.plugged.value
+    this.devices.plugged.value = null
+    if (device === null) return
+    const speaker = this.devices.speaker.value.find(({ groupId }) => groupId !== '' && groupId === device.groupId)
+    if (speaker !== undefined) await this.choose('speaker', speaker.deviceId)
+    await this.choose('microphone', device.deviceId)
+  }
+
+  /** Switches what the browser does to the microphone's sound. Browsers don't change it on a track that runs. */
+  async setProcessing(name: (typeof processing)[number], on: boolean): Promise<void> {
+    settings.set(name, on)
+    if (this.microphone.value !== null) await this.#again('audio')
   }
 
   setMuted(muted: boolean): void {
@@ -97,9 +148,32 @@ export class LocalMedia {
     if (this.microphone.value !== null) this.microphone.value.enabled = !muted
   }
 
+  /** Muted from now on, but for as long as a key is held. */
+  setPushToTalk(on: boolean): void {
+    settings.set('pushToTalk', on)
+    this.pushToTalk.value = on
+    this.setMuted(on)
+  }
+
+  /** How much of our picture is sent; sound alone also lets the camera go, and takes it again afterwards. */
+  async setDataUse(dataUse: DataUse): Promise<void> {
+    const before = this.dataUse.value
+    settings.set('dataUse', dataUse)
+    this.dataUse.value = dataUse
+    if (dataUse === 'sound' && before !== 'sound') {
+      this.#cameraWanted = this.cameraOn.value
+      await this.setCamera(false)
+    } else if (before === 'sound' && dataUse !== 'sound' && this.#cameraWanted) await this.setCamera(true)
+  }
+
   /** Off lets the device go, so that its light goes out too. */
   async setCamera(on: boolean): Promise<void> {
     this.problem.value = null
+    // Who wants to be seen does not want sound alone.
+    if (on && this.dataUse.value === 'sound') {
+      settings.set('dataUse', 'high')
+      this.dataUse.value = 'high'
+    }
     this.cameraOn.value = on
     const track = this.camera.value
     if (on && track === null)
@@ -117,17 +191,9 @@ export class LocalMedia {
   /** Shares a screen, or ends sharing. A person who closes the browser's picker has simply changed their mind. */
   async setScreen(on: boolean): Promise<void> {
     this.problem.value = null
-    this.screen.value?.stop()
-    this.screen.value = null
-    if (!on) return
+    if (!on) return this.#shared.stop()
     try {
-      const stream = await navigator.mediaDevices.getDisplayMedia({ video: true, audio: false })
-      const track = stream.getVideoTracks()[0]!
-      track.contentHint = 'detail'
-      track.onended = () => {
-        if (this.screen.value === track) this.screen.value = null
-      }
-      this.screen.value = track
+      await this.#shared.start()
     } catch (error) {
       if (nameOf(error) !== 'NotAllowedError') this.#report('screenFailed', error)
     }
@@ -136,12 +202,11 @@ export class LocalMedia {
   /** Lets go of every device. */
   close(): void {
     this.#opening++
-    if (!this.#closed) this.#cameraWanted = this.cameraOn.value
+    if (!this.#closed && this.dataUse.value !== 'sound') this.#cameraWanted = this.cameraOn.value
     this.#closed = true
     this.#stop('audio')
     this.#stop('video')
-    this.screen.value?.stop()
-    this.screen.value = null
+    this.#shared.stop()
   }
 
   async #openSome(kinds: readonly Kind[]): Promise<MediaStatus> {
@@ -171,29 +236,58 @@ export class LocalMedia {
     }
   }
 
+  /** Opens the device that is wanted now. The old one is let go first: some computers have only one of a kind open. */
+  async #again(kind: Kind): Promise<void> {
+    this.problem.value = null
+    this.#stop(kind)
+    await this.#open([kind]).catch((error: unknown) =>
+      this.#report(kind === 'audio' ? 'microphoneFailed' : 'cameraFailed', error),
+    )
+  }
+
   async #open(kinds: readonly Kind[]): Promise<void> {
     const opening = this.#opening
-    const constraints = Object.fromEntries(kinds.map((kind) => [kind, this.#constraints(kind)]))
-    const stream = await navigator.mediaDevices.getUserMedia(constraints)
+    const stream = await this.#stream(kinds)
     if (opening !== this.#opening) {
       for (const track of stream.getTracks()) track.stop()
       return
     }
     for (const track of stream.getTracks()) {
-      const holder = track.kind === 'audio' ? this.microphone : this.camera
+      const kind = track.kind as Kind
+      const holder = kind === 'audio' ? this.microphone : this.camera
+      // Unplugged: the call goes on with another one, if there is any.
       track.onended = () => {
-        if (holder.value === track) this.#stop(track.kind as Kind)
+        if (holder.value === track) void this.#again(kind)
       }
-      if (track.kind === 'audio') track.enabled = !this.muted.value
+      if (kind === 'audio') track.enabled = !this.muted.value
       else this.cameraOn.value = true
+      // Two who ask at once get two tracks.
+      holder.value?.stop()
       holder.value = track
     }
   }
 
-  #constraints(kind: Kind): MediaTrackConstraints | boolean {
-    const deviceId = settings.get(kind === 'audio' ? 'microphone' : 'camera')
-    // `ideal`: a device that is gone must not make the call impossible.
-    return { ...(this.#wanted[kind] || {}), ...(deviceId === null ? {} : { deviceId: { ideal: deviceId } }) }
+  /** From the chosen devices; a device that is gone must not make the call impossible. */
+  async #stream(kinds: readonly Kind[]): Promise<MediaStream> {
+    const { mediaDevices } = navigator
+    const chosen = (kind: Kind) => settings.get(kind === 'audio' ? 'microphone' : 'camera')
+    const constraints = kinds.map((kind) => [kind, this.#constraints(kind)] as const)
+    // Chromium passes over an `ideal` device.
+    const exact = constraints.map(([kind, others]) => {
+      const deviceId = chosen(kind)
+      return [kind, deviceId === null ? others : { ...others, deviceId: { exact: deviceId } }] as const
+    })
+    try {
+      return await mediaDevices.getUserMedia(Object.fromEntries(exact))
+    } catch (error) {
+      if (troubleOf(error) !== 'missing' || kinds.every((kind) => chosen(kind) === null)) throw error
+      return mediaDevices.getUserMedia(Object.fromEntries(constraints))
+    }
+  }
+
+  #constraints(kind: Kind): MediaTrackConstraints {
+    const sound = kind === 'audio' ? Object.fromEntries(processing.map((name) => [name, settings.get(name)])) : {}
+    return { ...sound, ...(this.#wanted[kind] || {}) }
   }
 
   #stop(kind: Kind): void {
@@ -204,43 +298,8 @@ export class LocalMedia {
     track?.stop()
   }
 
-  #report(what: 'cameraFailed' | 'screenFailed', error: unknown): void {
+  #report(what: Failure, error: unknown): void {
     if (what === 'cameraFailed') this.cameraOn.value = false
     this.problem.value = { what, reason: reasonOf(error) }
   }
-
-  async #listDevices(): Promise<void> {
-    const devices = await navigator.mediaDevices.enumerateDevices()
-    this.microphones.value = devices.filter(({ kind, deviceId }) => kind === 'audioinput' && deviceId !== '')
-    this.cameras.value = devices.filter(({ kind, deviceId }) => kind === 'videoinput' && deviceId !== '')
-  }
-}
-
-/** What a getUserMedia error means (Media Capture and Streams §10.3.1, and the names of older browsers). */
-export function troubleOf(error: unknown): 'refused' | 'missing' | 'in-use' | 'failed' {
-  switch (nameOf(error)) {
-    case 'NotAllowedError':
-    case 'PermissionDeniedError':
-    case 'SecurityError':
-      return 'refused'
-    case 'NotFoundError':
-    case 'DevicesNotFoundError':
-    case 'OverconstrainedError':
-      return 'missing'
-    case 'NotReadableError':
-    case 'TrackStartError':
-    case 'AbortError':
-      return 'in-use'
-    default:
-      return 'failed'
-  }
-}
-
-/** The browser's own words for an error. */
-export function reasonOf(error: unknown): string {
-  return error instanceof Error || error instanceof DOMException ? error.message || error.name : String(error)
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error || error instanceof DOMException ? error.name : ''
 }

@@ -1,6 +1,9 @@
 import './prejoin.css'
 import type { Call } from '../call-parts.ts'
-import type { LocalMedia, MediaStatus } from '../media/media.ts'
+import { DevicePicker } from '../fields/device-picker.tsx'
+import { LevelMeter } from '../fields/level-meter.tsx'
+import { NameField } from '../fields/name-field.tsx'
+import type { MediaStatus } from '../media/media.ts'
 import type { PageData } from '../page-data.ts'
 import type { TextKey } from '../text/en.ts'
 import { t } from '../text/i18n.ts'
@@ -8,7 +11,6 @@ import { CommandButton } from '../widgets/command-button.tsx'
 import { Header } from '../widgets/header.tsx'
 import { LocalPicture } from '../widgets/local-picture.tsx'
 import { Notice } from '../widgets/notice.tsx'
-import { LevelMeter } from './level-meter.tsx'
 
 const hints: Readonly<Partial<Record<MediaStatus, TextKey>>> = {
   refused: 'refusedHint',
@@ -22,7 +24,7 @@ const hints: Readonly<Partial<Record<MediaStatus, TextKey>>> = {
 }
 
 /** Before the call: how do I look, does my microphone work, then Join. */
-export function Prejoin({ page, session, media, commands }: { page: PageData } & Call) {
+export function Prejoin({ page, session, media, myself, commands }: { page: PageData } & Call) {
   const status = media.status.value
   const joining = session.phase.value === 'joining'
   const hint = hints[status]
@@ -60,6 +62,7 @@ export function Prejoin({ page, session, media, commands }: { page: PageData } &
           {[page.headerMessage ?? '', ...page.errorMessages, ...page.warningMessages].filter(Boolean).map((text) => (
             <Notice key={text} title={text} />
           ))}
+          <NameField myself={myself} />
           <div class="join-buttons">
             <button
               type="button"
@@ -83,11 +86,12 @@ export function Prejoin({ page, session, media, commands }: { page: PageData } &
               )}
             </Notice>
           )}
-          {(media.microphones.value.length > 0 || media.cameras.value.length > 0) && (
+          {(media.devices.microphone.value.length > 0 || media.devices.camera.value.length > 0) && (
             <div class="devices">
-              <Picker kind="audio" media={media} />
+              <DevicePicker kind="microphone" media={media} />
               <LevelMeter track={media.microphone.value} />
-              <Picker kind="video" media={media} />
+              <DevicePicker kind="camera" media={media} />
+              <DevicePicker kind="speaker" media={media} />
             </div>
           )}
           {media.problem.value !== null && (
@@ -96,26 +100,5 @@ export function Prejoin({ page, session, media, commands }: { page: PageData } &
         </div>
       </main>
     </>
-  )
-}
-
-function Picker({ kind, media }: { kind: 'audio' | 'video'; media: LocalMedia }) {
-  const devices = (kind === 'audio' ? media.microphones : media.cameras).value
-  const track = (kind === 'audio' ? media.microphone : media.camera).value
-  if (devices.length === 0) return null
-  return (
-    <label class="picker">
-      <span>{t(kind === 'audio' ? 'microphone' : 'camera')}</span>
-      <select
-        value={track?.getSettings().deviceId ?? devices[0]!.deviceId}
-        onChange={(event) => void media.choose(kind, event.currentTarget.value)}
-      >
-        {devices.map(({ deviceId, label }, index) => (
-          <option key={deviceId} value={deviceId}>
-            {label || t('unnamedDevice', { number: index + 1 })}
-          </option>
-        ))}
-      </select>
-    </label>
   )
 }

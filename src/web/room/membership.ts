@@ -53,8 +53,8 @@ const thisBrowser: Browser = {
 }
 
 const requestTimeoutMs = 10_000
-/** Soon at first, for a server that restarts; not all pages at once. */
-const retryDelaysMs = [500, 750, 1000, 1000, 1000, 1500, 2000, 4000]
+/** Soon for more than a minute, for a server that restarts: a call has its picture again within 5 s. Not all pages at once. */
+const retryDelaysMs = [500, 750, 1000, 1000, 1000, 1500, ...Array<number>(30).fill(2000), 5000]
 /** Two descriptions and their candidates, many times over. */
 const mostUnsent = 100
 /** A WebSocket that has not opened by now is on its way through a network that is gone. */
@@ -142,13 +142,17 @@ export class Membership {
     await posted
   }
 
-  /** Hang up. Leave goes before bye: the other side answers bye with a new offer, which must find our place empty. */
-  async leave(): Promise<void> {
+  /**
+   * Hang up. Leave goes before bye: the other side answers bye with a new offer, which must find our place empty. Quietly there
+   * is no bye.
+   */
+  async leave(how: 'aloud' | 'quietly' = 'aloud'): Promise<void> {
     this.#left = true
     const parameters = this.#parameters
     if (parameters === null) return
     await this.#post(`/leave/${this.#room}/${parameters.client_id}`)
-    this.#bye()
+    if (how === 'aloud') this.#bye()
+    else this.#close()
     await this.#request(`${parameters.wss_post_url}/${this.#room}/${parameters.client_id}`, { method: 'DELETE' })
   }
 

@@ -1,4 +1,4 @@
-import { signal } from '@preact/signals'
+import { effect, signal } from '@preact/signals'
 import { settings } from '../settings.ts'
 import { type Dictionary, english, type TextKey } from './en.ts'
 import { chinese } from './zh.ts'
@@ -17,6 +17,14 @@ export const language = signal<Language>('en')
 /** The language shown now as `<html lang>` wants it. */
 export function languageTag(): string {
   return tags[language.value]
+}
+
+/** At the start of a page: shows the language that the person wants, and says so to the browser from then on. */
+export function speakAsPreferred(): void {
+  language.value = preferredLanguage(settings.get('language'), navigator.languages)
+  effect(() => {
+    document.documentElement.lang = languageTag()
+  })
 }
 
 /** Shows a language and remembers it. */

@@ -4,7 +4,7 @@ import { t } from '../text/i18n.ts'
 import { Icon } from './icons.tsx'
 
 /** One of the round buttons of a call: does a command. Disabled rather than gone, so that buttons don't jump. */
-export function CommandButton({ command }: { command: Command }) {
+export function CommandButton({ command, expanded }: { command: Command; expanded?: boolean }) {
   if (!command.possible) return null
   const label = t(command.label())
   const tone = command.tone?.()
@@ -14,9 +14,10 @@ export function CommandButton({ command }: { command: Command }) {
     <button
       type="button"
       class={tone === undefined ? 'round' : `round round-${tone}`}
-      title={`${label} (${key!.toUpperCase()})`}
+      title={key === undefined ? label : `${label} (${key.toUpperCase()})`}
       aria-label={count > 0 ? t('withNews', { label, count }) : label}
       aria-keyshortcuts={key}
+      aria-expanded={expanded}
       disabled={!command.enabled()}
       onClick={() => command.run()}
     >

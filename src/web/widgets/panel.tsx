@@ -1,6 +1,5 @@
-import './panel.css'
 import type { ComponentChildren } from 'preact'
-import { useEffect, useId, useRef } from 'preact/hooks'
+import { useId, useLayoutEffect, useRef } from 'preact/hooks'
 import { t } from '../text/i18n.ts'
 import { Icon } from './icons.tsx'
 
@@ -20,7 +19,7 @@ export function Panel({
   const panel = useRef<HTMLElement>(null)
   const heading = useRef<HTMLHeadingElement>(null)
   const id = useId()
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement
     // On a phone that would bring up the keyboard, over what there is to read.
     const box = matchMedia('(pointer: coarse)').matches ? null : panel.current!.querySelector('textarea')

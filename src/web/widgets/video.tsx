@@ -5,12 +5,14 @@ interface VideoProps {
   readonly label: string
   readonly class: string
   readonly muted?: boolean
+  /** Id of the loudspeaker; '' is the browser's choice. */
+  readonly speaker?: string
   /** The browser wants a click before it plays sound. */
   readonly onBlocked?: (play: () => void) => void
 }
 
 /** A video element that follows a stream. */
-export function Video({ stream, label, class: className, muted = false, onBlocked }: VideoProps) {
+export function Video({ stream, label, class: className, muted = false, speaker = '', onBlocked }: VideoProps) {
   const element = useRef<HTMLVideoElement>(null)
   useEffect(() => {
     const video = element.current!
@@ -22,5 +24,10 @@ export function Video({ stream, label, class: className, muted = false, onBlocke
       if (error.name === 'NotAllowedError') onBlocked?.(() => void video.play())
     })
   }, [stream])
+  useEffect(() => {
+    const video = element.current!
+    // A loudspeaker that is gone leaves the sound where it is.
+    if ((video.sinkId ?? '') !== speaker) video.setSinkId?.(speaker).catch(() => undefined)
+  }, [speaker])
   return <video ref={element} class={className} aria-label={label} autoplay playsInline muted={muted} />
 }
