@@ -8,6 +8,7 @@ import { healthRoutes, type Unready } from './health.ts'
 import { type IceConfigWorld, iceConfigRoutes } from './ice-config.ts'
 import { acceptedEncoding } from './page/accept-encoding.ts'
 import { page, type RoomsWorld, roomRoutes } from './rooms.ts'
+import { unreachable } from './unreachable.ts'
 
 /** What the rooms port needs from the rest of the program. */
 export interface AppWorld extends RoomsWorld, IceConfigWorld {
@@ -96,6 +97,8 @@ export function createApp(world: AppWorld): App {
   app.onError((err, c) => {
     // A caller that goes away in the middle of its body is no error of ours, and must not fill the log.
     if (c.req.raw.signal.aborted) return c.body(null, 400)
+    const answer = unreachable(c, err, log, world.now())
+    if (answer !== null) return answer
     log.error({ err, method: c.req.method }, 'request failed')
     return c.html(errorPage('Internal server error'), 500)
   })

@@ -1,13 +1,18 @@
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import type { Log } from '../log.ts'
+import type { Rooms } from '../rooms/rooms.ts'
 import { type Hub, isName } from '../signaling/hub.ts'
 import { ErrorText } from '../signaling/protocol.ts'
 import type { App, Environment } from './environment.ts'
 import { healthRoutes, type Unready } from './health.ts'
-import { type AddressLimits, guessWait, waitOf } from './limits/limits.ts'
+import { type AddressLimits, named, namedOrGuessed } from './limits/limits.ts'
+import { answerOf, unreachable } from './unreachable.ts'
 
 export interface ColliderWorld {
   readonly hub: Hub
+  readonly rooms: Rooms
+  readonly log: Log
   readonly limits: AddressLimits
   readonly maxBodyBytes: number
   /** Monotonic milliseconds. */
@@ -45,6 +50,12 @@ export function colliderApp(world: ColliderWorld, unready: Unready): App {
   })
   if (world.maxBodyBytes > 0)
     app.use(bodyLimit({ maxSize: world.maxBodyBytes, onError: (c) => c.text('Request body too large\n', 413, CORS) }))
+  app.onError((err, c) => {
+    const answer = unreachable(c, err, world.log, world.now())
+    if (answer === null) throw err
+    world.hub.counters.httpErrors++
+    return answer
+  })
   healthRoutes(app, unready)
   app.options('*', (c) => c.body('', 200, CORS))
   app.all('*', (c) => {
@@ -72,30 +83,27 @@ async function clientRequest(
   client: string,
   world: ColliderWorld,
 ): Promise<Response> {
-  const { hub, limits } = world
-  const { rooms } = hub
+  const { rooms, limits } = world
   const { method } = c.req
   const { block } = c.env.caller
   if (room.length > 256 || client.length > 256) return c.notFound()
   if (method === 'DELETE') {
-    const wait = guessWait(c, room, client, { rooms, limits })
+    const { wait } = await namedOrGuessed(c, room, client, world)
     if (wait > 0) return tooManyGuesses(c, wait, world)
-    rooms.remove(room, client, world.now())
+    await answerOf(rooms.run(room, { verb: 'remove', client }))
     return c.text('OK\n', 200, CORS)
   }
   if (method !== 'POST') return c.body('', 200, CORS)
   const text = await c.req.text()
   if (text === '') return failed(c, 'Empty request body', 500, world)
-  const wait = waitOf(c, room, client, { rooms, limits })
-  if (wait > 0) return tooManyGuesses(c, wait, world)
-  const isUnknown = rooms.comesFrom(room, client) === undefined
-  const isNewRoom = !rooms.has(room)
-  const verdict = isNewRoom ? await limits.mayOpenRoom(block) : 'yes'
+  const known = await named(c, room, client, world)
+  if (known.wait > 0) return tooManyGuesses(c, known.wait, world)
+  const verdict = known.exists ? 'yes' : await limits.mayOpenRoom(block)
   if (verdict === 'too-many') return failed(c, 'Failed to send the message: Too many rooms', 429, world)
   if (verdict === 'draining') return failed(c, `Failed to send the message: ${ErrorText.DRAINING}`, 503, world)
-  const refusal = rooms.post(room, client, text, world.now(), block)
+  const refusal = await answerOf(rooms.run(room, { verb: 'post', client, from: block, text }))
   // Where another room server gives the places, an id that we don't know is as good as any until the room is full.
-  if (refusal !== null && isUnknown && !isNewRoom) limits.unknownClient(block, room)
+  if (refusal !== null && known.client === null && known.exists) limits.unknownClient(block, room)
   return refusal === null ? c.text('OK\n', 200, CORS) : failed(c, `Failed to send the message: ${refusal}`, 500, world)
 }
 

@@ -1,11 +1,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Context } from 'hono'
-import type { RoomStore } from '../rooms/room-store.ts'
+import type { Rooms } from '../rooms/rooms.ts'
 import { mint, visitorId } from '../turn/auth/credentials.ts'
 import { filterByTransport } from '../web/link/ice-servers.ts'
 import { type Caller, visitorOf } from './caller/caller.ts'
 import type { App, Environment } from './environment.ts'
-import { type AddressLimits, guessWait } from './limits/limits.ts'
+import { type AddressLimits, namedOrGuessed } from './limits/limits.ts'
 import type { HttpOptions, IceConfigOptions, IceServer } from './options.ts'
 
 const DAY_SECONDS = 86_400
@@ -17,18 +17,18 @@ export interface IceConfigWorld {
   /** Asked anew each time, so that a reload of the secret is seen. */
   iceConfig(): IceConfigOptions
   readonly limits: AddressLimits
-  readonly rooms: RoomStore
+  readonly rooms: Rooms
   /** Unix milliseconds. */
   wallClock(): number
 }
 
 /** ICE servers with short-lived credentials, at the address of every client generation. */
 export function iceConfigRoutes(app: App, world: IceConfigWorld): void {
-  app.on(['GET', 'POST'], ['/v1alpha/iceconfig', '/turn', '/turn.php'], (c) => {
+  app.on(['GET', 'POST'], ['/v1alpha/iceconfig', '/turn', '/turn.php'], async (c) => {
     const wait = world.limits.iceConfigWait(c.env.caller.block)
     if (wait > 0) return c.json({ error: 'Too many requests' }, 429, { 'Retry-After': String(wait) })
     if (!knowsKey(c.req.query('key') ?? '', world.options)) return c.json({ error: 'Wrong key' }, 403)
-    const place = placeOf(c, world)
+    const place = await placeOf(c, world)
     if (place === 'guessed') return c.json({ error: 'Too many requests' }, 429, { 'Retry-After': '60' })
     if (place === 'none') return c.json({ error: 'No place in a room' }, 403)
     const asked = { transport: c.req.query('tt') ?? '', withCredentials: place !== 'unnamed' }
@@ -51,14 +51,17 @@ function digestOf(text: string): Buffer {
 }
 
 /** With `ice-config-needs-room`: whether the client that is named has a place. Without it nobody is asked. */
-function placeOf(c: Context<Environment>, world: IceConfigWorld): 'has' | 'none' | 'unnamed' | 'guessed' {
-  const { options, rooms } = world
-  if (!options.iceConfigNeedsRoom) return 'has'
+async function placeOf(
+  c: Context<Environment>,
+  world: IceConfigWorld,
+): Promise<'has' | 'none' | 'unnamed' | 'guessed'> {
+  if (!world.options.iceConfigNeedsRoom) return 'has'
   const { room, username } = c.req.query()
   // iOS asks at the address that /params names, before it has joined: a 403 would end its call, STUN alone helps it.
   if (room === undefined || username === undefined) return 'unnamed'
-  if (guessWait(c, room, username, world) > 0) return 'guessed'
-  return rooms.hasPlace(room, username) ? 'has' : 'none'
+  const { wait, client } = await namedOrGuessed(c, room, username, world)
+  if (wait > 0) return 'guessed'
+  return client?.hasPlace ? 'has' : 'none'
 }
 
 /**

@@ -1,19 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import type { Context } from 'hono'
 import type { Log } from '../log.ts'
-import type { RoomStore } from '../rooms/room-store.ts'
+import type { Rooms } from '../rooms/rooms.ts'
 import { parseAnalytics } from './analytics.ts'
 import { visitorOf } from './caller/caller.ts'
 import type { App, Environment } from './environment.ts'
-import { type AddressLimits, guessWait } from './limits/limits.ts'
+import { type AddressLimits, namedOrGuessed } from './limits/limits.ts'
 import type { HttpOptions } from './options.ts'
 import { randomDigits } from './page/announced.ts'
 import type { CallPages, PageView } from './page/page-parameters.ts'
 import { type Described, describe, pageParameters, roomLink } from './page/parameters.ts'
+import { answerOf } from './unreachable.ts'
 
 export interface RoomsWorld {
   readonly options: HttpOptions
-  readonly rooms: RoomStore
+  readonly rooms: Rooms
   readonly limits: AddressLimits
   readonly pages: CallPages
   readonly log: Log
@@ -31,25 +32,30 @@ export function roomRoutes(app: App, world: RoomsWorld): void {
   const { options, rooms } = world
 
   app.get('/', (c) => page(c, 'home', null, world))
-  app.on('GET', [`/r/${ROOM}`, `/room/${ROOM}`], (c) => {
+  app.on('GET', [`/r/${ROOM}`, `/room/${ROOM}`], async (c) => {
     const room = c.req.param('room')
-    return page(c, rooms.isFull(room, world.now()) ? 'full' : 'call', room, world)
+    // Where nobody can be asked the page says so itself, when it joins.
+    const isFull = await answerOf(rooms.look(room, '')).then(
+      (view) => view.isFull,
+      () => false,
+    )
+    return page(c, isFull ? 'full' : 'call', room, world)
   })
   // POST /r/ROOM: apps that were given the page's address as the room server.
   app.on('POST', [`/join/${ROOM}`, `/register/${ROOM}`, `/r/${ROOM}`], (c) => join(c, c.req.param('room'), world))
   app.post(`/message/${ROOM}/${CLIENT}`, async (c) => {
     const { room, client } = c.req.param()
     const text = decodeText(await c.req.arrayBuffer())
-    const wait = guessWait(c, room, client, world)
+    const { wait } = await namedOrGuessed(c, room, client, world)
     if (wait > 0) return c.json({ result: 'ERROR' }, 429, { 'Retry-After': String(wait) })
     if (text === null) return c.json({ result: 'ERROR' })
-    return c.json({ result: rooms.message(room, client, text, world.now()) })
+    return c.json({ result: await answerOf(rooms.run(room, { verb: 'message', client, text })) })
   })
-  app.on('POST', [`/leave/${ROOM}/${CLIENT}`, `/bye/${ROOM}/${CLIENT}`], (c) => {
+  app.on('POST', [`/leave/${ROOM}/${CLIENT}`, `/bye/${ROOM}/${CLIENT}`], async (c) => {
     const { room, client } = c.req.param()
-    const wait = guessWait(c, room, client, world)
+    const { wait } = await namedOrGuessed(c, room, client, world)
     if (wait > 0) return c.body('', 429, { 'Retry-After': String(wait) })
-    rooms.leave(room, client, world.now())
+    await answerOf(rooms.run(room, { verb: 'leave', client }))
     return c.body('')
   })
   app.get('/params', (c) => {
@@ -73,7 +79,9 @@ async function join(c: Context<Environment>, room: string, world: RoomsWorld): P
   const visitor = visitorOf(c.env.caller, options)
   if (!visitor) return withoutHost(c)
   const refused = { result: 'ERROR', params: { messages: [] } }
-  const verdict = rooms.has(room) ? 'yes' : await limits.mayOpenRoom(c.env.caller.block)
+  const { block } = c.env.caller
+  const { exists } = await answerOf(rooms.look(room, ''))
+  const verdict = exists ? 'yes' : await limits.mayOpenRoom(block)
   if (verdict === 'too-many') return c.json(refused, 429, { 'Retry-After': '60' })
   // Clients show the word to people.
   if (verdict === 'draining') return c.json({ result: 'DRAINING', params: { messages: [] } })
@@ -87,7 +95,8 @@ async function join(c: Context<Environment>, room: string, world: RoomsWorld): P
     { room, client: clientId },
     options,
   )
-  const outcome = rooms.join(room, clientId, loopback, world.now(), c.env.caller.block, secret)
+  const command = { verb: 'join', client: clientId, from: block, loopback, secret } as const
+  const outcome = await answerOf(rooms.run(room, command))
   if (outcome.result === 'TOO_MANY_ROOMS') return c.json(refused, 429, { 'Retry-After': '60' })
   if (outcome.result !== 'SUCCESS') {
     // iOS builds URLs from the parameters before it looks at the result.

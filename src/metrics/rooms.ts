@@ -6,14 +6,16 @@ const web = (scrape: Scrape) => scrape.web
 
 /** Rooms, signaling and the HTTP in front of both. */
 export const roomMetrics: readonly Metric[] = [
-  ...gauges(hub, [
-    ['webrtc_stack_rooms', 'Rooms now', '', ({ rooms }) => rooms.size],
+  ...gauges(web, [
+    ['webrtc_stack_rooms', 'Rooms now', '', ({ rooms }) => rooms.readings.rooms],
     [
       'webrtc_stack_waiting_bytes',
       'Bytes that wait in rooms, and that WebSockets have not read',
       'kind',
-      ({ rooms, unread }) => ({ texts: rooms.waitingBytes, unread: unread.bytes }),
+      ({ rooms, unread }) => ({ texts: rooms.readings.waitingBytes, unread: unread.bytes }),
     ],
+  ]),
+  ...gauges(hub, [
     ['webrtc_stack_websockets', 'Open WebSockets', '', ({ connections }) => connections],
     ['webrtc_stack_websockets_registered', 'WebSockets of clients in rooms', '', (h) => h.counters.openSockets],
   ]),

@@ -1,4 +1,5 @@
 import type { ErrorCount } from '../net/socket-errors.ts'
+import type { Rooms } from '../rooms/rooms.ts'
 import type { Hub } from '../signaling/hub.ts'
 import type { TurnReadings } from '../threads/shared-counters.ts'
 
@@ -6,7 +7,7 @@ import type { TurnReadings } from '../threads/shared-counters.ts'
 export interface MetricSources {
   readonly turn: TurnSource | null
   readonly web: WebSource | null
-  readonly hub: Pick<Hub, 'rooms' | 'unread' | 'connections' | 'counters'> | null
+  readonly hub: Pick<Hub, 'connections' | 'counters'> | null
   /** Of HTTP. */
   readonly errors: { readonly entries: readonly ErrorCount[] } | null
   readonly log: { readonly output: { readonly dropped: number } } | null
@@ -33,6 +34,9 @@ interface TurnSource {
 
 /** What serves HTTP and signaling. */
 interface WebSource {
+  readonly rooms: Pick<Rooms, 'readings'>
+  /** What WebSockets have not read. */
+  readonly unread: { readonly bytes: number }
   /** By kind and reason. */
   refused(): Readonly<Record<string, object>>
   /** By limit. */

@@ -1,5 +1,5 @@
 import type { RoomPage } from '../rooms/listing.ts'
-import type { RoomStore } from '../rooms/room-store.ts'
+import type { Rooms } from '../rooms/rooms.ts'
 import type { SessionFilter } from '../turn/sessions/session-filter.ts'
 import { Drain, type DrainReport } from './drain.ts'
 import type { EventQueue } from './events.ts'
@@ -19,7 +19,7 @@ export interface OperatedServer {
   /** Null without TURN. */
   readonly sessions: SessionThreads | null
   /** Null without rooms and signaling. */
-  readonly rooms: Pick<RoomStore, 'list' | 'closeRoom'> | null
+  readonly rooms: Pick<Rooms, 'list' | 'closeRoom'> | null
   report(): ServerReport
   /** Reads everything again; never throws for what an operator wrote. */
   reload(): Promise<ReloadReport>
@@ -129,7 +129,7 @@ export class Operations {
     return this.#server.sessions
   }
 
-  get #rooms(): Pick<RoomStore, 'list' | 'closeRoom'> {
+  get #rooms(): Pick<Rooms, 'list' | 'closeRoom'> {
     if (this.#server.rooms === null)
       throw new Problem('not-running', 'this server runs without rooms', 'look at the options rooms and signaling')
     return this.#server.rooms

@@ -1,4 +1,5 @@
-import type { Client } from './client.ts'
+import type { Client, RoomState } from './state.ts'
+import { waitingIn } from './waiting.ts'
 
 /** A room as an operator sees it: plain JSON. */
 export interface RoomListing {
@@ -33,3 +34,25 @@ export interface RoomPage {
 export type CloseOutcome =
   | { readonly result: 'SUCCESS'; readonly clients: number }
   | { readonly result: 'UNKNOWN_ROOM' }
+
+export function listing(name: string, room: RoomState, now: number): RoomListing {
+  const seconds = (since: number) => Math.max(0, Math.floor((now - since) / 1000))
+  const { messages, bytes } = waitingIn(room.clients)
+  return {
+    name,
+    ageSeconds: seconds(room.openedAt),
+    idleSeconds: seconds(room.changedAt),
+    waitingMessages: messages,
+    waitingBytes: bytes,
+    clients: room.clients.map(({ id, standing, socket, from, initiator, loopback, since, inbox }) => ({
+      id,
+      standing,
+      socket,
+      from,
+      initiator,
+      loopback,
+      ageSeconds: seconds(since),
+      waitingMessages: inbox.length,
+    })),
+  }
+}

@@ -1,4 +1,5 @@
 import type { WebSocket } from 'ws'
+import { Mailbox } from './mailbox.ts'
 import type { SignalingOptions } from './options.ts'
 
 /** How long a probed socket may take to answer before its id may be taken over. */
@@ -6,26 +7,39 @@ const PROBE_MS = 4000
 
 /** One WebSocket: whose it is, whether it still answers, and how much it may still say. */
 export class Connection {
+  /** By which rooms know its socket; no other has it, before or after. */
+  readonly name: string
   readonly socket: WebSocket
   /** What limits are counted by: an IPv4 address or an IPv6 /64. */
   readonly address: string
   readonly openedAt: number
   room: string | null = null
   client = ''
-  /** No more frames are read: an error went out, or the hub let go of it. */
+  /** Nothing more is done for it: an error went out, or rooms let go of it. */
   finished = false
+  /** When rooms were asked something for it that they have not answered; null when there is nothing. */
+  askedAt: number | null = null
+  readonly mailbox: Mailbox
   /** Bytes that it had not read when somebody last looked. */
   unread = 0
-  /** Frames that arrived while the hub was asking whether this client may open a room. */
-  backlog: string[] | null = null
   readonly #options: SignalingOptions
   #unanswered = 0
   #pingedAt: number
   #tokens: number
   #refilledAt: number
   #resume: NodeJS.Timeout | undefined
+  readonly #pausedFor = new Set<'rate' | 'mailbox'>()
 
-  constructor(socket: WebSocket, address: string, options: SignalingOptions, now: number) {
+  /** `work` is done for one frame after the other. */
+  constructor(
+    name: string,
+    socket: WebSocket,
+    address: string,
+    options: SignalingOptions,
+    now: number,
+    work: (connection: Connection, frame: string) => Promise<void> | null,
+  ) {
+    this.name = name
     this.socket = socket
     this.address = address
     this.openedAt = now
@@ -33,13 +47,19 @@ export class Connection {
     this.#pingedAt = now
     this.#tokens = options.messageBurst
     this.#refilledAt = now
+    this.mailbox = new Mailbox(
+      (frame) => work(this, frame),
+      (isFull) => (isFull ? this.#pause('mailbox') : this.#unpause('mailbox')),
+    )
   }
 
-  send(frame: string): void {
-    if (this.socket.readyState !== this.socket.OPEN) return
+  /** False when it is not open any more. */
+  send(frame: string): boolean {
+    if (this.socket.readyState !== this.socket.OPEN) return false
     this.socket.send(frame)
     if (this.#options.maxUnreadBytes > 0 && this.socket.bufferedAmount > this.#options.maxUnreadBytes)
       this.socket.terminate()
+    return true
   }
 
   /** Something came from the other side. */
@@ -68,9 +88,21 @@ export class Connection {
     this.#tokens = Math.min(messageBurst, this.#tokens + ((now - this.#refilledAt) / 1000) * messagesPerSecond) - 1
     this.#refilledAt = now
     if (this.#tokens >= 0) return
-    this.socket.pause()
+    this.#pause('rate')
     clearTimeout(this.#resume)
-    this.#resume = setTimeout(() => this.socket.resume(), (-this.#tokens / messagesPerSecond) * 1000)
+    this.#resume = setTimeout(() => this.#unpause('rate'), (-this.#tokens / messagesPerSecond) * 1000)
+  }
+
+  /** Its frames are not read. */
+  #pause(reason: 'rate' | 'mailbox'): void {
+    this.#pausedFor.add(reason)
+    this.socket.pause()
+  }
+
+  /** They are, unless there is another reason why not. */
+  #unpause(reason: 'rate' | 'mailbox'): void {
+    this.#pausedFor.delete(reason)
+    if (this.#pausedFor.size === 0) this.socket.resume()
   }
 
   /** The socket is closed: no timer may outlive it. */

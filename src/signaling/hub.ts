@@ -2,17 +2,18 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
 import type { Log } from '../log.ts'
-import type { Claim } from '../rooms/client.ts'
-import type { RoomEffects } from '../rooms/room.ts'
-import type { RoomStore } from '../rooms/room-store.ts'
-import { Connection } from './connection.ts'
+import { OncePerMinute } from '../once-per-minute.ts'
+import type { Claim } from '../rooms/command.ts'
+import { PATIENCE_MS, type Rooms } from '../rooms/rooms.ts'
+import type { Connection } from './connection.ts'
+import type { Connections } from './connections.ts'
 import type { SignalingOptions } from './options.ts'
-import { type ClientMessage, ErrorText, errorFrame, messageFrame, parseClientMessage } from './protocol.ts'
-import { Unread } from './unread.ts'
+import { type ClientMessage, ErrorText, errorFrame, parseClientMessage } from './protocol.ts'
 
-/** Status of an ordinary end, and of a server that goes away (RFC 6455 §7.4.1). */
+/** Statuses of an ordinary end, of a server that goes away, and of one that cannot serve now (RFC 6455 §7.4.1 and IANA). */
 const NORMAL = 1000
 const GOING_AWAY = 1001
+const TRY_AGAIN_LATER = 1013
 
 const REFUSALS = { 'too-many': ErrorText.ROOM_FULL, draining: ErrorText.DRAINING } as const
 
@@ -20,10 +21,11 @@ export interface HubWorld {
   readonly log: Log
   /** Monotonic milliseconds. */
   now(): number
+  readonly rooms: Rooms
+  /** What the effects of `rooms` reach. */
+  readonly connections: Connections
   readonly limits: HubLimits
   readonly sockets: SocketPool
-  /** Tells a foreign room server that a client is gone (Collider's `-room-server`). */
-  forgotten?(room: string, client: string): void
 }
 
 export type RoomVerdict = 'yes' | 'too-many' | 'draining'
@@ -49,7 +51,7 @@ interface SocketPool {
 /** What Collider's /status shows. */
 export interface HubCounters {
   /** Sockets bound to a client. */
-  openSockets: number
+  readonly openSockets: number
   /** Successful registers. */
   totalSockets: number
   socketErrors: number
@@ -58,22 +60,32 @@ export interface HubCounters {
 
 /** The Collider: binds WebSockets to clients of rooms and relays their texts. */
 export class Hub {
-  readonly rooms: RoomStore
-  readonly counters: HubCounters = { openSockets: 0, totalSockets: 0, socketErrors: 0, httpErrors: 0 }
-  readonly unread: Unread
+  readonly counters: HubCounters
   readonly #options: SignalingOptions
   readonly #world: HubWorld
+  readonly #rooms: Rooms
+  readonly #connections: Connections
   readonly #server: WebSocketServer
-  readonly #connections = new Set<Connection>()
-  readonly #registered = new Map<string, Connection>()
   readonly #heartbeat: NodeJS.Timeout
   readonly #startedAt: number
+  readonly #troubles = new OncePerMinute()
+  #sweepingSince: number | null = null
   #closing = false
 
-  constructor(options: SignalingOptions, createRooms: (effects: RoomEffects) => RoomStore, world: HubWorld) {
+  constructor(options: SignalingOptions, world: HubWorld) {
+    const { rooms, connections } = world
     this.#options = { ...options }
     this.#world = world
-    this.unread = new Unread(options.unreadBytes)
+    this.#rooms = rooms
+    this.#connections = connections
+    this.counters = {
+      get openSockets() {
+        return connections.bound
+      },
+      totalSockets: 0,
+      socketErrors: 0,
+      httpErrors: 0,
+    }
     this.#startedAt = world.now()
     this.#server = new WebSocketServer({
       noServer: true,
@@ -81,11 +93,6 @@ export class Hub {
       perMessageDeflate: false,
       maxPayload: options.maxFrameBytes,
       handleProtocols: () => false,
-    })
-    this.rooms = createRooms({
-      deliver: (room, client, text) => this.#deliver(keyOf(room, client), text),
-      disconnect: (room, client, reason) => this.#disconnect(room, client, reason),
-      forgotten: (room, client) => world.forgotten?.(room, client),
     })
     this.#heartbeat = setInterval(() => this.beat(), 1000)
     this.#heartbeat.unref()
@@ -95,7 +102,7 @@ export class Hub {
   apply(options: SignalingOptions): void {
     Object.assign(this.#options, options)
     this.#server.options.maxPayload = options.maxFrameBytes
-    this.unread.apply(options.unreadBytes)
+    this.#connections.unread.apply(options.unreadBytes)
   }
 
   /** Open sockets, registered or not. */
@@ -118,15 +125,16 @@ export class Hub {
     this.#server.handleUpgrade(request, socket, head, (accepted) => this.#opened(accepted, address))
   }
 
-  /** What happens once a second: expiry of places, registration timeouts, pings. */
+  /** What happens once a second: expiry of places, registration timeouts, pings, and an end to waiting for rooms. */
   beat(): void {
     const now = this.#world.now()
-    this.rooms.sweep(now)
+    this.#sweep()
     const timeout = this.#options.registerTimeoutSeconds * 1000
-    for (const connection of this.#connections) {
-      this.unread.weigh(connection, this.#connections)
+    for (const connection of this.#connections.all) {
+      this.#connections.unread.weigh(connection, this.#connections.all)
       const unregistered = connection.room === null && !connection.finished
-      if (unregistered && timeout > 0 && now - connection.openedAt >= timeout)
+      if (connection.askedAt !== null && now - connection.askedAt >= PATIENCE_MS) this.#giveUp(connection)
+      else if (unregistered && timeout > 0 && now - connection.openedAt >= timeout)
         this.#fail(connection, ErrorText.REGISTER_TIMEOUT)
       else connection.beat(now)
     }
@@ -136,7 +144,7 @@ export class Hub {
   async close(): Promise<void> {
     this.#closing = true
     clearInterval(this.#heartbeat)
-    const open = [...this.#connections]
+    const open = [...this.#connections.all].filter(({ socket }) => socket.readyState !== socket.CLOSED)
     const closed = open.map((connection) => new Promise<void>((done) => connection.socket.once('close', () => done())))
     for (const { socket } of open) socket.close(GOING_AWAY)
     const impatient = setTimeout(() => {
@@ -159,8 +167,9 @@ export class Hub {
   }
 
   #opened(socket: WebSocket, address: string): void {
-    const connection = new Connection(socket, address, this.#options, this.#world.now())
-    this.#connections.add(connection)
+    const connection = this.#connections.open(socket, address, this.#options, (speaker, frame) =>
+      this.#take(speaker, frame),
+    )
     socket.on('message', (data, isBinary) => this.#received(connection, data, isBinary))
     for (const event of ['ping', 'pong'])
       socket.on(event, () => {
@@ -169,7 +178,10 @@ export class Hub {
       })
     // Broken frames (1002, 1007, 1009) and broken networks: ws closes the socket, which is all there is to do.
     socket.on('error', () => this.counters.socketErrors++)
-    socket.on('close', (code) => this.#closed(connection, code === GOING_AWAY))
+    socket.on('close', (code) => {
+      connection.dispose()
+      connection.mailbox.end(() => this.#ended(connection, code === GOING_AWAY))
+    })
   }
 
   #received(connection: Connection, data: RawData, isBinary: boolean): void {
@@ -177,148 +189,146 @@ export class Hub {
     connection.spend(this.#world.now())
     if (connection.finished) return
     if (isBinary) this.#fail(connection, ErrorText.NOT_TEXT)
-    else if (connection.backlog) connection.backlog.push(data.toString())
-    else this.#take(connection, data.toString())
+    else connection.mailbox.put(data.toString())
   }
 
-  #take(connection: Connection, text: string): void {
+  #take(connection: Connection, text: string): Promise<void> | null {
+    if (connection.finished) return null
     const message = parseClientMessage(text)
     if (message.cmd === 'unexpected') {
       this.counters.socketErrors++
       connection.send(errorFrame(ErrorText.UNEXPECTED_COMMAND))
+      return null
+    }
+    if (message.cmd === 'invalid') return this.#refuse(connection, message.error)
+    const refusal = refusalOf(connection, message)
+    if (refusal !== null) return this.#refuse(connection, refusal)
+    connection.askedAt = this.#world.now()
+    if (message.cmd === 'send') return this.#send(connection, message.msg)
+    return this.#register(connection, message.roomid, message.clientid, message.claim ?? null)
+  }
+
+  #refuse(connection: Connection, error: string): null {
+    this.#fail(connection, error)
+    return null
+  }
+
+  async #register(connection: Connection, room: string, client: string, claim: Claim | null): Promise<void> {
+    const { limits } = this.#world
+    const { address: from, name: socket } = connection
+    try {
+      const known = await this.#rooms.look(room, client)
+      const verdict = known.exists ? 'yes' : await limits.mayOpenRoom(from)
+      if (verdict !== 'yes') return this.#fail(connection, REFUSALS[verdict])
+      // As for a client that nobody knows: the answer tells a guesser nothing.
+      if (limits.clientWait(from, room, known.client?.from === from) > 0)
+        return this.#fail(connection, ErrorText.ROOM_FULL)
+      const command = { verb: 'register', client, from, claim, socket, over: '' } as const
+      const { refusal } = await this.#rooms.run(room, command)
+      if (refusal === null) return this.#registered(connection, room, client)
+      if (known.client === null && known.exists) limits.unknownClient(from, room)
+      this.#fail(connection, refusal)
+    } catch (error) {
+      this.#troubled(error)
+      this.#fail(connection, ErrorText.UNREACHABLE, TRY_AGAIN_LATER)
+      // It may have been carried out.
+      this.#tellClosed(room, client, socket, false)
+    } finally {
+      connection.askedAt = null
+    }
+  }
+
+  #registered(connection: Connection, room: string, client: string): void {
+    if (connection.finished) {
+      // Too late: nobody waits for it any more.
+      this.#tellClosed(room, client, connection.name, false)
       return
     }
-    const error = this.#act(connection, message)
-    if (error !== null) this.#fail(connection, error)
-  }
-
-  /** Does what a frame asks for; a refusal ends the socket. */
-  #act(connection: Connection, message: Exclude<ClientMessage, { cmd: 'unexpected' }>): string | null {
-    if (message.cmd === 'invalid') return message.error
-    return message.cmd === 'register'
-      ? this.#register(connection, message.roomid, message.clientid, message.claim ?? null)
-      : this.#send(connection, message.msg)
-  }
-
-  #register(connection: Connection, room: string, client: string, claim: Claim | null): string | null {
-    if (connection.room !== null) return ErrorText.DUPLICATED_REGISTER_REQUEST
-    if (!isName(room) || !isName(client)) return ErrorText.MISSING_ID
-    if (this.rooms.has(room)) return this.#bind(connection, room, client, claim)
-    connection.backlog = []
-    this.#world.limits.mayOpenRoom(connection.address).then(
-      (verdict) => this.#admit(connection, verdict, room, client, claim),
-      (err: unknown) => {
-        this.#world.log.error({ err }, 'room limit failed')
-        this.#admit(connection, 'too-many', room, client, claim)
-      },
-    )
-    return null
-  }
-
-  #admit(connection: Connection, verdict: RoomVerdict, room: string, client: string, claim: Claim | null): void {
-    const waiting = connection.backlog ?? []
-    connection.backlog = null
-    if (connection.finished) return
-    const refusal = verdict === 'yes' ? this.#bind(connection, room, client, claim) : REFUSALS[verdict]
-    if (refusal !== null) this.#fail(connection, refusal)
-    for (const text of waiting) if (!connection.finished) this.#take(connection, text)
-  }
-
-  #bind(connection: Connection, room: string, client: string, claim: Claim | null): string | null {
-    const now = this.#world.now()
-    const { limits } = this.#world
-    const { address } = connection
-    // As for a client that nobody knows: the answer tells a guesser nothing.
-    const from = this.rooms.comesFrom(room, client)
-    if (limits.clientWait(address, room, from === address) > 0) return ErrorText.ROOM_FULL
-    const key = keyOf(room, client)
-    const old = this.#registered.get(key)
-    if (old) {
-      // A socket whose network is gone looks alive for a while; its owner knows better.
-      const proven = claim !== null && this.rooms.proves(room, client, claim.secret)
-      if (!proven && old.isLive(now)) return ErrorText.DUPLICATED_REGISTRATION
-      old.socket.terminate()
-      this.#release(old, false)
-    }
-    // Bound before the rooms know, because they hand over waiting texts at once.
-    this.#registered.set(key, connection)
-    const isNewRoom = !this.rooms.has(room)
-    const refusal = this.rooms.register(room, client, now, address, claim)
-    if (refusal !== null) {
-      if (from === undefined && !isNewRoom) limits.unknownClient(address, room)
-      this.#registered.delete(key)
-      return refusal
-    }
-    connection.room = room
-    connection.client = client
-    this.counters.openSockets++
+    this.#connections.bind(connection, room, client)
     this.counters.totalSockets++
     this.#world.log.debug({ room, client }, 'client registered')
-    return null
   }
 
-  #send(connection: Connection, text: string): string | null {
-    if (connection.room === null) return ErrorText.NOT_REGISTERED
-    if (text === '') return ErrorText.MISSING_MESSAGE
-    // Trouble of delivery is never reported to the sender, as by Collider.
-    const refusal = this.rooms.send(connection.room, connection.client, text, this.#world.now())
-    if (refusal !== null) this.counters.socketErrors++
-    return null
+  /**
+   * Trouble of delivery is never reported to the sender, as by Collider. Where rooms are out of reach the text is lost, but the
+   * socket stays: apps end a call whose socket closes, and the call itself needs nothing of us.
+   */
+  async #send(connection: Connection, text: string): Promise<void> {
+    try {
+      const refusal = await this.#rooms.run(connection.room!, { verb: 'send', client: connection.client, text })
+      if (refusal !== null) this.counters.socketErrors++
+    } catch (error) {
+      this.counters.socketErrors++
+      this.#troubled(error)
+    }
+    connection.askedAt = null
   }
 
-  #fail(connection: Connection, error: string): void {
+  /** The rooms have not answered. A later frame must not overtake the one that waits, so this socket is of no use any more. */
+  #giveUp(connection: Connection): void {
+    connection.askedAt = null
+    this.#troubled(new Error(`no answer within ${PATIENCE_MS} ms`))
+    this.#fail(connection, ErrorText.UNREACHABLE, TRY_AGAIN_LATER)
+  }
+
+  #fail(connection: Connection, error: string, status: number = NORMAL): void {
+    if (connection.finished) return
     this.counters.socketErrors++
     connection.send(errorFrame(error))
-    connection.finished = true
-    connection.socket.close(NORMAL)
+    connection.socket.close(status)
     this.#release(connection, false)
+    connection.mailbox.abandon()
   }
 
-  #closed(connection: Connection, goingAway: boolean): void {
-    connection.finished = true
-    connection.dispose()
-    this.#connections.delete(connection)
-    this.unread.forget(connection)
+  /** Its socket is closed, and all that it had said is done. */
+  #ended(connection: Connection, goingAway: boolean): void {
     this.#release(connection, goingAway)
+    this.#connections.remove(connection)
   }
 
   /** Takes the socket away from its client, who keeps the place for the grace time. */
   #release(connection: Connection, goingAway: boolean): void {
-    const { room, client } = connection
-    if (room === null) return
-    connection.room = null
-    connection.finished = true
-    this.counters.openSockets--
-    this.#registered.delete(keyOf(room, client))
-    this.rooms.closed(room, client, goingAway, this.#world.now())
+    const { room, client, name } = connection
+    if (this.#connections.unbind(connection)) this.#tellClosed(room!, client, name, goingAway)
   }
 
-  #deliver(key: string, text: string): void {
-    const connection = this.#registered.get(key)
-    if (!connection) return
-    connection.send(messageFrame(text))
-    this.unread.weigh(connection, this.#connections)
+  #tellClosed(room: string, client: string, socket: string, goingAway: boolean): void {
+    this.#rooms.run(room, { verb: 'closed', client, socket, goingAway }).catch((error) => this.#troubled(error))
   }
 
-  /** The rooms have forgotten this client: nothing may be reported back to them. */
-  #disconnect(room: string, client: string, reason?: string): void {
-    const key = keyOf(room, client)
-    const connection = this.#registered.get(key)
-    if (!connection) return
-    this.#registered.delete(key)
-    connection.room = null
-    connection.finished = true
-    this.counters.openSockets--
-    if (reason !== undefined) connection.send(errorFrame(ErrorText.ROOM_CLOSED + reason))
-    connection.socket.close(NORMAL)
+  #sweep(): void {
+    const now = this.#world.now()
+    if (this.#sweepingSince !== null && now - this.#sweepingSince < PATIENCE_MS) return
+    this.#sweepingSince = now
+    const over = () => {
+      this.#sweepingSince = null
+    }
+    this.#rooms.sweep().then(over, (error) => {
+      over()
+      this.#troubled(error)
+    })
   }
+
+  #troubled(err: unknown): void {
+    const held = this.#troubles.pass('rooms', this.#world.now())
+    if (held !== null) this.#world.log.error({ err, held }, 'rooms are out of reach')
+  }
+}
+
+/** What is wrong with a frame before any room is asked. */
+function refusalOf(
+  connection: Connection,
+  message: Extract<ClientMessage, { cmd: 'register' | 'send' }>,
+): string | null {
+  if (message.cmd === 'register') {
+    if (connection.room !== null) return ErrorText.DUPLICATED_REGISTER_REQUEST
+    return isName(message.roomid) && isName(message.clientid) ? null : ErrorText.MISSING_ID
+  }
+  if (connection.room === null) return ErrorText.NOT_REGISTERED
+  return message.msg === '' ? ErrorText.MISSING_MESSAGE : null
 }
 
 /** Whether the hub takes `name` for a room or a client: any text without `/`, as Collider, but bounded and printable. */
 export function isName(name: string): boolean {
   return name.length > 0 && name.length <= 256 && !/[/\x00-\x1f\x7f]/.test(name)
-}
-
-function keyOf(room: string, client: string): string {
-  return `${room}/${client}`
 }

@@ -1,4 +1,4 @@
-import type { Claim } from '../rooms/client.ts'
+import type { Claim } from '../rooms/command.ts'
 
 /** What a client may send: one JSON object a frame, any white space, unknown keys ignored. */
 export type ClientMessage =
@@ -24,9 +24,11 @@ export const ErrorText = {
   UNEXPECTED_COMMAND: "Invalid message: unexpected 'cmd'",
   REGISTER_TIMEOUT: 'websocket.JSON.Receive error: i/o timeout',
   NOT_TEXT: 'websocket.JSON.Receive error: not a text frame',
-  /** Ours alone. */
+  /** Ours alone, like the next two. */
   DRAINING: 'Server takes no new calls; try again soon',
-  /** Ours alone; the operator's reason follows. Android shows it and ends the call. */
+  /** Where the rooms are does not answer. */
+  UNREACHABLE: 'Rooms are out of reach',
+  /** The operator's reason follows. Android shows it and ends the call. */
   ROOM_CLOSED: 'Room closed: ',
 } as const
 
@@ -40,21 +42,24 @@ export function parseClientMessage(text: string): ClientMessage {
   }
   if (typeof frame !== 'object' || Array.isArray(frame))
     return invalid(`json: cannot unmarshal ${goKind(frame)} into Go value of type collider.wsClientMsg`)
-  const fields = new Map(Object.entries(frame ?? {}))
-  for (const name of ['cmd', 'roomid', 'clientid', 'msg']) {
-    const value: unknown = fields.get(name) ?? ''
+  const fields: Fields = frame ?? {}
+  for (const name of TEXTS) {
+    const value = fields[name] ?? ''
     if (typeof value !== 'string')
       return invalid(`json: cannot unmarshal ${goKind(value)} into Go struct field wsClientMsg.${name} of type string`)
   }
-  const field = (name: string): string => String(fields.get(name) ?? '')
-  if (field('cmd') === 'register') {
-    const secret: unknown = fields.get('secret')
-    const claim = typeof secret === 'string' && secret !== '' ? { secret, inCall: fields.get('incall') === true } : null
-    return { cmd: 'register', roomid: field('roomid'), clientid: field('clientid'), ...(claim && { claim }) }
-  }
-  if (field('cmd') === 'send') return { cmd: 'send', msg: field('msg') }
-  return { cmd: 'unexpected' }
+  const field = (name: (typeof TEXTS)[number]): string => String(fields[name] ?? '')
+  if (fields.cmd === 'send') return { cmd: 'send', msg: field('msg') }
+  if (fields.cmd !== 'register') return { cmd: 'unexpected' }
+  const { secret, incall } = fields
+  const claim = typeof secret === 'string' && secret !== '' ? { secret, inCall: incall === true } : null
+  return { cmd: 'register', roomid: field('roomid'), clientid: field('clientid'), ...(claim && { claim }) }
 }
+
+const TEXTS = ['cmd', 'roomid', 'clientid', 'msg'] as const
+
+/** What is looked at of a frame; no prototype has any of these names. */
+type Fields = Readonly<Partial<Record<(typeof TEXTS)[number] | 'secret' | 'incall', unknown>>>
 
 /** A relayed text as Collider's frame. */
 export function messageFrame(text: string): string {

@@ -1,4 +1,4 @@
-import type { RoomEffects } from '../rooms/room.ts'
+import type { RoomEffects } from '../rooms/rooms.ts'
 import { OutgoingPosts } from './outgoing-posts.ts'
 
 /** The Collider that `wss-host-port-pair` names while our own hub is off: it has the sockets, we have the places. */
@@ -18,7 +18,14 @@ export class RemoteCollider implements RoomEffects {
     this.#posts.send([[room, sender]], text)
   }
 
-  deliver(): void {}
+  deliver(): true {
+    return true
+  }
+
+  isLive(): false {
+    return false
+  }
+
   disconnect(): void {}
   forgotten(): void {}
 

@@ -38,7 +38,7 @@ export function operated(parts: OperatedParts): OperatedServer {
   const startedAt = Date.now()
   return {
     sessions: turn,
-    rooms: web?.hub.rooms ?? null,
+    rooms: web?.rooms ?? null,
     report: (): ServerReport => ({
       version: __VERSION__,
       node: process.versions.node,
@@ -50,7 +50,7 @@ export function operated(parts: OperatedParts): OperatedServer {
       listeners: listeners(parts),
       turn: turn && turnReport(turn),
       rooms: web && {
-        open: web.hub.rooms.size,
+        open: web.rooms.readings.rooms,
         webSockets: web.hub.connections,
         registered: web.hub.counters.openSockets,
       },

@@ -14,12 +14,14 @@ import { type Refused, Shares } from '../net/limits/shares.ts'
 import { ListenError } from '../net/listen/listen-error.ts'
 import { DEFAULT_GROUPS, NO_STATIC_RSA } from '../net/openssl/key-exchange.ts'
 import type { SocketErrors } from '../net/socket-errors.ts'
-import type { RoomEffects } from '../rooms/room.ts'
-import { MemoryRooms, type RoomStore } from '../rooms/room-store.ts'
+import { MemoryRooms } from '../rooms/memory-rooms.ts'
+import type { RoomReadings, Rooms } from '../rooms/rooms.ts'
 import type { SourceShares } from '../rooms/source-shares.ts'
+import { Connections } from '../signaling/connections.ts'
 import { Hub } from '../signaling/hub.ts'
 import { RemoteCollider } from '../signaling/remote-collider.ts'
 import { RoomServer } from '../signaling/room-server.ts'
+import type { Unread } from '../signaling/unread.ts'
 import type { CertificateFiles } from './certificate.ts'
 import {
   connectionLimits,
@@ -39,12 +41,15 @@ export type WebWorld = Pick<AppWorld, 'iceConfig' | 'unready' | 'metrics'> & {
 
 export interface RunningWeb {
   readonly hub: Hub
+  readonly rooms: Rooms
+  /** What WebSockets have not read. */
+  readonly unread: Unread
   readonly http: AddressInfo | null
   readonly https: AddressInfo | null
   readonly collider: (AddressInfo & { readonly tls: boolean }) | null
   /** What did not get a place, or lost it to somebody who had fewer. */
   readonly refused: () => Readonly<Record<'connections' | 'handshakes' | 'websockets', Refused>> &
-    RoomStore['refused'] & { readonly unread: SourceShares['refused'] }
+    RoomReadings['refused'] & { readonly unread: SourceShares['refused'] }
   /** Requests over the limits of their address. */
   readonly limited: AddressLimits['refused']
   /** While on, no room is opened. */
@@ -64,24 +69,20 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
   const sockets = new Shares<Duplex>(socketLimits(config))
   const remote = remoteCollider(config, files)
   const foreign = foreignRoomServer(config)
-  const makeRooms = (effects: RoomEffects) => new MemoryRooms(roomsOptions(config), remote ?? effects, now())
-  const hub = new Hub(signalingOptions(config), makeRooms, {
-    log: log.child({ part: 'signaling' }),
-    now,
-    limits,
-    sockets,
-    ...(foreign === null ? {} : { forgotten: (room, client) => foreign.gone(room, client) }),
-  })
+  const signaling = signalingOptions(config)
+  const connections = new Connections(signaling, now, (room, client) => foreign?.gone(room, client))
+  const rooms: Rooms = new MemoryRooms(roomsOptions(config), remote ?? connections, now, now())
+  const hub = new Hub(signaling, { log: log.child({ part: 'signaling' }), now, rooms, connections, limits, sockets })
   /** What answers requests: made anew for each configuration, because it keeps nothing itself. */
   const appsFor = (wanted: Config): { readonly rooms: App; readonly collider: App | null } => {
     const options = httpOptions(wanted, files !== null)
     const collider: ColliderWorld | null = wanted.signaling
-      ? { hub, limits, maxBodyBytes: options.maxBodyBytes, now }
+      ? { hub, rooms, limits, log: log.child({ part: 'signaling' }), maxBodyBytes: options.maxBodyBytes, now }
       : null
-    const rooms = createApp({
+    const app = createApp({
       ...world,
       options,
-      rooms: hub.rooms,
+      rooms,
       limits,
       pages: callPages,
       log: log.child({ part: 'rooms' }),
@@ -89,7 +90,7 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
       wallClock: Date.now,
       collider,
     })
-    return { rooms, collider: collider && colliderApp(collider, world.unready) }
+    return { rooms: app, collider: collider && colliderApp(collider, world.unready) }
   }
   let apps = appsFor(config)
   const listeners: { readonly listener: HttpListener; readonly pools: HttpPools; readonly tls: boolean }[] = []
@@ -136,6 +137,8 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
     const at = config.signaling ? await open('collider', config.port, colliderTls) : null
     return {
       hub,
+      rooms,
+      unread: connections.unread,
       http,
       https,
       collider: at === null ? null : { ...at, tls: colliderTls !== null },
@@ -143,8 +146,8 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
         connections: sumOf(listeners.map(({ pools }) => pools.connections.counters)),
         handshakes: sumOf(listeners.map(({ pools }) => pools.handshakes.counters)),
         websockets: sockets.counters,
-        ...hub.rooms.refused,
-        unread: hub.unread.refused,
+        ...rooms.readings.refused,
+        unread: connections.unread.refused,
       }),
       drain: (on) => {
         limits.isDraining = on
@@ -154,7 +157,7 @@ export async function startWeb(config: Config, files: CertificateFiles | null, w
         apps = appsFor(wanted)
         limits.apply(httpOptions(wanted, files !== null))
         hub.apply(signalingOptions(wanted))
-        hub.rooms.apply(roomsOptions(wanted))
+        rooms.apply(roomsOptions(wanted))
         sockets.apply(socketLimits(wanted))
         for (const { listener, pools } of listeners) {
           listener.apply(listenerOptions(wanted), wanted['trusted-proxy'])

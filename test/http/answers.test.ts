@@ -146,7 +146,7 @@ describe('routes', () => {
     expect(await service.message('slash', `${params.client_id}/`, 'text')).toBe('SUCCESS')
     expect(await service.json('/params/')).toMatchObject({ error_messages: [] })
     expect((await raw(service.url, { method: 'POST', path: `/leave/slash/${params.client_id}/` })).status).toBe(200)
-    expect(service.hub.rooms.has('slash')).toBe(false)
+    expect((await service.rooms.look('slash', '')).exists).toBe(false)
     expect(await raw(service.url, { path: '/leave/slash/1/' })).toMatchObject({ status: 405 })
     expect(await raw(service.url, { path: '/r/' })).toMatchObject({ status: 404 })
   })
@@ -161,7 +161,7 @@ describe('routes', () => {
         headers: { 'Content-Type': 'text' },
       })
       expect(answer).toMatchObject({ status: 200, body: '' })
-      expect(service.hub.rooms.has('left')).toBe(false)
+      expect((await service.rooms.look('left', '')).exists).toBe(false)
     },
   )
 

@@ -209,7 +209,7 @@ describe('a call', () => {
     await a.hangUp()
     expect((await b.socket.heard(3))[2]).toBe(first.bye)
     await b.hangUp()
-    expect(service.hub.rooms.has('call')).toBe(false)
+    expect((await service.rooms.look('call', '')).exists).toBe(false)
     expect(a.socket.errors).toEqual([])
   })
 })
@@ -263,7 +263,7 @@ describe('web', () => {
     await until(() => service.hub.counters.openSockets === 1)
     a.socket.socket.close()
     await a.delete()
-    expect(service.hub.rooms.has('call')).toBe(false)
+    expect((await service.rooms.look('call', '')).exists).toBe(false)
     expect(service.hub.counters.socketErrors).toBe(0)
   })
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { performance } from 'node:perf_hooks'
+import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import { createApp } from '../../src/http/app.ts'
 import { type ColliderWorld, colliderApp } from '../../src/http/collider.ts'
@@ -10,19 +11,20 @@ import type { HttpOptions, IceConfigOptions, ListenerOptions } from '../../src/h
 import type { CallPages } from '../../src/http/page/page-parameters.ts'
 import { createLog, type Log } from '../../src/log.ts'
 import { type ShareLimits, Shares } from '../../src/net/limits/shares.ts'
-import type { RoomsOptions } from '../../src/rooms/options.ts'
-import { MemoryRooms } from '../../src/rooms/room-store.ts'
+import { MemoryRooms } from '../../src/rooms/memory-rooms.ts'
+import type { RoomEffects, Rooms } from '../../src/rooms/rooms.ts'
+import { Connections } from '../../src/signaling/connections.ts'
 import { Hub } from '../../src/signaling/hub.ts'
 import type { SignalingOptions } from '../../src/signaling/options.ts'
 import { turnAddresses } from '../../src/start/addresses.ts'
 import { iceConfigOptions } from '../../src/start/plan/web-options.ts'
+import { roomsWith } from '../rooms/recorder.ts'
 import {
   defaultConfig,
   defaultConnections,
   defaultHandshakes,
   defaultHttp,
   defaultListener,
-  defaultRooms,
   defaultSignaling,
   defaultSockets,
 } from '../support/default-config.ts'
@@ -45,7 +47,9 @@ const PAGES: CallPages = {
 }
 
 export interface ServiceOptions {
-  rooms?: Partial<RoomsOptions>
+  rooms?: Parameters<typeof roomsWith>[0]
+  /** Other rooms than those in memory. */
+  makeRooms?: (effects: RoomEffects, now: () => number) => Rooms
   signaling?: Partial<SignalingOptions>
   http?: Partial<HttpOptions>
   listener?: Partial<ListenerOptions>
@@ -61,13 +65,24 @@ export interface ServiceOptions {
 /** The rooms port and the Collider port on loopback, with a clock that can be moved. */
 export class Service {
   readonly hub: Hub
+  readonly rooms: Rooms
+  readonly connections: Connections
   readonly listener: HttpListener
   readonly collider: HttpListener
   readonly #sockets: Peer[] = []
   #skew: { ms: number }
 
-  private constructor(hub: Hub, listener: HttpListener, collider: HttpListener, skew: { ms: number }) {
+  private constructor(
+    hub: Hub,
+    rooms: Rooms,
+    connections: Connections,
+    listener: HttpListener,
+    collider: HttpListener,
+    skew: { ms: number },
+  ) {
     this.hub = hub
+    this.rooms = rooms
+    this.connections = connections
     this.listener = listener
     this.collider = collider
     this.#skew = skew
@@ -79,21 +94,16 @@ export class Service {
     const log = options.log ?? createLog({ level: 'silent', pretty: false })
     const http = { ...defaultHttp, ...options.http }
     const limits = new AddressLimits(http, now)
-    const hub = new Hub(
-      { ...defaultSignaling, ...options.signaling },
-      (effects) => new MemoryRooms({ ...defaultRooms, ...options.rooms }, effects, now()),
-      {
-        log,
-        now,
-        limits,
-        sockets: new Shares({ ...defaultSockets, ...options.sockets }),
-        ...(options.forgotten ? { forgotten: options.forgotten } : {}),
-      },
-    )
-    const collider: ColliderWorld = { hub, limits, maxBodyBytes: http.maxBodyBytes, now }
+    const signaling = { ...defaultSignaling, ...options.signaling }
+    const connections = new Connections(signaling, now, options.forgotten)
+    const rooms =
+      options.makeRooms?.(connections, now) ?? new MemoryRooms(roomsWith(options.rooms ?? {}), connections, now, now())
+    const sockets = new Shares<Duplex>({ ...defaultSockets, ...options.sockets })
+    const hub = new Hub(signaling, { log, now, rooms, connections, limits, sockets })
+    const collider: ColliderWorld = { hub, rooms, limits, log, maxBodyBytes: http.maxBodyBytes, now }
     const app = createApp({
       options: http,
-      rooms: hub.rooms,
+      rooms,
       limits,
       pages: options.pages ?? PAGES,
       log,
@@ -117,7 +127,14 @@ export class Service {
           acceptFailed: () => {},
         },
       )
-    return new Service(hub, await port(app.fetch), await port(colliderApp(collider, () => null).fetch), skew)
+    return new Service(
+      hub,
+      rooms,
+      connections,
+      await port(app.fetch),
+      await port(colliderApp(collider, () => null).fetch),
+      skew,
+    )
   }
 
   get host(): string {
@@ -245,9 +262,9 @@ export class Peer {
 }
 
 /** Waits for something that has no event. */
-export async function until(condition: () => boolean, milliseconds = 15_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, milliseconds = 15_000): Promise<void> {
   const end = performance.now() + milliseconds
-  while (!condition()) {
+  while (!(await condition())) {
     if (performance.now() > end) throw new Error('what the test waits for has not happened')
     await new Promise((resolve) => setTimeout(resolve, 2))
   }

@@ -11,7 +11,7 @@ import { type OperatedServer, Operations } from '../../src/operator/operations.t
 import type { LogLevel, ReloadReport } from '../../src/operator/reports.ts'
 import { OperatorSocket } from '../../src/operator/socket.ts'
 import type { EndedSession } from '../../src/turn/sessions/ended-session.ts'
-import { RecordedRooms } from '../rooms/recorder.ts'
+import { inMemory, RecordedRooms } from '../rooms/recorder.ts'
 import { BOB, TurnWorld } from '../support/turn-world.ts'
 
 /** A server with the parts that the routes need, and what was done to it. */
@@ -113,9 +113,9 @@ describe('routes', () => {
   })
 
   test('rooms are listed and closed', async () => {
-    const rooms = new RecordedRooms()
+    const rooms = new RecordedRooms(inMemory)
     const { ask } = await serving({ rooms })
-    rooms.join('garden', '11111111', false, 0)
+    await rooms.join('garden', '11111111', false, 0)
     expect(await ask('GET', '/v1/rooms')).toMatchObject({ body: { rooms: [{ name: 'garden' }], cursor: null } })
     expect(await ask('POST', '/v1/close-room', { room: 'garden', reason: 'noise' })).toEqual({
       status: 200,

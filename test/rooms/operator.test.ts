@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest'
-import { BYE } from '../../src/rooms/client.ts'
-import { RecordedRooms } from './recorder.ts'
+import { BYE } from '../../src/rooms/bye.ts'
+import { IMPLEMENTATIONS, RecordedRooms } from './recorder.ts'
 
 const SECOND = 1000
 
-describe('what an operator sees', () => {
+describe.each(IMPLEMENTATIONS)('what an operator sees: $kind', ({ make }) => {
   test('a room, who is in it from where and for how long, and what waits', async () => {
-    const rooms = new RecordedRooms()
-    rooms.join('r', 'a', false, 0, '192.0.2.1')
-    rooms.register('r', 'a', 2 * SECOND, '192.0.2.1')
-    rooms.join('r', 'b', false, 3 * SECOND, '2001:db8::/64')
-    rooms.message('r', 'a', 'é', 4 * SECOND)
-    rooms.sweep(5 * SECOND)
+    const rooms = new RecordedRooms(make)
+    await rooms.join('r', 'a', false, 0, '192.0.2.1')
+    await rooms.register('r', 'a', 2 * SECOND, '192.0.2.1')
+    await rooms.join('r', 'b', false, 3 * SECOND, '2001:db8::/64')
+    await rooms.message('r', 'a', 'é', 4 * SECOND)
+    await rooms.sweep(5 * SECOND)
     expect(await rooms.list(null, 10)).toEqual({
       rooms: [
         {
@@ -49,8 +49,8 @@ describe('what an operator sees', () => {
   })
 
   test('each room once, page by page, whatever comes and goes between two pages', async () => {
-    const rooms = new RecordedRooms()
-    for (let i = 0; i < 7; i++) rooms.join(`r${i}`, 'a', false, 0)
+    const rooms = new RecordedRooms(make)
+    for (let i = 0; i < 7; i++) await rooms.join(`r${i}`, 'a', false, 0)
     const seen: string[] = []
     let cursor: string | null = null
     do {
@@ -59,28 +59,28 @@ describe('what an operator sees', () => {
       cursor = page.cursor
       // The room that the page ended with goes, and one that was seen comes anew.
       if (seen.length === 3) {
-        rooms.leave('r2', 'a', 0)
-        rooms.leave('r0', 'a', 0)
+        await rooms.leave('r2', 'a', 0)
+        await rooms.leave('r0', 'a', 0)
       }
     } while (cursor !== null)
     expect(seen).toEqual(['r0', 'r1', 'r2', 'r3', 'r4', 'r5', 'r6'])
   })
 
   test('nothing, where nothing is, and at a cursor that is none', async () => {
-    const rooms = new RecordedRooms()
+    const rooms = new RecordedRooms(make)
     expect(await rooms.list(null, 10)).toEqual({ rooms: [], cursor: null })
-    rooms.join('r', 'a', false, 0)
+    await rooms.join('r', 'a', false, 0)
     expect((await rooms.list('no cursor', 10)).rooms).toHaveLength(1)
   })
 })
 
-describe('a room that an operator closes', () => {
+describe.each(IMPLEMENTATIONS)('a room that an operator closes: $kind', ({ make }) => {
   test('is gone with its places, sockets and texts, and a foreign room server hears of it', async () => {
-    const rooms = new RecordedRooms()
-    rooms.call('r')
-    rooms.leave('r', 'b', 0)
-    rooms.join('r', 'c', false, 0)
-    rooms.message('r', 'a', 'waits', 0)
+    const rooms = new RecordedRooms(make)
+    await rooms.call('r')
+    await rooms.leave('r', 'b', 0)
+    await rooms.join('r', 'c', false, 0)
+    await rooms.message('r', 'a', 'waits', 0)
     expect(await rooms.closeRoom('r', 'spam')).toEqual({ result: 'SUCCESS', clients: 3 })
     expect(rooms.delivered).toEqual([`r/a: ${BYE}`])
     expect(rooms.disconnected).toEqual(['r/a', 'r/b'])
@@ -89,7 +89,7 @@ describe('a room that an operator closes', () => {
   })
 
   test('that is none changes nothing', async () => {
-    const rooms = new RecordedRooms()
+    const rooms = new RecordedRooms(make)
     expect(await rooms.closeRoom('r', '')).toEqual({ result: 'UNKNOWN_ROOM' })
   })
 })

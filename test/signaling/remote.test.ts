@@ -1,11 +1,14 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
-import { MemoryRooms } from '../../src/rooms/room-store.ts'
+import { MemoryRooms } from '../../src/rooms/memory-rooms.ts'
 import { RemoteCollider } from '../../src/signaling/remote-collider.ts'
 import { RoomServer } from '../../src/signaling/room-server.ts'
 import { raw, Service, until } from '../http/service.ts'
 import { defaultRooms } from '../support/default-config.ts'
+
+const join = (client: string) => ({ verb: 'join', client, from: '', loopback: false, secret: '' }) as const
+const message = (client: string, text: string) => ({ verb: 'message', client, text }) as const
 
 let service: Service
 afterEach(() => service.close())
@@ -13,20 +16,23 @@ afterEach(() => service.close())
 test('rooms whose Collider is elsewhere store for one and forward for two', async () => {
   service = await Service.start()
   const remote = new RemoteCollider(`${service.colliderUrl}/`)
-  const rooms = new MemoryRooms(defaultRooms, remote)
-  rooms.join('r', 'a', false, 0)
-  expect(rooms.message('r', 'a', 'offer', 0)).toBe('SUCCESS')
-  expect(rooms.join('r', 'b', false, 0)).toMatchObject({ messages: ['offer'] })
+  let now = 0
+  const rooms = new MemoryRooms(defaultRooms, remote, () => now)
+  await rooms.run('r', join('a'))
+  expect(await rooms.run('r', message('a', 'offer'))).toBe('SUCCESS')
+  expect(await rooms.run('r', join('b'))).toMatchObject({ messages: ['offer'] })
   const b = await service.register('r', 'b', `ws://${service.colliderHost}/ws`)
-  expect(rooms.message('r', 'a', 'candidate é', 0)).toBe('SUCCESS')
+  expect(await rooms.run('r', message('a', 'candidate é'))).toBe('SUCCESS')
   expect(await b.heard(1)).toEqual(['candidate é'])
   // Nobody tells us of their sockets: only leave and the room's expiration end a place.
-  rooms.sweep(3600_000)
-  expect(rooms.join('r', 'c', false, 3600_000)).toEqual({ result: 'FULL' })
-  rooms.leave('r', 'a', 3600_000)
-  expect(rooms.join('r', 'c', false, 3600_000)).toMatchObject({ initiator: false })
-  rooms.sweep(3600_000 + 86_400_000)
-  expect(rooms.size).toBe(0)
+  now = 3600_000
+  await rooms.sweep()
+  expect(await rooms.run('r', join('c'))).toEqual({ result: 'FULL' })
+  await rooms.run('r', { verb: 'leave', client: 'a' })
+  expect(await rooms.run('r', join('c'))).toMatchObject({ initiator: false })
+  now += 86_400_000
+  await rooms.sweep()
+  expect(rooms.readings.rooms).toBe(0)
   await remote.close()
   expect([remote.failures, b.texts]).toEqual([0, ['candidate é']])
 })
@@ -36,10 +42,10 @@ test('a Collider that is down holds no message up', async () => {
   const { colliderUrl } = service
   await service.collider.close()
   const remote = new RemoteCollider(colliderUrl)
-  const rooms = new MemoryRooms(defaultRooms, remote)
-  rooms.join('r', 'a', false, 0)
-  rooms.join('r', 'b', false, 0)
-  expect(rooms.message('r', 'a', 'text', 0)).toBe('SUCCESS')
+  const rooms = new MemoryRooms(defaultRooms, remote, () => 0)
+  await rooms.run('r', join('a'))
+  await rooms.run('r', join('b'))
+  expect(await rooms.run('r', message('a', 'text'))).toBe('SUCCESS')
   await until(() => remote.failures === 1)
   await remote.close()
 })
@@ -51,7 +57,7 @@ test('AR-5.2.1 our hub and our rooms in two processes: DELETE at the hub frees t
   const { client_id } = (await service.join('r')).params
   await hub.register('r', client_id)
   await raw(`${hub.colliderUrl}/r/${client_id}`, { method: 'DELETE' })
-  await until(() => !service.hub.rooms.has('r'))
+  await until(async () => !(await service.rooms.look('r', '')).exists)
   await roomServer.close()
   await hub.close()
 })

@@ -158,7 +158,7 @@ describe('membership in a room', () => {
     await a.membership.leave()
     expect((await joining).kind).toBe('refused')
     expect(a.wire).toEqual(['POST /join/room-1', 'POST /leave/room-1/ID'])
-    expect(service.hub.rooms.size).toBe(0)
+    expect(service.rooms.readings.rooms).toBe(0)
   })
 
   test('who leaves quietly says no bye', async () => {
@@ -230,14 +230,14 @@ describe('membership in a room', () => {
     a.inCall = true
     b.inCall = true
     await until(() => service.hub.counters.openSockets === 2)
-    expect(await service.hub.rooms.closeRoom('room-1', 'maintenance')).toEqual({ result: 'SUCCESS', clients: 2 })
+    expect(await service.rooms.closeRoom('room-1', 'maintenance')).toEqual({ result: 'SUCCESS', clients: 2 })
     await until(() => a.closed !== '' && b.closed !== '')
     expect(a.closed).toBe('Room closed: maintenance')
     expect(a.heard.at(-1)).toEqual(bye)
     await until(() => [a, b].every((page) => page.wire.includes('ws closed')))
     // Another second registers nothing.
     await new Promise((resolve) => setTimeout(resolve, 100))
-    expect([a.sockets.length, b.sockets.length, service.hub.rooms.size]).toEqual([1, 1, 0])
+    expect([a.sockets.length, b.sockets.length, service.rooms.readings.rooms]).toEqual([1, 1, 0])
     expect(service.hub.counters.openSockets).toBe(0)
   })
 

@@ -91,7 +91,7 @@ test('who comes back too late ends nobody’s call, and finds the room full', as
   sockets[0]!.terminate()
   await vi.waitFor(() => {
     service.advance(60)
-    expect(service.hub.rooms.size).toBe(0)
+    expect(service.rooms.readings.rooms).toBe(0)
   })
   const others = []
   for (let i = 0; i < 2; i++) {

@@ -1,8 +1,9 @@
 import type { Context } from 'hono'
-import type { RoomStore } from '../../rooms/room-store.ts'
+import type { Rooms, RoomView } from '../../rooms/rooms.ts'
 import type { RoomVerdict } from '../../signaling/hub.ts'
 import type { Environment } from '../environment.ts'
 import type { HttpOptions } from '../options.ts'
+import { answerOf } from '../unreachable.ts'
 import { SourceWindows } from './source-windows.ts'
 
 const MINUTE_MS = 60_000
@@ -91,21 +92,37 @@ export class AddressLimits {
 }
 
 interface Naming {
-  readonly rooms: RoomStore
+  readonly rooms: Rooms
   readonly limits: AddressLimits
 }
 
-/** 0, or the seconds for which the caller may not name this client, because it has guessed too often. */
-export function waitOf(c: Context<Environment>, room: string, client: string, { rooms, limits }: Naming): number {
+/** What is known of the client that a request names. */
+export interface Named extends RoomView {
+  /** 0, or the seconds for which the caller may not name this client, because it has guessed too often. */
+  readonly wait: number
+}
+
+export async function named(
+  c: Context<Environment>,
+  room: string,
+  client: string,
+  { rooms, limits }: Naming,
+): Promise<Named> {
   const { block } = c.env.caller
-  return limits.clientWait(block, room, rooms.comesFrom(room, client) === block)
+  const view = await answerOf(rooms.look(room, client))
+  return { ...view, wait: limits.clientWait(block, room, view.client?.from === block) }
 }
 
 /** The same where only clients that somebody knows can be meant: any other is counted as a guess. */
-export function guessWait(c: Context<Environment>, room: string, client: string, { rooms, limits }: Naming): number {
-  const wait = waitOf(c, room, client, { rooms, limits })
-  if (wait === 0 && rooms.comesFrom(room, client) === undefined) limits.unknownClient(c.env.caller.block, room)
-  return wait
+export async function namedOrGuessed(
+  c: Context<Environment>,
+  room: string,
+  client: string,
+  naming: Naming,
+): Promise<Named> {
+  const known = await named(c, room, client, naming)
+  if (known.wait === 0 && known.client === null) naming.limits.unknownClient(c.env.caller.block, room)
+  return known
 }
 
 function keyOf(block: string, room: string): string {

@@ -12,13 +12,15 @@ import type { TurnPorts } from '../turn.ts'
 
 export function roomsOptions(config: Config): RoomsOptions {
   return {
-    capacity: config['room-capacity'],
-    graceSeconds: config['room-grace-seconds'],
-    registerTimeoutSeconds: config['room-register-timeout-seconds'],
-    expirationSeconds: config['room-expiration-seconds'],
+    rules: {
+      capacity: config['room-capacity'],
+      graceSeconds: config['room-grace-seconds'],
+      registerTimeoutSeconds: config['room-register-timeout-seconds'],
+      expirationSeconds: config['room-expiration-seconds'],
+      maxMessages: config['max-room-messages'],
+      maxBytes: config['max-room-bytes'],
+    },
     rooms: { total: config['max-rooms'], perSource: config['max-rooms-per-address'] },
-    maxMessages: config['max-room-messages'],
-    maxBytes: config['max-room-bytes'],
     waitingBytes: waitingBytes(config),
   }
 }
