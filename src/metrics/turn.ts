@@ -56,6 +56,12 @@ export const turnMetrics: readonly Metric[] = [
       (c) => c.refusedAllocations,
     ],
     ['webrtc_stack_moves_total', 'Moves of clients to other 5-tuples, by step', 'step', (c) => c.moves],
+    [
+      'webrtc_stack_turn_peer_connections_total',
+      'TCP connections with peers (RFC 6062), by what became of them',
+      'step',
+      (c) => c.peerConnections,
+    ],
     ['webrtc_stack_turn_requests_total', 'TURN requests', '', (c) => c.turnRequests],
     ['webrtc_stack_turn_successes_total', 'TURN requests answered with success', '', (c) => c.turnSuccesses],
     [

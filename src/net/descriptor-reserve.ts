@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
 
 /**
  * Whether a descriptor, just opened for a client, is one of the last few that this process may have: to be closed at once. The
@@ -7,6 +8,12 @@ import { readFileSync } from 'node:fs'
  */
 export function isReserved(fd: number): boolean {
   return fd >= FIRST_RESERVED
+}
+
+/** That of an open socket; -1 without one. */
+export function descriptorOf(socket: Socket): number {
+  // Nothing in node's interface tells it.
+  return (socket as { readonly _handle?: { readonly fd?: number } | null })._handle?.fd ?? -1
 }
 
 const MOST_RESERVED = 64

@@ -14,6 +14,7 @@ import type { HttpOptions } from './stream/http-answer.ts'
 import { StreamPlaces, sharedPlaces } from './stream/places.ts'
 import { StreamServer } from './stream/stream.ts'
 import type { TlsOptions } from './stream/tls-context.ts'
+import { openPortablePort } from './tcp-relay/portable-port.ts'
 import { type TurnCore, TurnDriver } from './turn-driver.ts'
 import { DgramPlane } from './udp/dgram-plane.ts'
 import type { OpenUdpSocket } from './udp/udp.ts'
@@ -61,7 +62,9 @@ export class PortableTurn<T extends TurnCore = TurnServer> {
     this.#log = log
     this.driver = new TurnDriver(
       {
-        ...{ log, clock, waiting, dtls: options.dtls },
+        ...{ log, clock, waiting, dtls: options.dtls, openPort: openPortablePort },
+        // It is in the event loop already.
+        begun: () => {},
         makePlane: (world) => new DgramPlane({ openUdp, bufferSize }, world),
         makeStreams: (world) =>
           new StreamServer({ ...world, limits, places, handshakes, waiting, http, tls, gathers: false }),

@@ -6,6 +6,7 @@ import type { OpenDtls } from './dtls/endpoint.ts'
 import type { StreamListener } from './stream/listeners.ts'
 import { LoopStreams } from './stream/loop-streams.ts'
 import type { StreamServerOptions } from './stream/stream.ts'
+import { openSharedPort } from './tcp-relay/shared-port.ts'
 import { TurnDriver } from './turn-driver.ts'
 import { BatchPlane, type BatchPlaneOptions } from './udp/batch-plane.ts'
 
@@ -43,7 +44,8 @@ export class RelayLoop {
     this.#sweptAt = clock()
     this.driver = new TurnDriver(
       {
-        ...{ log, clock, dtls },
+        ...{ log, clock, dtls, openPort: openSharedPort },
+        begun: () => this.driver.streams?.begun(),
         // Each look at the packets is followed by one at the handshakes.
         waiting: () => {},
         makePlane: (world) => new BatchPlane(options, world),

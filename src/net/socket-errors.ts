@@ -65,13 +65,18 @@ export class SocketErrors {
     // Another program's port is not our trouble: the core tries the next one.
     if (code === 'EADDRINUSE') return 'in-use'
     this.count('relay', error)
-    return EXHAUSTED.has(code) ? 'exhausted' : 'unavailable'
+    return isExhausted(code) ? 'exhausted' : 'unavailable'
   }
 }
 
 const MORE_FILES = 'raise the limit of open files: LimitNOFILE= in the systemd unit, or ulimit -n'
 const USUAL = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNABORTED'])
 const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
+
+/** Whether it is this machine, or this process, that has nothing left. */
+export function isExhausted(code: string): boolean {
+  return EXHAUSTED.has(code)
+}
 
 /** The stable code of whatever a socket has thrown or emitted. */
 export function errorCode(error: unknown): string {

@@ -5,6 +5,7 @@ import type { Allocations } from '../turn/allocations.ts'
 import type { Effects, Refusal } from '../turn/effects.ts'
 import type { TurnEvents } from '../turn/events.ts'
 import type { FiveTuple } from '../turn/five-tuple.ts'
+import type { PeerConnection } from '../turn/tcp/peer-connection.ts'
 import type { TurnServer } from '../turn/turn-server.ts'
 import { ClientDatagrams } from './client-datagrams.ts'
 import { NetCounters } from './counters.ts'
@@ -13,11 +14,14 @@ import { SocketErrors } from './socket-errors.ts'
 import type { StreamLimits } from './stream/connection.ts'
 import type { StreamServer, StreamServerOptions } from './stream/stream.ts'
 import type { TlsOptions } from './stream/tls-context.ts'
+import type { OpenPeerPort } from './tcp-relay/peer-port.ts'
+import { TcpRelays, type TcpRelaysWorld } from './tcp-relay/tcp-relays.ts'
 import { TurnLog } from './turn-log.ts'
 import type { UdpPlane, UdpPlaneWorld } from './udp/udp-plane.ts'
 
 /** What the driver needs of a TurnServer. */
 export type TurnCore = UdpPlaneWorld['turn'] &
+  TcpRelaysWorld['turn'] &
   Pick<TurnServer, 'receive' | 'clientClosed' | 'hasAllocation' | 'sweep'> & {
     readonly allocations: Iterable<Allocation> & Pick<Allocations, 'release'>
   }
@@ -25,7 +29,16 @@ export type TurnCore = UdpPlaneWorld['turn'] &
 /** Clients that come by TCP and TLS. */
 export type ClientStreams = Pick<
   StreamServer,
-  'send' | 'flush' | 'closeClient' | 'limit' | 'reload' | 'sweep' | 'close'
+  | 'send'
+  | 'flush'
+  | 'closeClient'
+  | 'pauseClient'
+  | 'resumeClient'
+  | 'handOver'
+  | 'limit'
+  | 'reload'
+  | 'sweep'
+  | 'close'
 >
 
 /** Whom a ClientStreams hands what comes in, and what it counts by. */
@@ -40,6 +53,10 @@ export interface TurnDriverOptions<P extends UdpPlane, S extends ClientStreams |
   /** Null for neither TCP nor TLS. Throws when TLS cannot be used. */
   readonly makeStreams: (world: StreamWorld) => S
   readonly dtls: OpenDtls | null
+  /** How the relays of TCP allocations get their ports. */
+  readonly openPort: OpenPeerPort
+  /** Something was begun that only the event loop can bring to an end. */
+  readonly begun: () => void
   /** There is something for `work` to do. */
   readonly waiting: () => void
   readonly log: Log
@@ -60,6 +77,8 @@ export class TurnDriver<
   readonly turn: T
   readonly plane: P
   readonly streams: S
+  /** The relays of TCP allocations. */
+  readonly tcpRelays: TcpRelays
   readonly counters = new NetCounters()
   readonly errors: SocketErrors
   readonly #clock: () => number
@@ -92,6 +111,15 @@ export class TurnDriver<
       limited: (reason, host) => turnLog.limited(reason, host),
       closed: (client) => turn.clientClosed(client, clock()),
     })
+    this.tcpRelays = new TcpRelays({
+      ...{ turn, counters, errors, clock, openPort: options.openPort, begun: options.begun },
+      handOver: (client, taken, gone) => this.streams!.handOver(client, taken, gone),
+    })
+  }
+
+  /** Sockets of relayed addresses now open. */
+  get openRelays(): number {
+    return this.plane.openRelays + this.tcpRelays.size
   }
 
   /** Other limits for the connections there are, and for new ones. */
@@ -117,6 +145,7 @@ export class TurnDriver<
     this.turn.sweep(now)
     this.#datagrams.sweep(now)
     this.streams?.sweep(now)
+    this.tcpRelays.sweep(now)
     this.plane.sweep(now)
   }
 
@@ -135,6 +164,7 @@ export class TurnDriver<
     plane.flush()
     await plane.stopListening()
     for (const allocation of turn.allocations) turn.allocations.release(allocation, 'stopped', this.#clock())
+    await this.tcpRelays.close()
     await plane.close()
   }
 
@@ -153,11 +183,13 @@ export class TurnDriver<
   }
 
   openRelay(relay: Relay): void {
-    this.plane.openRelay(relay)
+    if (isTcp(relay)) this.tcpRelays.openRelay(relay)
+    else this.plane.openRelay(relay)
   }
 
   closeRelay(relay: Relay): void {
-    this.plane.closeRelay(relay)
+    if (isTcp(relay)) this.tcpRelays.closeRelay(relay)
+    else this.plane.closeRelay(relay)
   }
 
   closeReserved(local: Address): void {
@@ -169,7 +201,31 @@ export class TurnDriver<
     else this.#datagrams.closeClient(client)
   }
 
+  connectPeer(connection: PeerConnection): void {
+    this.tcpRelays.connectPeer(connection)
+  }
+
+  closePeer(connection: PeerConnection): void {
+    this.tcpRelays.closePeer(connection)
+  }
+
+  joinPeer(client: FiveTuple, connection: PeerConnection): void {
+    this.tcpRelays.joinPeer(client, connection)
+  }
+
+  pauseClient(client: FiveTuple): void {
+    this.streams?.pauseClient(client)
+  }
+
+  resumeClient(client: FiveTuple): void {
+    this.streams?.resumeClient(client)
+  }
+
   refused(client: FiveTuple, refusal: Refusal): void {
     this.#log.refused(client, refusal)
   }
+}
+
+function isTcp({ allocation }: Relay): boolean {
+  return allocation.request.transport === 'tcp'
 }

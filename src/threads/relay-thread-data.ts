@@ -11,8 +11,8 @@ export interface RelayThreadData<Plan> {
   readonly plan: Plan
   /** Which of all the threads it is, counted from 0. */
   readonly thread: number
-  /** Whether a client's next 5-tuple may come to another thread. */
-  readonly hasOthers: boolean
+  /** How many there are: a client's next 5-tuple may come to any of them. */
+  readonly threads: number
   /** Bound UDP descriptors, which stay the main thread's. */
   readonly listeners: readonly number[]
   /** Its TCP and TLS; null for none. */

@@ -19,6 +19,7 @@ import { ENDED_SESSIONS, type EndedSessions } from './ended-sessions.ts'
 import { Handovers, MOVES } from './handovers.ts'
 import { type Envelope, Line, lineMemory, type Subject } from './line.ts'
 import { LineQueue } from './line-queue.ts'
+import { LOANS, Loans } from './loans.ts'
 import { PORTS, type PortMessage } from './ports.ts'
 import type { RelayThreadData, StreamsPlan, ThreadStreams } from './relay-thread-data.ts'
 import { SharedCounters, type TurnReadings } from './shared-counters.ts'
@@ -91,6 +92,7 @@ export class RelayThreads<Plan = unknown> {
     },
     closeDescriptor,
   })
+  readonly #loans: Loans
   #limits: StreamLimits
   #tls: TlsOptions | null
   #isDraining = false
@@ -100,6 +102,16 @@ export class RelayThreads<Plan = unknown> {
   /** Throws when TLS cannot be served like that. */
   constructor(options: RelayThreadsOptions<Plan>) {
     this.#options = options
+    this.#loans = new Loans({
+      threads: options.threads,
+      tell: (thread, message) => this.#members[thread]?.line?.tell(LOANS, message),
+      ask: (thread, question, patienceMs, then) => {
+        const line = this.#members[thread]?.line ?? null
+        if (line === null) then('gone')
+        else line.ask(LOANS, question, patienceMs, then)
+      },
+      closeDescriptor,
+    })
     this.#limits = options.streams.limits
     this.#tls = proven(options.streams)
     this.#streams = new StreamListeners(options.threads)
@@ -229,7 +241,7 @@ export class RelayThreads<Plan = unknown> {
     const data: RelayThreadData<Plan> = {
       plan: plan(),
       thread: member.thread,
-      hasOthers: this.#options.threads > 1,
+      threads: this.#options.threads,
       listeners: this.#listeners.descriptorsOf(member.thread),
       streams: this.#streamsOf(member.thread),
       wakeUp: member.wakeUp,
@@ -297,6 +309,11 @@ export class RelayThreads<Plan = unknown> {
       asked: (question, answer) => this.#handovers.asked(thread, question, answer),
       answeredLate: (answer) => this.#handovers.turnBack(answer),
     })
+    line.on(LOANS, {
+      told: (message) => this.#loans.told(thread, message),
+      asked: (question, answer) => this.#loans.asked(thread, question, answer),
+      answeredLate: (answer) => this.#loans.turnBack(answer),
+    })
     control.on('message', (envelope: Envelope) => {
       this.#writeLines(member)
       arrived.push(envelope)
@@ -337,11 +354,12 @@ export class RelayThreads<Plan = unknown> {
     member.line?.close()
     member.line = null
     this.#writeLines(member)
-    for (const fd of new Set([...descriptorsOf(member), ...this.#handovers.arrivingAt(member.thread)])) {
-      closeDescriptor(fd)
-    }
+    const { thread } = member
+    const arriving = [...this.#handovers.arrivingAt(thread), ...this.#loans.arrivingAt(thread)]
+    for (const fd of new Set([...descriptorsOf(member), ...arriving])) closeDescriptor(fd)
     member.descriptors.fill(0)
-    this.#handovers.forget(member.thread)
+    this.#handovers.forget(thread)
+    this.#loans.forget(thread)
     takeBackPlaces(this.#places, member.thread)
     // Not before its sockets are closed: another thread may bind the ports at once.
     const relays = this.#options.forgetThread(member.thread)

@@ -22,7 +22,7 @@ export class Permission {
 /** Why a relay has no socket: another program has the port, the process has no descriptor left, or the address cannot be bound. */
 export type RelayFailure = 'in-use' | 'exhausted' | 'unavailable'
 
-/** One relayed transport address of an allocation: a UDP socket of its own. A dual allocation has two (RFC 8656 §7.2). */
+/** One relayed transport address of an allocation, with a socket of its own, which for TCP listens. A dual allocation has two (RFC 8656 §7.2). */
 export class Relay {
   readonly allocation: Allocation
   /** What the socket is bound to. */
@@ -95,6 +95,8 @@ export interface AllocateRequest {
   readonly transactionId: Buffer
   readonly lifetimeSeconds: number
   readonly ports: 'any' | 'even' | 'pair' | 'reserved'
+  /** Between us and peers (RFC 6062 §5.1). */
+  readonly transport: 'udp' | 'tcp'
   readonly isMobile: boolean
   reservationToken: Buffer | null
   /** Families that could not be had, with the reason. */

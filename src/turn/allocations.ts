@@ -12,6 +12,7 @@ import type { TurnOptions } from './options.ts'
 import type { Pending } from './pending.ts'
 import { RelayChoice } from './relay-addresses/relay-choice.ts'
 import { type SessionsEnd, StandingEnds } from './sessions/standing-ends.ts'
+import type { PeerConnections } from './tcp/peer-connections.ts'
 
 /**
  * Begins, moves and ends allocations, with all that hangs on one: ports, places in quotas, ticket, sockets, channels
@@ -22,6 +23,7 @@ export class Allocations implements Iterable<Allocation> {
   readonly counters: Counters
   readonly tickets: Tickets
   readonly pending: Pending
+  readonly peerConnections: PeerConnections
   relayChoice: RelayChoice
   /** While on, new Allocates are refused and all else goes on. */
   isDraining = false
@@ -40,6 +42,7 @@ export class Allocations implements Iterable<Allocation> {
       readonly table: AllocationTable
       readonly tickets: Tickets
       readonly pending: Pending
+      readonly peerConnections: PeerConnections
       readonly effects: Effects
       readonly events: TurnEvents
       readonly counters: Counters
@@ -50,6 +53,7 @@ export class Allocations implements Iterable<Allocation> {
     this.counters = parts.counters
     this.tickets = parts.tickets
     this.pending = parts.pending
+    this.peerConnections = parts.peerConnections
     this.relayChoice = new RelayChoice(options.relayAddresses, options.relayWhereReached)
     this.#table = parts.table
     this.#effects = parts.effects
@@ -119,6 +123,7 @@ export class Allocations implements Iterable<Allocation> {
 
   /** Closes one relayed address of an allocation, which goes on with its other one, and forgets what depends on it. */
   closeRelay(relay: Relay, now: number): void {
+    this.peerConnections.closeAll(relay.allocation, relay)
     relay.allocation.forget(relay)
     this.#closeSocket(relay, now)
   }
@@ -137,6 +142,7 @@ export class Allocations implements Iterable<Allocation> {
     }
     allocation.state = 'ended'
     allocation.clear()
+    this.peerConnections.closeAll(allocation)
     for (const relay of allocation.relays) this.#closeSocket(relay, now)
     this.options.quota.give(allocation.user.quotaName, allocation.quotaPlaces)
     this.options.quota.bandwidth.give(allocation.bytesPerSecond)

@@ -59,6 +59,8 @@ export class Counters {
   readonly moves = { begun: 0, completed: 0, abandoned: 0 }
   /** Allocations that have come from another server of the same clients, and that have gone to one. */
   readonly handovers = { in: 0, out: 0 }
+  /** TCP connections with peers (RFC 6062). Those that wait or are bound are `connected` and `accepted` without `ended`. */
+  readonly peerConnections = { connected: 0, accepted: 0, failed: 0, bound: 0, unbound: 0, ended: 0 }
   allocationsCreated = 0
   allocationsEnded = 0
   /** The same by reason. Those that moved have not ended: see handovers. */

@@ -1,6 +1,7 @@
 import type { Address } from '../stun/address.ts'
 import type { Relay } from './allocation.ts'
 import type { FiveTuple } from './five-tuple.ts'
+import type { PeerConnection } from './tcp/peer-connection.ts'
 
 /**
  * Free bytes that a driver keeps before and behind every datagram from a peer, so that the ChannelData header or the
@@ -22,8 +23,8 @@ export interface Effects {
   /** `dontFragment`: no router may cut it into pieces (RFC 8656 §14); asked only where TurnOptions.dontFragment says so. */
   sendToPeer(relay: Relay, peer: Address, bytes: Buffer, start: number, end: number, dontFragment: boolean): void
   /**
-   * Binds a UDP socket to `relay.local`, or takes the one that is held there; holds another at `relay.reserved`, or fails.
-   * Answered later by TurnServer.relayOpened() or relayFailed().
+   * Binds a socket to `relay.local`, or takes the one that is held there; holds another at `relay.reserved`, or fails. One of a TCP
+   * allocation listens: who connects to it is told to PeerConnections.arrived(). Answered later by TurnServer.relayOpened() or relayFailed().
    */
   openRelay(relay: Relay): void
   /** Also while the socket is still opening: it is closed when it is there, and no answer needs to follow. */
@@ -32,6 +33,21 @@ export interface Effects {
   closeReserved(local: Address): void
   /** Ends a TCP, TLS or DTLS connection (no re-synchronising after a bad frame, NET-TCP-04 in the tests). */
   closeClient(client: FiveTuple): void
+  /** Connects from `connection.relay` to its peer. Answered later by PeerConnections.connected() or failed(). */
+  connectPeer(connection: PeerConnection): void
+  /**
+   * Closes the connection with a peer, whatever it is doing, and its data connection, after what has been read from one is written
+   * to the other. No answer follows.
+   */
+  closePeer(connection: PeerConnection): void
+  /**
+   * Passes what comes from this client's connection to the peer and the reverse, unframed, once the answer that is sent to the client
+   * from within the same input is written: behind the request of now everything is the peer's. PeerConnections.ended() follows.
+   */
+  joinPeer(client: FiveTuple, connection: PeerConnection): void
+  /** Nothing that this client has sent behind the request of now is handed to the core before resumeClient() or joinPeer(). */
+  pauseClient(client: FiveTuple): void
+  resumeClient(client: FiveTuple): void
   /** A request that was answered with an error, and why; for the log alone, never for the client. */
   refused(client: FiveTuple, refusal: Refusal): void
 }

@@ -61,6 +61,8 @@ export interface TurnSettings {
   readonly noUdpRelay: boolean
   /** Only clients that have logged in are redirected, and that answer is signed (RFC 8489 §14.8). */
   readonly authenticatedRedirect: boolean
+  /** TCP allocations are granted (`tcp-relay`, RFC 6062). */
+  readonly tcpRelay: boolean
   /** Nothing but Binding (`stun-only`). */
   readonly stunOnly: boolean
   /** Also MAPPED-ADDRESS in Binding answers (`stun-backward-compatibility`). */
@@ -87,6 +89,8 @@ export interface TurnSettings {
   readonly maxAllocationsPerAddress: number
   readonly maxPermissions: number
   readonly maxChannels: number
+  /** TCP connections with peers of one allocation; 0 for no limit. */
+  readonly maxPeerConnections: number
   /** Clients may take their allocations to other 5-tuples (RFC 8016). */
   readonly mobility: boolean
   /** Per allocation and direction; 0 for no limit. */

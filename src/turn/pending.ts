@@ -1,4 +1,6 @@
+import { Method } from '../stun/constants.ts'
 import type { StunMessage } from '../stun/message.ts'
+import type { Effects } from './effects.ts'
 import { type FiveTuple, FiveTupleMap } from './five-tuple.ts'
 import { SourceCount } from './limits/source-count.ts'
 import type { Exchange, Refused, Reply, Responder } from './reply.ts'
@@ -11,20 +13,29 @@ export type Awaited =
   | 'account'
   /** Another server, which may have the allocation that its ticket is for (RFC 8016). */
   | 'ticket'
+  /** Its peer, which is being connected to (RFC 6062 §5.2). */
+  | 'peer'
+  /** Another server, which may have the connection with the peer that it is for (RFC 6062 §5.4). */
+  | 'connection'
 
-/** How many may wait at a time, in total and of one source; beyond that a request is refused. */
-const LIMITS: Readonly<Record<Awaited, { readonly total: number; readonly perSource: number }>> = {
+/** How many may wait at a time, in total and of one source, and for how long; beyond that a request is refused. */
+const LIMITS: Readonly<
+  Record<Awaited, { readonly total: number; readonly perSource: number; readonly patienceMs: number }>
+> = {
   // Each of them has an allocation, which has limits of its own.
-  relay: { total: 65_536, perSource: 65_536 },
-  account: { total: 4096, perSource: 64 },
+  relay: { total: 65_536, perSource: 65_536, patienceMs: 10_000 },
+  // Whoever is asked has that long: a client has given up before (RFC 8489 §6.2.1).
+  account: { total: 4096, perSource: 64, patienceMs: 10_000 },
   // Each is work for another server, and whoever has an account may show any ticket.
-  ticket: { total: 256, perSource: 64 },
+  ticket: { total: 256, perSource: 64, patienceMs: 10_000 },
+  // At least 30 seconds (RFC 6062 §5.2). Each has a descriptor.
+  peer: { total: 4096, perSource: 256, patienceMs: 30_000 },
+  connection: { total: 256, perSource: 64, patienceMs: 10_000 },
 }
+const LEAST_PATIENCE_MS = 10_000
 
 /** Longer than any request that is worth keeping. */
 const MOST_BYTES = 2048
-/** Whoever is asked has that long: a client has given up before (RFC 8489 §6.2.1). */
-const PATIENCE_MS = 10_000
 
 /** A request whose answer follows. */
 export interface Parked<E extends Exchange = Exchange> {
@@ -57,6 +68,7 @@ interface Queue {
  */
 export class Pending {
   readonly #responder: Responder
+  readonly #effects: Pick<Effects, 'pauseClient' | 'resumeClient'>
   readonly #receive: (bytes: Buffer, client: FiveTuple, now: number) => void
   readonly #byId = new Map<number, Waiting>()
   readonly #byClient = new FiveTupleMap<Queue>()
@@ -64,11 +76,18 @@ export class Pending {
     relay: { total: 0, sources: new SourceCount() },
     account: { total: 0, sources: new SourceCount() },
     ticket: { total: 0, sources: new SourceCount() },
+    peer: { total: 0, sources: new SourceCount() },
+    connection: { total: 0, sources: new SourceCount() },
   }
   #lastId = 0
 
-  constructor(responder: Responder, receive: (bytes: Buffer, client: FiveTuple, now: number) => void) {
+  constructor(
+    responder: Responder,
+    effects: Pick<Effects, 'pauseClient' | 'resumeClient'>,
+    receive: (bytes: Buffer, client: FiveTuple, now: number) => void,
+  ) {
     this.#responder = responder
+    this.#effects = effects
     this.#receive = receive
   }
 
@@ -78,7 +97,7 @@ export class Pending {
   }
 
   /**
-   * Keeps a request until `answer` or `replay` is called with its id; null when too many wait already. After some seconds
+   * Keeps a request until `answer` or `replay` is called with its id; null when too many wait already. When patience has ended
    * without either it gets the answer of `late`.
    */
   park(
@@ -109,6 +128,7 @@ export class Pending {
     }
     queue.waiting.push(waiting)
     this.#byId.set(waiting.id, waiting)
+    if (holdsStream(waiting)) this.#effects.pauseClient(client)
     count.total++
     count.sources.add(client.client)
     return waiting.id
@@ -156,8 +176,9 @@ export class Pending {
   /** Once a second. */
   sweep(now: number): void {
     // In the order in which they came.
-    for (const { id, since, late } of this.#byId.values()) {
-      if (now - since < PATIENCE_MS) return
+    for (const { id, awaits, since, late } of this.#byId.values()) {
+      if (now - since < LEAST_PATIENCE_MS) return
+      if (now - since < LIMITS[awaits].patienceMs) continue
       const waiting = this.#take(id)
       this.#respond(waiting, late(now))
     }
@@ -179,12 +200,18 @@ export class Pending {
     count.total--
     count.sources.remove(waiting.client.client)
     if (waiting.isClientGone) return waiting
+    if (holdsStream(waiting)) this.#effects.resumeClient(waiting.client)
     const queue = this.#byClient.get(waiting.client)
     if (queue === undefined) return waiting
     queue.waiting.splice(queue.waiting.indexOf(waiting), 1)
     if (queue.waiting.length === 0) this.#byClient.delete(waiting.client)
     return waiting
   }
+}
+
+/** What is behind a ConnectionBind is the peer's (RFC 6062 §5.4), or is not: that is known when it is answered. */
+function holdsStream({ exchange, client }: Waiting): boolean {
+  return exchange.method === Method.CONNECTION_BIND && client.isStream
 }
 
 const NONE: readonly Waiting[] = []

@@ -37,6 +37,8 @@ export interface Success {
   readonly reservationToken?: Buffer | null
   readonly mobilityTicket?: string | null
   readonly addressErrors?: readonly AddressError[]
+  /** RFC 6062 §6.2.1. */
+  readonly connectionId?: number
 }
 
 export interface Refused {
@@ -122,6 +124,7 @@ export class Responder {
     if (reply.padTo !== undefined) this.#pad(reply.padTo)
     if (reply.reservationToken) writer.bytes(Attribute.RESERVATION_TOKEN, reply.reservationToken)
     if (reply.mobilityTicket) writer.text(Attribute.MOBILITY_TICKET, reply.mobilityTicket)
+    if (reply.connectionId !== undefined) writer.uint32(Attribute.CONNECTION_ID, reply.connectionId)
     for (const { family, code } of reply.addressErrors ?? []) {
       writer.addressErrorCode(family === 4 ? AddressFamily.IPV4 : AddressFamily.IPV6, code, this.#phrase(code))
     }

@@ -100,7 +100,8 @@ export class RequestLane {
       return
     }
     if (fingerprint) allocation.fingerprint = true
-    this.#relay.send(message, allocation, now)
+    if (allocation.request.transport === 'udp') this.#relay.send(message, allocation, now)
+    else this.#counters.dropped['bad-indication']++
   }
 
   #request(request: StunMessage, client: FiveTuple, fingerprint: boolean, now: number): void {
@@ -194,7 +195,10 @@ export class RequestLane {
     }
     const method = METHODS.get(request.method)!
     if (method.needs !== 'its allocation') {
-      return method.needs === 'a free 5-tuple' && allocation !== undefined
+      if (method.needs === 'a fresh stream' && (allocation !== undefined || !exchange.client.isStream)) {
+        return refuse(ErrorCode.BAD_REQUEST, 'a connection of its own is needed')
+      }
+      return allocation !== undefined
         ? refuse(ErrorCode.ALLOCATION_MISMATCH, 'the 5-tuple has an allocation')
         : method.handle(request, exchange, allocations, now)
     }
@@ -205,7 +209,7 @@ export class RequestLane {
       return refuse(ErrorCode.WRONG_CREDENTIALS, 'the allocation belongs to another user')
     }
     this.#table.arrive(exchange.client, now)
-    return method.handle(request, allocation, allocations, now)
+    return method.handle(request, allocation, allocations, now, exchange)
   }
 
   /** Null: the request was answered, or met with silence. */

@@ -21,12 +21,18 @@ import { RelayChoice } from './relay-addresses/relay-choice.ts'
 import { Responder } from './reply.ts'
 import { RequestLane } from './request-lane.ts'
 import { Sessions } from './sessions/sessions.ts'
+import { type ConnectionLenders, NO_LENDERS } from './tcp/connection-lenders.ts'
+import { PeerConnections } from './tcp/peer-connections.ts'
 
 /** What a server has around it besides the network. */
 export interface TurnSurroundings {
   random(size: number): Buffer
   /** Other servers of the same clients; none when absent. */
   readonly others?: OtherServers
+  /** Other servers that the data connections of the same clients may come to; none when absent. */
+  readonly lenders?: ConnectionLenders
+  /** Turns `now` into a time that all those servers share. */
+  readonly clockOffsetMs?: number
   /** Who is told of allocations and channels; nobody when absent. */
   readonly events?: TurnEvents
 }
@@ -41,6 +47,8 @@ export class TurnServer {
   readonly allocations: Allocations
   /** The same for an operator. */
   readonly sessions: Sessions
+  /** TCP connections with peers (RFC 6062). */
+  readonly peerConnections: PeerConnections
   /** What passes between this and other servers of the same clients. */
   readonly handover: Handover
   readonly #options: TurnOptions
@@ -53,19 +61,31 @@ export class TurnServer {
   readonly #requests: RequestLane
 
   constructor(options: TurnOptions, effects: Effects, surroundings: TurnSurroundings) {
-    const { random, others = NO_OTHER_SERVERS, events = NO_EVENTS } = surroundings
+    const { random, others = NO_OTHER_SERVERS, lenders = NO_LENDERS, events = NO_EVENTS } = surroundings
+    const { clockOffsetMs = 0 } = surroundings
     const { counters } = this
     const ours = { ...options }
     const again = (bytes: Buffer, client: FiveTuple, now: number) => this.receive(bytes, 0, bytes.length, client, now)
     const responder = new Responder(ours, effects, counters)
     const table = new AllocationTable(counters, events)
-    const pending = new Pending(responder, again)
+    const pending = new Pending(responder, effects, again)
     const tickets = new Tickets(random, others)
-    const allocations = new Allocations(ours, { table, tickets, pending, effects, events, counters, random })
+    const peerConnections = new PeerConnections(ours, { effects, counters, pending, lenders, clockOffsetMs, random })
+    const allocations = new Allocations(ours, {
+      table,
+      tickets,
+      pending,
+      peerConnections,
+      effects,
+      events,
+      counters,
+      random,
+    })
     const incomingMoves = new IncomingMoves(allocations, others, again)
     const relay = new PacketRelay(ours, effects, counters, random)
     this.allocations = allocations
     this.sessions = new Sessions(allocations)
+    this.peerConnections = peerConnections
     this.handover = new Handover(allocations, others, incomingMoves)
     this.#options = ours
     this.#effects = effects
@@ -154,6 +174,7 @@ export class TurnServer {
     this.#incomingMoves.sweep(now)
     this.#pending.sweep(now)
     this.#options.stored?.sweep(now)
+    this.peerConnections.sweep(now)
     this.#options.relayPorts.sweep(now, this.#reservationExpired)
   }
 

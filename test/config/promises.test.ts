@@ -10,7 +10,6 @@ const SETTLED_BY_THE_LOADER: readonly OptionName[] = [
   'listening-device',
   'db',
   'lt-cred-mech',
-  'no-tcp-relay',
   'relay-device',
   'sql-userdb',
 ]

@@ -2,6 +2,7 @@ import type { Address } from '../../src/stun/address.ts'
 import type { Relay } from '../../src/turn/allocation.ts'
 import type { Effects, Refusal } from '../../src/turn/effects.ts'
 import { FiveTuple } from '../../src/turn/five-tuple.ts'
+import type { PeerConnection } from '../../src/turn/tcp/peer-connection.ts'
 
 export interface ToClient {
   readonly client: FiveTuple
@@ -25,6 +26,14 @@ export class EffectsRecorder implements Effects {
   readonly held = new Set<string>()
   readonly closedClients: FiveTuple[] = []
   readonly refusals: Refusal[] = []
+  /** Peers that are being connected to. */
+  readonly connecting: PeerConnection[] = []
+  /** Those that are connected: whoever connects or lets them arrive enters them. */
+  readonly peers = new Set<PeerConnection>()
+  /** Data connections, by FiveTuple.connection. */
+  readonly joined = new Map<number, PeerConnection>()
+  /** Clients that nothing more is read from, by FiveTuple.connection. */
+  readonly paused = new Set<number>()
 
   sendToClient(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
     this.toClient.push({ client: client.copy(), bytes: Buffer.from(bytes.subarray(start, end)) })
@@ -56,6 +65,32 @@ export class EffectsRecorder implements Effects {
 
   closeClient(client: FiveTuple): void {
     this.closedClients.push(client.copy())
+  }
+
+  connectPeer(connection: PeerConnection): void {
+    if (connection.relay === null || !this.open.has(connection.relay)) throw new Error('connects from a closed relay')
+    this.connecting.push(connection)
+  }
+
+  closePeer(connection: PeerConnection): void {
+    const at = this.connecting.indexOf(connection)
+    if (at >= 0) this.connecting.splice(at, 1)
+    else if (!this.peers.delete(connection)) throw new Error('closed a peer that was never there')
+    for (const [client, joined] of this.joined) if (joined === connection) this.joined.delete(client)
+  }
+
+  joinPeer(client: FiveTuple, connection: PeerConnection): void {
+    if (!this.peers.has(connection)) throw new Error('joined with a peer that is not there')
+    this.paused.delete(client.connection)
+    this.joined.set(client.connection, connection)
+  }
+
+  pauseClient(client: FiveTuple): void {
+    this.paused.add(client.connection)
+  }
+
+  resumeClient(client: FiveTuple): void {
+    this.paused.delete(client.connection)
   }
 
   refused(_client: FiveTuple, refusal: Refusal): void {

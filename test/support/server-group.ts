@@ -4,9 +4,12 @@ import { ErrorCode } from '../../src/stun/constants.ts'
 import type { Relay } from '../../src/turn/allocation.ts'
 import { type QuotaMemory, quotaMemory } from '../../src/turn/limits/quota.ts'
 import type { Answer, OtherServers, Question } from '../../src/turn/mobility/other-servers.ts'
+import type { ConnectionLenders } from '../../src/turn/tcp/connection-lenders.ts'
 import type { TurnServer } from '../../src/turn/turn-server.ts'
 import type { EffectsRecorder } from './effects-recorder.ts'
 
+/** CONNECTION-IDs are drawn for so many. */
+const MOST_WORLDS = 3
 const UNKNOWN: Answer = { kind: 'refused', error: ErrorCode.ALLOCATION_MISMATCH, reason: 'no such ticket' }
 
 /** A world, as the others see it. */
@@ -37,7 +40,11 @@ export class ServerGroup {
   #lastDescriptor = 100
 
   /** Makes a world one of them; its number, and how it reaches the others. */
-  join(world: GroupMember): { readonly thread: number; readonly others: OtherServers } {
+  join(world: GroupMember): {
+    readonly thread: number
+    readonly others: OtherServers
+    readonly lenders: ConnectionLenders
+  } {
     const thread = this.worlds.push(world) - 1
     const others: OtherServers = {
       ask: (id, question) => {
@@ -51,7 +58,51 @@ export class ServerGroup {
       detach: (relay) => this.#detach(world, relay),
       attach: (relay, descriptor) => this.#attach(world, relay, descriptor),
     }
-    return { thread, others }
+    return { thread, others, lenders: this.#lenders(world, thread) }
+  }
+
+  #lenders(world: GroupMember, place: number): ConnectionLenders {
+    const worlds = this.worlds
+    return {
+      place,
+      count: MOST_WORLDS,
+      ask: (id, question) => {
+        const copy = structuredClone(question)
+        this.#mail.push(() => {
+          const holder = worlds[question.connectionId % MOST_WORLDS]
+          // Shared memory is what both have.
+          const answer = holder?.server.peerConnections.lend(copy, holder.now) ?? {
+            kind: 'refused',
+            error: ErrorCode.BAD_REQUEST,
+            reason: 'no such server',
+          }
+          this.#mail.push(() => {
+            const isTaken = world.server.peerConnections.answered(id, answer)
+            if (isTaken || answer.kind !== 'lent') return
+            this.detached.delete(answer.descriptor)
+            holder!.server.peerConnections.returned(answer.connectionId)
+          })
+        })
+        return true
+      },
+      detach: (connection) => {
+        if (!world.effects.peers.delete(connection)) throw new Error('gave away a peer that is not there')
+        this.detached.set(++this.#lastDescriptor, connection.peer.toString())
+        return this.#lastDescriptor
+      },
+      attach: (connection, descriptor) => {
+        if (this.detached.get(descriptor) !== connection.peer.toString()) throw new Error('took what nobody has given')
+        if (!this.canAttach) return false
+        this.detached.delete(descriptor)
+        world.effects.peers.add(connection)
+        return true
+      },
+      recall: (id) =>
+        this.#mail.push(() => {
+          for (const { server } of worlds) server.peerConnections.recalled(id)
+        }),
+      giveBack: (id) => this.#mail.push(() => worlds[id % MOST_WORLDS]!.server.peerConnections.returned(id)),
+    }
   }
 
   /** What all of them count in. */

@@ -46,6 +46,14 @@ export class RecordingCore implements TurnCore {
   readonly failed = new Inbox<string>()
   /** None. */
   readonly allocations = Object.assign([], { release: () => {} })
+  /** No allocation of it is TCP. */
+  readonly peerConnections = {
+    connected: () => {},
+    failed: () => {},
+    arrived: () => null,
+    passed: () => 0,
+    ended: () => {},
+  }
   closedCount = 0
   allocated = false
   readonly effects: Effects

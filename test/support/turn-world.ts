@@ -21,6 +21,8 @@ import type { TurnOptions, TurnSettings } from '../../src/turn/options.ts'
 import { PeerPolicy, type PeerRange, type PeerRules, parsePeerRange } from '../../src/turn/peers/peer-policy.ts'
 import { ExternalIp, type ExternalIpPair } from '../../src/turn/relay-addresses/external-ip.ts'
 import { RelayPorts } from '../../src/turn/relay-addresses/relay-ports.ts'
+import { NO_LENDERS } from '../../src/turn/tcp/connection-lenders.ts'
+import type { PeerConnection } from '../../src/turn/tcp/peer-connection.ts'
 import { TurnServer } from '../../src/turn/turn-server.ts'
 import { Clock } from './clock.ts'
 import { defaultSettings } from './default-settings.ts'
@@ -76,7 +78,11 @@ export class TurnWorld {
 
   constructor(options: WorldOptions = {}) {
     const { settings, auth, ports = [49152, 65535], externalIps = [], userQuota = 0, group } = options
-    const { thread, others } = group?.join(this) ?? { thread: 0, others: NO_OTHER_SERVERS }
+    const { thread, others, lenders } = group?.join(this) ?? {
+      thread: 0,
+      others: NO_OTHER_SERVERS,
+      lenders: NO_LENDERS,
+    }
     this.#group = group ?? null
     // What one world sends must not be taken for what another one does.
     this.#clients = thread * 1000
@@ -149,6 +155,7 @@ export class TurnWorld {
     this.server = new TurnServer(this.options, this.effects, {
       random: randomBytes,
       others,
+      lenders,
       ...(options.events && { events: options.events }),
     })
   }
@@ -214,6 +221,26 @@ export class TurnWorld {
     return account
   }
 
+  /** The peer accepts: the oldest connection that is being opened. */
+  acceptPeer(): PeerConnection {
+    const connection = this.effects.connecting.shift()!
+    this.effects.peers.add(connection)
+    this.server.peerConnections.connected(connection, this.now)
+    return connection
+  }
+
+  /** The peer refuses. */
+  refusePeer(reason = 'ECONNREFUSED', isExhausted = false): void {
+    this.server.peerConnections.failed(this.effects.connecting.shift()!, reason, isExhausted)
+  }
+
+  /** A peer connects to a relayed address; null when it is closed at once. */
+  peerArrives(relay: Relay, peer: string): PeerConnection | null {
+    const connection = this.server.peerConnections.arrived(relay, addressOf(peer), this.now)
+    if (connection !== null) this.effects.peers.add(connection)
+    return connection
+  }
+
   /** Lets time pass the way a driver does: a sweep every second. */
   pass(seconds: number): void {
     for (let i = 0; i < seconds; i++) {
@@ -270,6 +297,30 @@ export class WorldClient extends TurnClient {
 
   allocate(write: Write = () => {}, options?: RequestOptions): Answer {
     return this.demand(Method.ALLOCATE, (writer) => write(udp(writer)), options)
+  }
+
+  /** REQUESTED-TRANSPORT: TCP. */
+  allocateTcp(write: Write = () => {}): Answer {
+    return this.demand(Method.ALLOCATE, (writer) => write(writer.uint32(Attribute.REQUESTED_TRANSPORT, 6 * 0x1000000)))
+  }
+
+  /** Null: the answer follows. */
+  connect(peer: string): Answer | null {
+    return this.ask(Method.CONNECT, (writer) => writer.xorAddress(Attribute.XOR_PEER_ADDRESS, addressOf(peer)))
+  }
+
+  /** Meets the challenge before, if need be. Null: the answer follows. */
+  bindConnection(id: number | null): Answer | null {
+    if (this.nonce === null && this.login !== null) this.learn(this.ask(Method.CONNECTION_BIND)!)
+    return this.ask(Method.CONNECTION_BIND, (writer) => {
+      if (id !== null) writer.uint32(Attribute.CONNECTION_ID, id)
+    })
+  }
+
+  /** The last message that was sent to this client. */
+  get lastAnswer(): Answer {
+    const sent = this.world.effects.toClient.filter(({ client }) => client.connection === this.fiveTuple.connection)
+    return new Answer(sent.at(-1)!.bytes)
   }
 
   refresh(lifetime: number | null = null): Answer {

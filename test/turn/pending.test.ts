@@ -17,15 +17,26 @@ function world() {
   const answers: { readonly exchange: Exchange; readonly reply: Reply }[] = []
   const replays: string[] = []
   const responder = { respond: (exchange, reply) => answers.push({ exchange, reply }) } as Pick<Responder, 'respond'>
-  const pending = new Pending(responder as Responder, (bytes) =>
+  const held: string[] = []
+  const effects = {
+    pauseClient: ({ client }: FiveTuple) => void held.push(client.toString()),
+    resumeClient: ({ client }: FiveTuple) => void held.splice(held.indexOf(client.toString()), 1),
+  }
+  const pending = new Pending(responder as Responder, effects, (bytes) =>
     replays.push(StunMessage.parse(bytes)!.transactionId().toString('hex')),
   )
-  const park = (client: FiveTuple, awaits: Awaited = 'account', now = 0, transactionId = randomBytes(12)) => {
+  const park = (
+    client: FiveTuple,
+    awaits: Awaited = 'account',
+    now = 0,
+    transactionId = randomBytes(12),
+    method: number = Method.REFRESH,
+  ) => {
     const request = requestOf(transactionId)
-    const exchange = { method: Method.REFRESH, transactionId: request, client, user: null, fingerprint: false }
+    const exchange = { method, transactionId: request, client, user: null, fingerprint: false }
     return pending.park(request, exchange, awaits, () => LATE, now)
   }
-  return { pending, answers, replays, park }
+  return { pending, answers, replays, held, park }
 }
 
 function requestOf(transactionId: Buffer): StunMessage {
@@ -38,6 +49,41 @@ function clientAt(host: string, port: number, connection = 0): FiveTuple {
   const transport = connection === 0 ? 'udp' : 'tcp'
   return new FiveTuple(transport, Address.parse(host, port)!, Address.parse('192.0.2.1', 3478)!, 0, connection)
 }
+
+test('TURN-TCP-14 nothing is read behind a ConnectionBind that waits, whatever for and however it leaves', () => {
+  const { pending, held, park } = world()
+  const stream = clientAt('198.51.100.1', 1, 7)
+  const wait = (awaits: Awaited) => park(stream, awaits, 0, randomBytes(12), Method.CONNECTION_BIND)!
+  for (const leave of [
+    (id: number) => pending.answer(id, LATE),
+    (id: number) => pending.replay(id, 1),
+    (id: number) => pending.drop(id),
+    () => pending.sweep(PATIENCE_MS),
+  ]) {
+    for (const awaits of ['account', 'connection'] as const) {
+      const id = wait(awaits)
+      expect(held).toEqual(['198.51.100.1:1'])
+      leave(id)
+      expect(held).toEqual([])
+    }
+  }
+  // Other requests hold nothing up, and neither does a datagram.
+  park(stream, 'peer', 0, randomBytes(12), Method.CONNECT)
+  park(clientAt('198.51.100.1', 2), 'account', 0, randomBytes(12), Method.CONNECTION_BIND)
+  expect(held).toEqual([])
+})
+
+test('TURN-TCP-07 a peer has thirty seconds, everything else ten, whichever came first', () => {
+  const { pending, answers, park } = world()
+  park(clientAt('198.51.100.1', 1), 'peer', 0)
+  park(clientAt('198.51.100.1', 2), 'ticket', 1000)
+  pending.sweep(11_000)
+  expect(answers.map(({ exchange }) => exchange.client.client.port)).toEqual([2])
+  pending.sweep(29_999)
+  expect(answers).toHaveLength(1)
+  pending.sweep(30_000)
+  expect(answers.map(({ exchange }) => exchange.client.client.port)).toEqual([2, 1])
+})
 
 test('a request leaves once, answered or received again', () => {
   const { pending, answers, replays, park } = world()

@@ -32,7 +32,8 @@ export const relay = applying('to new clients', {
   'no-udp-relay': flag(false, 'No UDP allocations'),
   'no-tcp-relay': flag(false, 'No TCP allocations'),
   'tcp-relay': flag(false, 'TCP allocations (RFC 6062)', {
-    state: notBuiltYet('TCP allocations are refused with 442'),
+    caution:
+      'clients open TCP connections from this server to every peer that the rules allow, mail servers among them',
   }),
   'allocation-default-address-family': option(
     choice('ipv4', 'ipv6', 'keep'),
@@ -73,6 +74,7 @@ export const relay = applying('to new clients', {
   }),
   'max-permissions': limit(1024, 'Permissions of one allocation', { applies: 'at once' }),
   'max-channels': limit(1024, 'Channels of one allocation', { applies: 'at once' }),
+  'max-peer-connections': limit(16, 'TCP connections with peers of one allocation (tcp-relay)', { applies: 'at once' }),
   'drain-min-allocations': limit(0, 'A draining server stops when this many allocations are left', {
     state: withoutEffect('a draining server runs until it is told to stop'),
   }),

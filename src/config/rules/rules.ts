@@ -82,6 +82,9 @@ function checkRelay(draft: Draft): void {
       'with no-udp-relay leaves nothing to relay',
       'write stun-only, or take one of them out',
     )
+  else if (values['tcp-relay'] && values['no-tcp-relay']) draft.warn('tcp-relay', 'has no effect beside no-tcp-relay')
+  else if (values['no-udp-relay'] && !values['tcp-relay'])
+    draft.warn('no-udp-relay', 'leaves nothing to relay as long as tcp-relay is not set')
   if (values['min-port'] > values['max-port'])
     draft.problem(
       draft.isGiven('min-port') ? 'min-port' : 'max-port',

@@ -110,6 +110,11 @@ export function mergeDatagrams(fd: number): void {
   setOption(fd, SOL.UDP, UDP.GRO, 1)
 }
 
+/** From now on other sockets of this process may be bound to the same address and port, if they say so as well. */
+export function sharePort(fd: number): void {
+  setOption(fd, SOL.SOCKET, SO.REUSEPORT, 1)
+}
+
 /** libuv lets whatever it is handed share its port with other programs: takes that back. */
 export function keepPortExclusive(fd: number): void {
   setOption(fd, SOL.SOCKET, SO.REUSEADDR, 0)

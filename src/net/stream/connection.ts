@@ -43,6 +43,14 @@ export interface StreamEndpoint {
   readonly proxy: boolean
 }
 
+/** Who has a connection after us. */
+export interface HandOver {
+  /** `early` are the bytes that were read already. */
+  taken(socket: Socket, early: Buffer): void
+  /** It has closed before. */
+  gone(): void
+}
+
 /** What a connection needs of the one who accepted it. */
 export interface StreamHost {
   readonly limits: StreamLimits
@@ -77,10 +85,14 @@ export class StreamConnection {
   readonly #raw: Socket
   #closeReason: CloseReason = 'client'
   readonly #onData = (chunk: Buffer) => this.#receive(chunk)
+  // A half-closed connection is closed (NET-TCP-07 in the tests).
+  readonly #onEnd = () => this.close('client')
   #socket: Socket
   #queue: SendQueue
   #frames: FrameReader | null = null
-  #stage: 'proxy-header' | 'first-bytes' | 'handshake' | 'frames' | 'ending'
+  #stage: 'proxy-header' | 'first-bytes' | 'handshake' | 'frames' | 'handed-over' | 'ending'
+  #isPaused = false
+  #handOver: HandOver | null = null
   #stageSince: number
   readonly #connectedAt: number
   /** What the first bytes are looked for in. */
@@ -155,6 +167,39 @@ export class StreamConnection {
     this.#socket.destroySoon()
   }
 
+  /** Hands no more frames on before `resume`. */
+  pause(): void {
+    this.#isPaused = true
+    this.#socket.pause()
+  }
+
+  /** Goes on with what was kept, once what is being done at the moment is over. */
+  resume(): void {
+    this.#isPaused = false
+    process.nextTick(() => {
+      if (this.#isReading) this.#readFrames(NOTHING)
+      if (this.#isReading) this.#socket.resume()
+    })
+  }
+
+  /**
+   * Once what is being done at the moment is over and the answer to it is written, the socket and what comes by it is somebody else's; it
+   * still counts here until it closes.
+   */
+  handOver(to: HandOver): void {
+    this.#handOver = to
+    this.#socket.pause()
+    process.nextTick(() => {
+      if (this.#handOver === null) return
+      this.#handOver = null
+      this.flush()
+      this.#enter('handed-over')
+      this.#socket.off('data', this.#onData)
+      this.#socket.off('end', this.#onEnd)
+      to.taken(this.#socket, this.#frames!.takeRest())
+    })
+  }
+
   /** Once a second: closes a connection that has taken too long over something. */
   sweep(now: number): void {
     const overdue = this.#overdue(now)
@@ -163,6 +208,7 @@ export class StreamConnection {
 
   #overdue(now: number): CloseReason | null {
     const { limits } = this.#host
+    if (this.#stage === 'handed-over' || this.#isPaused) return null
     if (this.#stage === 'handshake') return now - this.#connectedAt >= limits.handshakeMs ? 'handshake' : null
     if (this.#stage !== 'frames') return now - this.#beganToWaitAt() >= limits.firstMessageMs ? 'silent' : null
     const quiet = now - this.#lastFrameAt
@@ -179,11 +225,10 @@ export class StreamConnection {
 
   #listen(socket: Socket): void {
     socket.on('data', this.#onData)
-    // A half-closed connection is closed (NET-TCP-07 in the tests).
-    socket.once('end', () => this.close('client'))
+    socket.once('end', this.#onEnd)
   }
 
-  #enter(stage: 'first-bytes' | 'handshake' | 'frames' | 'ending'): void {
+  #enter(stage: 'first-bytes' | 'handshake' | 'frames' | 'handed-over' | 'ending'): void {
     this.#stage = stage
     this.#stageSince = this.#host.clock()
   }
@@ -256,12 +301,16 @@ export class StreamConnection {
         this.#framesSeen++
         this.#lastFrameAt = this.#host.clock()
         this.#host.receive(frame, start, end, client, this.#lastFrameAt)
-        return this.#stage === 'frames'
+        return this.#isReading
       },
       () => this.#host.hasAllocation(client),
       limits.shortFrameBytes,
     )
     this.#readFrames(bytes)
+  }
+
+  get #isReading(): boolean {
+    return this.#stage === 'frames' && !this.#isPaused && this.#handOver === null
   }
 
   #readFrames(bytes: Buffer): void {
@@ -355,9 +404,13 @@ export class StreamConnection {
     counters.closedConnections[this.#closeReason]++
     this.#stage = 'ending'
     if (this.source !== null) handshakeOver(this, this.source)
+    this.#handOver?.gone()
+    this.#handOver = null
     closed(this)
   }
 }
+
+const NOTHING = Buffer.alloc(0)
 
 // RFC 8446 §5.1, header included.
 const MAX_TLS_RECORD = 5 + (1 << 14)

@@ -14,7 +14,7 @@ export class FrameReader {
   #held = EMPTY
   #heldLength = 0
 
-  /** `onFrame` answers whether to go on; frames above `shortLimit` are waited for only when `mayBeLong`. */
+  /** `onFrame` answers whether to go on, or to keep what is behind; frames above `shortLimit` are waited for only when `mayBeLong`. */
   constructor(
     onFrame: (bytes: Buffer, start: number, end: number) => boolean,
     mayBeLong: () => boolean,
@@ -41,11 +41,20 @@ export class FrameReader {
       if (length < 0) return 'bad-frame'
       if (length > this.#shortLimit && !this.#mayBeLong()) return 'frame-too-long'
       if (length === 0 || length > end - start) break
-      if (!this.#onFrame(bytes, start, start + length)) return 'ok'
+      const goesOn = this.#onFrame(bytes, start, start + length)
       start += length
+      if (!goesOn) break
     }
     this.#hold(bytes, start, end)
     return 'ok'
+  }
+
+  /** What is kept and belongs to no frame that was handed on; it is the caller's now. */
+  takeRest(): Buffer {
+    const rest = this.#held.subarray(0, this.#heldLength)
+    this.#held = EMPTY
+    this.#heldLength = 0
+    return rest
   }
 
   #append(chunk: Buffer): void {

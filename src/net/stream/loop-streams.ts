@@ -2,7 +2,7 @@ import type { Log } from '../../log.ts'
 import type { FiveTuple } from '../../turn/five-tuple.ts'
 import { duplicate } from '../linux/descriptors.ts'
 import { EventLoop, pollerOf } from '../linux/event-loop.ts'
-import type { StreamLimits } from './connection.ts'
+import type { HandOver, StreamLimits } from './connection.ts'
 import type { StreamListener } from './listeners.ts'
 import { StreamServer, type StreamServerOptions } from './stream.ts'
 import type { TlsOptions } from './tls-context.ts'
@@ -63,6 +63,25 @@ export class LoopStreams {
   /** Begins to write all that was sent since the last time. */
   flush(): void {
     this.#server.flush()
+  }
+
+  /** Something was begun, elsewhere in this thread, that only the event loop can bring to an end. */
+  begun(): void {
+    this.#loop.touch()
+  }
+
+  pauseClient(client: FiveTuple): void {
+    this.#server.pauseClient(client)
+  }
+
+  resumeClient(client: FiveTuple): void {
+    this.#loop.touch()
+    this.#server.resumeClient(client)
+  }
+
+  handOver(client: FiveTuple, taken: HandOver['taken'], gone: HandOver['gone']): void {
+    this.#loop.touch()
+    this.#server.handOver(client, taken, gone)
   }
 
   closeClient(client: FiveTuple): void {

@@ -1,13 +1,19 @@
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import { Address } from '../../stun/address.ts'
 import type { FiveTuple } from '../../turn/five-tuple.ts'
 import type { NetCounters } from '../counters.ts'
-import { isReserved } from '../descriptor-reserve.ts'
+import { descriptorOf, isReserved } from '../descriptor-reserve.ts'
 import { BySource } from '../limits/by-source.ts'
 import type { Handshakes } from '../limits/handshakes.ts'
 import { SystemCallError } from '../linux/system-calls.ts'
 import type { SocketErrors } from '../socket-errors.ts'
-import { StreamConnection, type StreamEndpoint, type StreamHost, type StreamLimits } from './connection.ts'
+import {
+  type HandOver,
+  StreamConnection,
+  type StreamEndpoint,
+  type StreamHost,
+  type StreamLimits,
+} from './connection.ts'
 import type { HttpOptions } from './http-answer.ts'
 import type { StreamPlaces } from './places.ts'
 import { TlsContext, type TlsOptions } from './tls-context.ts'
@@ -136,6 +142,27 @@ export class StreamServer {
     this.#clients.get(client.connection)?.closeSoon()
   }
 
+  /** Nothing more of what this client sends is received before `resumeClient`. */
+  pauseClient(client: FiveTuple): void {
+    this.#clients.get(client.connection)?.pause()
+  }
+
+  resumeClient(client: FiveTuple): void {
+    this.#clients.get(client.connection)?.resume()
+  }
+
+  /** See StreamConnection.handOver; `gone` is also called when the connection is closed already. */
+  handOver(client: FiveTuple, taken: HandOver['taken'], gone: HandOver['gone']): void {
+    const connection = this.#clients.get(client.connection)
+    if (connection === undefined) {
+      gone()
+      return
+    }
+    // Like one with an allocation, it gives way to nobody.
+    this.#withoutAllocation.delete(connection.source!, connection)
+    connection.handOver({ taken, gone })
+  }
+
   sweep(now: number): void {
     for (const connection of this.#connections) connection.sweep(now)
   }
@@ -240,9 +267,4 @@ export class StreamServer {
     }
     if (this.#connections.size === 0) this.#whenEmpty?.()
   }
-}
-
-// Nothing in node's interface tells it.
-function descriptorOf(socket: Socket): number {
-  return (socket as { readonly _handle?: { readonly fd?: number } | null })._handle?.fd ?? -1
 }

@@ -75,7 +75,7 @@ export function relayHere(
     threads: 1,
     sessions: async (_, question) => driver.turn.sessions.answer(question, options.clock()),
     readings: () => {
-      own.update(driver.turn.allocations.open, driver.plane.openRelays)
+      own.update(driver.turn.allocations.open, driver.openRelays)
       const copy = new TurnReadings()
       addReadings(copy, own)
       return copy

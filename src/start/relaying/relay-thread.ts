@@ -14,6 +14,7 @@ import { EndedSessionsToTell } from '../../threads/ended-sessions.ts'
 import { ASKER_PATIENCE_MS, MOVES } from '../../threads/handovers.ts'
 import { type Envelope, Line } from '../../threads/line.ts'
 import { LineQueue } from '../../threads/line-queue.ts'
+import { LOANS } from '../../threads/loans.ts'
 import { PORTS, SharedRelayPorts } from '../../threads/ports.ts'
 import type { RelayThreadData } from '../../threads/relay-thread-data.ts'
 import { SESSIONS } from '../../threads/sessions.ts'
@@ -25,6 +26,7 @@ import { SourceCount } from '../../turn/limits/source-count.ts'
 import { type Answer, NO_OTHER_SERVERS, type OtherServers } from '../../turn/mobility/other-servers.ts'
 import { RelayPorts } from '../../turn/relay-addresses/relay-ports.ts'
 import { tellingOfEnds } from '../../turn/sessions/ended-session.ts'
+import type { ConnectionAnswer, ConnectionLenders } from '../../turn/tcp/connection-lenders.ts'
 import { TurnServer } from '../../turn/turn-server.ts'
 import { DTLS_IDENTITY, STREAM_LIMITS, type ThreadPlan, TURN_PLAN } from '../plan/subjects.ts'
 import { dtlsOf } from './dtls.ts'
@@ -39,7 +41,11 @@ const SHOW_MS = 250
 const LOG_MS = 50
 /** How long the main thread may take to pass a reservation on; a client comes with its token later than that. */
 const ANNOUNCE_PATIENCE_MS = 2000
-const NO_ANSWER: Answer = { kind: 'refused', error: ErrorCode.SERVER_ERROR, reason: 'no answer of the main thread' }
+const NO_ANSWER: Answer & ConnectionAnswer = {
+  kind: 'refused',
+  error: ErrorCode.SERVER_ERROR,
+  reason: 'no answer of the main thread',
+}
 
 const fastHmac = opensslHmac()
 if (fastHmac !== null) replaceHmac(fastHmac)
@@ -110,6 +116,23 @@ const others: OtherServers = {
 
 const ends = new EndedSessionsToTell()
 
+const lenders: ConnectionLenders = {
+  place: thread,
+  count: data.threads,
+  ask: (id, question) => {
+    line.ask(LOANS, question, ASKER_PATIENCE_MS, (answer) => {
+      const given = typeof answer === 'string' ? NO_ANSWER : answer
+      const isTaken = driver.turn.peerConnections.answered(id, given)
+      if (given.kind === 'lent') line.tell(LOANS, { kind: isTaken ? 'taken' : 'declined', id: given.connectionId })
+    })
+    return true
+  },
+  detach: (connection) => driver.tcpRelays.detach(connection),
+  attach: (connection, descriptor) => driver.tcpRelays.attach(connection, descriptor),
+  recall: (id) => line.tell(LOANS, { kind: 'recalled', id }),
+  giveBack: (id) => line.tell(LOANS, { kind: 'over', id }),
+}
+
 const loop = new RelayLoop(
   {
     wakeUp,
@@ -134,7 +157,9 @@ const loop = new RelayLoop(
     new TurnServer(turnOptions(plan, run, shares), effects, {
       random,
       events: tellingOfEnds(events, clock, (session) => ends.add(session)),
-      others: data.hasOthers ? others : NO_OTHER_SERVERS,
+      others: data.threads > 1 ? others : NO_OTHER_SERVERS,
+      lenders,
+      clockOffsetMs: performance.timeOrigin,
     }),
 )
 const { driver } = loop
@@ -201,6 +226,17 @@ function listen(): void {
       if (answer.kind === 'moved') line.tell(MOVES, { kind: 'declined', id: answer.allocation.id })
     },
   })
+  const { peerConnections } = driver.turn
+  line.on(LOANS, {
+    told: ({ kind, id }) => {
+      if (kind === 'recalled') peerConnections.recalled(id)
+      else if (kind === 'returned') peerConnections.returned(id)
+    },
+    asked: (question, answer) => answer(peerConnections.lend(question, clock())),
+    answeredLate: (answer) => {
+      if (answer.kind === 'lent') line.tell(LOANS, { kind: 'declined', id: answer.connectionId })
+    },
+  })
 }
 
 /** Nobody is told that a relay is open before every thread has heard of the reservation beside it. */
@@ -221,7 +257,7 @@ function flushLog(): void {
 
 function show(): void {
   shownAt = clock()
-  readings.update(driver.turn.allocations.open, driver.plane.openRelays)
+  readings.update(driver.turn.allocations.open, driver.openRelays)
   publish()
   line.sweep(shownAt)
   const news = driver.errors.news()

@@ -60,7 +60,9 @@ export function allocate(request: StunMessage, exchange: SignedExchange, allocat
       transactionId: Buffer.from(request.transactionId()),
       lifetimeSeconds: grantedLifetime(request, allocations.options),
       ports: wish.ports,
-      isMobile: ticket !== null,
+      transport: wish.transport,
+      // RFC 8016 speaks of UDP alone: the data connections of a TCP allocation cannot move.
+      isMobile: ticket !== null && wish.transport === 'udp',
       reservationToken: null,
       addressErrors: [],
       triesLeft: PORT_TRIES,
@@ -186,17 +188,15 @@ export function requestedFamily(request: StunMessage, attribute: number): 4 | 6 
 
 /** What an Allocate asks for, free of contradictions. */
 interface Wish {
+  readonly transport: 'udp' | 'tcp'
   readonly families: readonly (4 | 6)[]
   readonly ports: 'any' | 'even' | 'pair' | 'reserved'
   readonly token: Buffer | null
 }
 
 function readWish(request: StunMessage, client: FiveTuple, { options, relayChoice }: Allocations): Wish | Refused {
-  const transport = request.uint32(Attribute.REQUESTED_TRANSPORT)
-  if (transport === null) return refuse(ErrorCode.BAD_REQUEST, 'no REQUESTED-TRANSPORT')
-  if (transport >>> 24 !== TransportProtocol.UDP || options.noUdpRelay) {
-    return refuse(ErrorCode.UNSUPPORTED_TRANSPORT_PROTOCOL, `transport protocol ${transport >>> 24} is not offered`)
-  }
+  const transport = readTransport(request, client, options)
+  if (typeof transport !== 'string') return transport
   if (request.has(Attribute.DONT_FRAGMENT) && !options.dontFragment) {
     const unknownAttributes = [Attribute.DONT_FRAGMENT]
     return { error: ErrorCode.UNKNOWN_ATTRIBUTE, reason: 'DONT-FRAGMENT cannot be honoured', unknownAttributes }
@@ -208,7 +208,7 @@ function readWish(request: StunMessage, client: FiveTuple, { options, relayChoic
   const additional = requestedFamily(request, Attribute.ADDITIONAL_ADDRESS_FAMILY)
   if (token !== null) {
     if (evenPort === null && requested === null && additional === null)
-      return { families: [], ports: 'reserved', token }
+      return { transport, families: [], ports: 'reserved', token }
     return refuse(ErrorCode.BAD_REQUEST, 'RESERVATION-TOKEN with EVEN-PORT or an address family')
   }
   const ports = evenPort === null ? 'any' : (evenPort & 0x80) === 0 ? 'even' : 'pair'
@@ -216,14 +216,37 @@ function readWish(request: StunMessage, client: FiveTuple, { options, relayChoic
     if (requested !== null) return refuse(ErrorCode.BAD_REQUEST, 'two address family attributes')
     if (additional !== 6) return refuse(ErrorCode.BAD_REQUEST, 'ADDITIONAL-ADDRESS-FAMILY is not IPv6')
     if (ports === 'pair') return refuse(ErrorCode.BAD_REQUEST, 'a port pair with two families')
-    return { families: [4, 6], ports, token: null }
+    return { transport, families: [4, 6], ports, token: null }
   }
   const family = requested ?? defaultFamily(client, options)
   if (family === 0 || !relayChoice.offers(family, client)) {
     return refuse(ErrorCode.ADDRESS_FAMILY_NOT_SUPPORTED, 'no relay address of the family asked for')
   }
-  return { families: [family], ports, token: null }
+  return { transport, families: [family], ports, token: null }
 }
+
+function readTransport(request: StunMessage, client: FiveTuple, options: TurnOptions): 'udp' | 'tcp' | Refused {
+  const field = request.uint32(Attribute.REQUESTED_TRANSPORT)
+  if (field === null) return refuse(ErrorCode.BAD_REQUEST, 'no REQUESTED-TRANSPORT')
+  const protocol = field >>> 24
+  if (protocol === TransportProtocol.UDP && !options.noUdpRelay) return 'udp'
+  if (protocol !== TransportProtocol.TCP || !options.tcpRelay) {
+    const fix = protocol === TransportProtocol.TCP ? ' (tcp-relay is off)' : ''
+    return refuse(ErrorCode.UNSUPPORTED_TRANSPORT_PROTOCOL, `transport protocol ${protocol} is not offered${fix}`)
+  }
+  // RFC 6062 §5.1.
+  if (!client.isStream) return refuse(ErrorCode.BAD_REQUEST, `a TCP allocation over ${client.transport}`)
+  for (const [attribute, name] of FOR_UDP_ALONE) {
+    if (request.has(attribute)) return refuse(ErrorCode.BAD_REQUEST, `a TCP allocation with ${name}`)
+  }
+  return 'tcp'
+}
+
+const FOR_UDP_ALONE = [
+  [Attribute.EVEN_PORT, 'EVEN-PORT'],
+  [Attribute.DONT_FRAGMENT, 'DONT-FRAGMENT'],
+  [Attribute.RESERVATION_TOKEN, 'RESERVATION-TOKEN'],
+] as const
 
 function defaultFamily(client: FiveTuple, { allocationDefaultAddressFamily: choice }: TurnOptions): 4 | 6 {
   if (choice === 'keep') return client.client.family

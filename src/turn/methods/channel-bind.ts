@@ -14,6 +14,8 @@ export function channelBind(
   { options }: Allocations,
   now: number,
 ): Settled {
+  // RFC 6062 passes streams as they are: there is nothing that a channel could frame.
+  if (allocation.request.transport === 'tcp') return refuse(ErrorCode.FORBIDDEN, 'a channel on a TCP allocation')
   const field = request.uint32(Attribute.CHANNEL_NUMBER)
   const peer = new Address()
   if (field === null) return refuse(ErrorCode.BAD_REQUEST, 'no CHANNEL-NUMBER')

@@ -13,7 +13,17 @@ describe('combinations', () => {
   test('CONF-COMBO-02 no-udp-relay with no-tcp-relay stops the start', async () => {
     expect(await complaints('no-udp-relay\nno-tcp-relay\n')).toHaveLength(1)
     await load('no-tcp-relay\n')
-    await load('no-udp-relay\n')
+  })
+  test('no-udp-relay alone starts, and a line says that TCP allocations want tcp-relay', async () => {
+    expect(warningsOf(await load('no-udp-relay\n'), 'no-udp-relay')).toEqual([
+      '"no-udp-relay": leaves nothing to relay as long as tcp-relay is not set',
+    ])
+    expect(warningsOf(await load('no-udp-relay\ntcp-relay\n'), 'no-udp-relay')).toEqual([])
+  })
+  test('of tcp-relay and no-tcp-relay the one that closes wins, and a line says so', async () => {
+    expect(warningsOf(await load('tcp-relay\nno-tcp-relay\n'), 'tcp-relay')).toContain(
+      '"tcp-relay": has no effect beside no-tcp-relay',
+    )
   })
   test.each(['lt-cred-mech', 'use-auth-secret', 'static-auth-secret=0123456789abcdef'])(
     'CONF-COMBO-03 no-auth with %s stops the start',
