@@ -4,18 +4,21 @@ import { performance } from 'node:perf_hooks'
 import { changesBetween } from './config/changes.ts'
 import { ConfigError } from './config/config-error.ts'
 import type { LoadedConfig } from './config/load.ts'
-import type { Config } from './config/options.ts'
 import type { ProcessLog } from './log.ts'
 import { Metrics } from './metrics/metrics.ts'
 import type { ReloadHealth } from './metrics/sources.ts'
+import { type ListenChange, together } from './net/listen/listen-change.ts'
+import { ListenError } from './net/listen/listen-error.ts'
 import { SocketErrors } from './net/socket-errors.ts'
 import { EventQueue } from './operator/events.ts'
 import { Operations } from './operator/operations.ts'
 import type { ReloadReport } from './operator/reports.ts'
 import { besides, haveSameHosts, turnAddresses } from './start/addresses.ts'
 import { type CertificateFiles, certificate, isSame } from './start/certificate.ts'
+import { atDevices } from './start/devices.ts'
 import { returnMemoryOfStart } from './start/idle-memory.ts'
-import { type MetricsListener, openMetrics } from './start/metrics-listener.ts'
+import { listenProblem } from './start/listen-advice.ts'
+import { openMetrics } from './start/metrics-listener.ts'
 import { operated } from './start/operated.ts'
 import { type OperatorListener, openOperator } from './start/operator.ts'
 import { logLevel } from './start/plan/log-level.ts'
@@ -99,39 +102,51 @@ export async function startServer(loaded: LoadedConfig, { log, load }: ServerWor
           })
         : null
     if (web !== null) stops.push(() => web.close())
-    const ownMetrics: MetricsListener | null = config.prometheus
-      ? await openMetrics(config, { metrics: () => metrics.text(), errors, unready })
-      : null
-    if (ownMetrics !== null) stops.push(() => ownMetrics.close())
+    const metricsPort = await openMetrics(config, { metrics: () => metrics.text(), errors, unready })
+    stops.push(() => metricsPort.close())
 
     metrics.watch({ turn, web, hub: web?.hub ?? null, errors, log, reloads })
-    const servicePorts = [
-      web?.http,
-      web?.https,
-      web?.collider,
-      ownMetrics?.address,
-      ...(turn?.bound ?? []).map(({ address }) => address),
-    ]
-    turn?.protect(servicePorts.flatMap((at) => (at == null ? [] : [at.port])))
-    const watching = setInterval(() => follow(), LOOK_MS).unref()
-    stops.push(async () => clearInterval(watching))
-    const stopWaiting = returnMemoryOfStart()
-    stops.push(async () => stopWaiting())
+    const ownPorts = () => {
+      const services = [web?.http, web?.https, web?.collider, metricsPort.address]
+      const all = [...services, ...(turn?.bound ?? []).map(({ address }) => address)]
+      return all.flatMap((at) => (at == null ? [] : [at.port]))
+    }
+    turn?.protect(ownPorts())
 
-    /** Goes by a configuration and the addresses of now: the one way in which anything changes while the server runs. */
-    const apply = (wanted: Config, certified: CertificateFiles | null) => {
-      turn?.apply(wanted, addresses)
+    /**
+     * Goes by a configuration and the addresses of now: the one way in which anything changes while the server runs. Throws, and
+     * changes nothing, when something of it cannot be had.
+     */
+    const apply = async (next: LoadedConfig, certified: CertificateFiles | null) => {
+      const wanted = atDevices(next)
+      const found = turnAddresses(wanted)
+      const changes: ListenChange[] = []
+      try {
+        if (turn !== null) changes.push(await turn.prepare(wanted, certified))
+        if (web !== null) changes.push(await web.prepare(wanted, certified))
+        changes.push(await metricsPort.prepare(wanted))
+      } catch (error) {
+        await together(changes).abort()
+        throw error
+      }
+      addresses = found
+      turn?.apply(wanted, found)
       web?.apply(wanted)
+      metricsPort.apply(wanted)
+      // After the rules that its clients are to meet.
+      together(changes).commit()
+      turn?.protect(ownPorts())
       iceConfig = iceConfigOptions(wanted, addresses, turn?.ports ?? null, certified)
     }
     /** Addresses come, go and change while the server runs. */
-    const follow = () => {
-      const { config } = current
+    const follow = async () => {
+      const config = atDevices(current)
+      const { own: before, absent } = addresses
       const found = turnAddresses(config)
-      const { own: before } = addresses
-      if (!haveSameHosts(found.own, before)) {
+      if (!haveSameHosts(found.own, before) || !haveSameHosts(found.absent, absent)) {
         addresses = found
-        apply(config, served)
+        turn?.apply(config, found)
+        iceConfig = iceConfigOptions(config, found, turn?.ports ?? null, served)
         const hosts = (list: readonly Address[]) => list.map(({ host }) => host)
         const [come, gone] = [hosts(besides(found.own, before)), hosts(besides(before, found.own))]
         log.info({ come, gone, uris: turnUris(config, addresses, turn) }, 'the addresses of this machine have changed')
@@ -139,42 +154,52 @@ export async function startServer(loaded: LoadedConfig, { log, load }: ServerWor
           log.warn({}, `${trouble} ${fix}`)
       }
       // Also without a change: an IPv6 address is there before anybody may listen on it.
-      turn?.rescan()
+      await turn?.follow()
+    }
+    /** Goes by what has been read again. */
+    const goBy = async (next: LoadedConfig): Promise<Extract<ReloadReport, { isGood: true }>> => {
+      const { config, applied, afterRestart } = changesBetween(current.config, next.config)
+      const renewed = await certificate(
+        config,
+        addresses.own.map(({ host }) => host),
+      )
+      await apply({ ...next, config }, renewed)
+      tellOfWarnings(log, next, current)
+      const isSameFile = renewed !== null && served !== null && isSame(renewed, served)
+      const result = {
+        isGood: true,
+        applied,
+        afterRestart,
+        certificate: renewed === null ? 'none' : isSameFile ? 'same' : 'new',
+      } as const
+      current = { ...next, config }
+      served = renewed
+      Object.assign(reloads, { isGood: true, goodAt: Date.now() })
+      const fields = renewed === null ? {} : { cert: config.cert, validTo: validTo(renewed) }
+      log.info({ changed: applied, afterRestart, ...fields }, reloadedText(result))
+      // Not before: who asked for less wants to read what became of it.
+      log.setLevel(logLevel(config))
+      return result
+    }
+    /** What is being prepared must not be overtaken. */
+    let latest: Promise<unknown> = Promise.resolve()
+    const inOrder = <T>(work: () => Promise<T>): Promise<T> => {
+      const done = latest.then(work)
+      latest = done.catch(() => {})
+      return done
     }
     const reload = async (): Promise<ReloadReport> => {
+      let tried = current
       try {
         reopen(log)
-        const next = await (load?.() ?? current)
-        const { config, applied, afterRestart } = changesBetween(current.config, next.config)
-        const renewed = await certificate(
-          config,
-          addresses.own.map(({ host }) => host),
-        )
-        // First what may be refused: then nothing has changed.
-        if (renewed !== null) {
-          turn?.renew(config, renewed)
-          web?.renew(renewed)
-        }
-        addresses = turnAddresses(config)
-        apply(config, renewed)
-        tellOfWarnings(log, next, current)
-        const isSameFile = renewed !== null && served !== null && isSame(renewed, served)
-        const result = {
-          isGood: true,
-          applied,
-          afterRestart,
-          certificate: renewed === null ? 'none' : isSameFile ? 'same' : 'new',
-        } as const
-        current = { ...next, config }
-        served = renewed
-        Object.assign(reloads, { isGood: true, goodAt: Date.now() })
-        const fields = renewed === null ? {} : { cert: config.cert, validTo: validTo(renewed) }
-        log.info({ changed: applied, afterRestart, ...fields }, reloadedText(result))
-        // Not before: who asked for less wants to read what became of it.
-        log.setLevel(logLevel(config))
-        return result
-      } catch (error) {
+        // One after the other, whoever asks.
+        return await inOrder(async () => {
+          tried = await (load?.() ?? current)
+          return await goBy(tried)
+        })
+      } catch (cause) {
         reloads.isGood = false
+        const error = cause instanceof ListenError ? listenProblem(cause, tried, ownPorts()) : cause
         if (!(error instanceof ConfigError)) throw error
         const problems = [error, ...error.others]
         for (const problem of problems) log.error({}, `reload refused: ${problem.toLine()}`)
@@ -185,6 +210,23 @@ export async function startServer(loaded: LoadedConfig, { log, load }: ServerWor
         }
       }
     }
+    let isFollowing = false
+    const watching = setInterval(() => {
+      if (isFollowing) return
+      isFollowing = true
+      inOrder(follow)
+        .catch((err: unknown) => log.error({ err }, 'the addresses of this machine cannot be followed'))
+        .finally(() => {
+          isFollowing = false
+        })
+    }, LOOK_MS).unref()
+    // What is under way is finished first.
+    stops.push(() => {
+      clearInterval(watching)
+      return inOrder(async () => {})
+    })
+    const stopWaiting = returnMemoryOfStart()
+    stops.push(async () => stopWaiting())
     const drain = (on: boolean): void => {
       busyWith = on ? 'draining' : null
       turn?.drain(on)
@@ -195,23 +237,17 @@ export async function startServer(loaded: LoadedConfig, { log, load }: ServerWor
         on ? 'draining: no new allocations' : 'new allocations are welcome again',
       )
     }
-    let lastReload: Promise<unknown> = Promise.resolve()
     const operations = new Operations(
       operated({
         turn,
         web,
-        metrics: ownMetrics?.address ?? null,
+        metrics: () => metricsPort.address,
         reloads,
         log,
         config: () => current.config,
         files: () => served,
         unready,
-        // One after the other, whoever asks.
-        reload: () => {
-          const reloaded = lastReload.then(reload)
-          lastReload = reloaded.catch(() => {})
-          return reloaded
-        },
+        reload,
         drain,
       }),
       events,
@@ -223,7 +259,9 @@ export async function startServer(loaded: LoadedConfig, { log, load }: ServerWor
       summary: summary({ loaded, addresses, files, turn, web }),
       turn,
       web,
-      metrics: ownMetrics?.address ?? null,
+      get metrics() {
+        return metricsPort.address
+      },
       operatorFiles: operator?.files ?? [],
       operations,
       close,
@@ -234,7 +272,7 @@ export async function startServer(loaded: LoadedConfig, { log, load }: ServerWor
   }
 }
 
-/** Little enough to be waited for, and 0.02 % of a processor. */
+/** Short enough to be waited for, and 0.05 % of a processor. */
 const LOOK_MS = 1000
 /** Whoever rotates logs has moved the file away. */
 function reopen(log: ProcessLog): void {

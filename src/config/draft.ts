@@ -117,7 +117,8 @@ export class Draft {
 }
 
 /** The problem of one option, saying where it was set. */
-function problemAt(origin: Origin, name: string, message: string, fix: string | null): ConfigError {
+/** What is wrong with an option, where it was set. */
+export function problemAt(origin: Origin, name: string, message: string, fix: string | null): ConfigError {
   const where = origin.source === 'default' ? null : describeOrigin(origin)
   return new ConfigError({
     where,

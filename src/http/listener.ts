@@ -53,6 +53,8 @@ export interface ListenAddress {
 export class HttpListener {
   readonly server: Server
   #trusted: BlockList
+  #handshakeMs = 0
+  #left: Promise<void> | undefined
   #closed: Promise<void> | undefined
 
   private constructor(server: Server, trusted: BlockList) {
@@ -76,7 +78,8 @@ export class HttpListener {
     const listener = new HttpListener(server, addressList(world.trustedProxies))
     server.maxHeadersCount = options.maxHeaders
     listener.#serve(world)
-    if (at.tls) listener.#boundHandshakes(world.handshakes, options.handshakeTimeoutSeconds * 1000)
+    listener.#handshakeMs = options.handshakeTimeoutSeconds * 1000
+    if (at.tls) listener.#boundHandshakes(world.handshakes)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen({ host: at.host, port: at.port }, () => {
@@ -96,6 +99,7 @@ export class HttpListener {
   /** Other times, limits and proxies for the requests that come; the bound of a header stays. */
   apply(options: ListenerOptions, trustedProxies: readonly string[]): void {
     this.#trusted = addressList(trustedProxies)
+    this.#handshakeMs = options.handshakeTimeoutSeconds * 1000
     this.server.headersTimeout = options.headersTimeoutSeconds * 1000
     this.server.requestTimeout = options.requestTimeoutSeconds * 1000
     this.server.maxHeadersCount = options.maxHeaders
@@ -106,6 +110,13 @@ export class HttpListener {
     if (this.server instanceof TlsServer) this.server.setSecureContext(tls)
   }
 
+  /** Takes no more connections; requests and WebSockets that are here go on. Resolves when the last one has gone. */
+  leave(): Promise<void> {
+    this.#left ??= new Promise((left) => this.server.close(() => left()))
+    this.server.closeIdleConnections()
+    return this.#left
+  }
+
   /** Takes no more connections, lets answers that are on their way finish, then ends what is left. */
   close(): Promise<void> {
     this.#closed ??= this.#close()
@@ -113,17 +124,15 @@ export class HttpListener {
   }
 
   async #close(): Promise<void> {
-    const closed = new Promise<void>((done) => this.server.close(() => done()))
-    this.server.closeIdleConnections()
     const impatient = setTimeout(() => this.server.closeAllConnections(), 1000)
-    await closed
+    await this.leave()
     clearTimeout(impatient)
   }
 
   /**
    * Gives each handshake a place and a time, counted from the connect: bytes that come now and then gain nothing. 0 is without end.
    */
-  #boundHandshakes(handshakes: Pool, patienceMs: number): void {
+  #boundHandshakes(handshakes: Pool): void {
     const under = new Map<string, () => void>()
     this.server.on('connection', (socket: Socket) => {
       if (socket.destroyed) return
@@ -131,6 +140,7 @@ export class HttpListener {
         socket.destroy()
         return
       }
+      const patienceMs = this.#handshakeMs
       const patience = patienceMs > 0 ? setTimeout(() => socket.destroy(), patienceMs) : undefined
       const name = endsOf(socket)
       const over = () => {

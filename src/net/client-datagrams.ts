@@ -5,14 +5,14 @@ import type { DtlsEndpoint, DtlsWorld, OpenDtls } from './dtls/endpoint.ts'
 
 /** What clients send by UDP: messages for the TURN server, as they are or inside DTLS (RFC 7983 §7). */
 export class ClientDatagrams {
-  readonly #turn: Pick<TurnServer, 'receive'>
+  readonly #turn: Pick<TurnServer, 'receive' | 'hasAllocation' | 'hasClients'>
   readonly #counters: NetCounters
   readonly #dtls: DtlsEndpoint | null
 
   /** Throws when `openDtls` does. */
   constructor(
     openDtls: OpenDtls | null,
-    turn: Pick<TurnServer, 'receive' | 'hasAllocation' | 'clientClosed'>,
+    turn: Pick<TurnServer, 'receive' | 'hasAllocation' | 'hasClients' | 'clientClosed'>,
     counters: NetCounters,
     world: Pick<DtlsWorld, 'sendDatagram' | 'nextConnection' | 'clock' | 'waiting'>,
   ) {
@@ -46,6 +46,18 @@ export class ClientDatagrams {
       return
     }
     this.#turn.receive(bytes, start, end, client, now)
+  }
+
+  /** The same where no new clients are taken: from those alone that are here. */
+  receiveKnown(bytes: Buffer, start: number, end: number, client: FiveTuple, now: number): void {
+    if (this.#turn.hasAllocation(client) || this.#dtls?.has(client) === true)
+      this.receive(bytes, start, end, client, now)
+    else this.#counters.dropped['closing-listener']++
+  }
+
+  /** Whether somebody is here who came by this FiveTuple.listener. */
+  has(listener: number): boolean {
+    return this.#turn.hasClients(listener) || this.#dtls?.hasClients(listener) === true
   }
 
   /** Encrypts borrowed bytes for a client whose transport is DTLS. */

@@ -94,6 +94,8 @@ export class NetCounters {
     empty: 0,
     /** A DTLS record where no DTLS is served. */
     'no-dtls': 0,
+    /** From somebody new, by an address that is listened on only for those who are here. */
+    'closing-listener': 0,
     /** The core's answer to a client whose socket or connection has gone meanwhile. */
     'client-gone': 0,
     /** The same for a relayed address. */

@@ -7,10 +7,12 @@ import type { TurnServer } from '../turn/turn-server.ts'
 import type { OpenDtls } from './dtls/endpoint.ts'
 import type { Handshakes } from './limits/handshakes.ts'
 import type { BoundAddress } from './listen/bound-address.ts'
-import { standsForNothing } from './listen/interfaces.ts'
+import { overlap, standsForNothing, type UdpEndpoint } from './listen/interfaces.ts'
+import { compare, type ListenChange, together, type Wanted } from './listen/listen-change.ts'
 import { ListenError } from './listen/listen-error.ts'
 import type { StreamConnection, StreamEndpoint, StreamLimits } from './stream/connection.ts'
 import type { HttpOptions } from './stream/http-answer.ts'
+import { keyed } from './stream/listeners.ts'
 import { StreamPlaces, sharedPlaces } from './stream/places.ts'
 import { StreamServer } from './stream/stream.ts'
 import type { TlsOptions } from './stream/tls-context.ts'
@@ -18,7 +20,6 @@ import { openPortablePort } from './tcp-relay/portable-port.ts'
 import { type TurnCore, TurnDriver } from './turn-driver.ts'
 import { DgramPlane } from './udp/dgram-plane.ts'
 import type { OpenUdpSocket } from './udp/udp.ts'
-import type { UdpEndpoint } from './udp/udp-listeners.ts'
 
 export interface NetOptions {
   /** UDP, and DTLS on the same ports when there is `dtls`. */
@@ -40,12 +41,20 @@ export interface NetOptions {
   readonly clock: () => number
 }
 
+/** A TCP address that is accepted from. */
+interface OpenStream {
+  readonly key: string
+  readonly endpoint: StreamEndpoint
+  readonly address: Address
+  readonly stop: () => void
+}
+
 /** Runs a TurnDriver on this thread's event loop, over Node's own sockets. */
 export class PortableTurn<T extends TurnCore = TurnServer> {
   readonly driver: TurnDriver<T, DgramPlane, StreamServer>
   readonly #options: NetOptions
   readonly #log: Log
-  readonly #streamAddresses: Address[] = []
+  #streams: readonly OpenStream[] = []
   #hasWork = false
   #timer: NodeJS.Timeout | undefined
   #opening: Promise<void> = Promise.resolve()
@@ -85,16 +94,27 @@ export class PortableTurn<T extends TurnCore = TurnServer> {
     if (this.#closing !== null) return
     this.#timer = setInterval(() => this.sweep(), this.#options.sweepIntervalMs)
     this.#timer.unref()
-    for (const { transport, address } of this.addresses) {
-      this.#log.info({ transport, address: address.toString() }, 'listening')
+  }
+
+  /**
+   * Listens elsewhere than now. Throws ListenError, and changes nothing, for the first that cannot be had. Where a TCP listener takes
+   * another one's place, nobody accepts for a moment.
+   */
+  async prepare({ udp, streams }: Pick<NetOptions, 'udp' | 'streams'>, wanted: Wanted): Promise<ListenChange> {
+    const change = await this.driver.plane.prepare(udp, wanted)
+    try {
+      return together([change, await this.#prepareStreams(streams, wanted)])
+    } catch (error) {
+      await change.abort()
+      throw error
     }
   }
 
-  /** UDP first, in the order of FiveTuple.listener. */
+  /** UDP first. */
   get addresses(): BoundAddress[] {
     return [
       ...this.driver.plane.addresses.map((address) => ({ transport: 'udp' as const, address })),
-      ...this.#streamAddresses.map((address) => ({ transport: 'tcp' as const, address })),
+      ...this.#streams.map(({ address }) => ({ transport: 'tcp' as const, address })),
     ]
   }
 
@@ -123,16 +143,54 @@ export class PortableTurn<T extends TurnCore = TurnServer> {
   }
 
   async #open(): Promise<void> {
-    for (const endpoint of this.#options.udp) await this.driver.plane.listen(endpoint)
-    for (const endpoint of this.#options.streams) await this.#listenStream(endpoint)
+    const change = await this.prepare(this.#options, 'all')
+    change.commit()
   }
 
-  async #listenStream(endpoint: StreamEndpoint): Promise<void> {
-    try {
-      this.#streamAddresses.push(await this.driver.streams.listen(endpoint))
-    } catch (error) {
-      if (!standsForNothing(endpoint.host, error)) throw new ListenError('tcp', endpoint.host, endpoint.port, error)
+  async #prepareStreams(endpoints: readonly StreamEndpoint[], wanted: Wanted): Promise<ListenChange> {
+    const { kept, missing, spare } = compare(endpoints.map(keyed), this.#streams)
+    const inTheWay = spare.filter(({ endpoint }) => missing.some((other) => overlap(endpoint, other)))
+    const opened: OpenStream[] = []
+    const abort = async () => {
+      for (const { stop } of opened) stop()
+      const again = await Promise.all(
+        inTheWay.map(({ endpoint }) => this.#listenStream(keyed(endpoint), 'what can be had')),
+      )
+      this.#streams = [...this.#streams.filter((stream) => !inTheWay.includes(stream)), ...again.flat()]
     }
+    for (const { stop } of inTheWay) stop()
+    try {
+      for (const endpoint of missing) opened.push(...(await this.#listenStream(endpoint, wanted)))
+    } catch (error) {
+      await abort()
+      throw error
+    }
+    return {
+      commit: () => {
+        this.#streams = [...kept, ...opened]
+        for (const stream of opened) this.#say(stream, 'listening')
+        for (const stream of spare) {
+          stream.stop()
+          this.#say(stream, 'accepts no more connections; those that are here stay')
+        }
+      },
+      abort,
+    }
+  }
+
+  async #listenStream({ key, ...endpoint }: ReturnType<typeof keyed>, wanted: Wanted): Promise<OpenStream[]> {
+    try {
+      return [{ key, endpoint, ...(await this.driver.streams.listen(endpoint)) }]
+    } catch (error) {
+      if (standsForNothing(endpoint.host, error)) return []
+      if (wanted === 'all') throw new ListenError('tcp', endpoint.host, endpoint.port, error)
+      this.driver.errors.count('listener', error)
+      return []
+    }
+  }
+
+  #say({ address }: OpenStream, what: string): void {
+    this.#log.info({ transport: 'tcp', address: address.toString() }, what)
   }
 
   async #close(): Promise<void> {

@@ -22,7 +22,7 @@ import type { UdpPlane, UdpPlaneWorld } from './udp/udp-plane.ts'
 /** What the driver needs of a TurnServer. */
 export type TurnCore = UdpPlaneWorld['turn'] &
   TcpRelaysWorld['turn'] &
-  Pick<TurnServer, 'receive' | 'clientClosed' | 'hasAllocation' | 'sweep'> & {
+  Pick<TurnServer, 'receive' | 'clientClosed' | 'hasAllocation' | 'hasClients' | 'sweep'> & {
     readonly allocations: Iterable<Allocation> & Pick<Allocations, 'release'>
   }
 
@@ -103,7 +103,7 @@ export class TurnDriver<
       sendDatagram: (to, bytes, start, end) => this.plane.sendToClient(to, bytes, start, end),
     })
     this.#datagrams = datagrams
-    this.plane = options.makePlane({ clients: datagrams, turn, counters, errors, clock })
+    this.plane = options.makePlane({ clients: datagrams, turn, counters, errors, log, clock })
     this.streams = options.makeStreams({
       ...{ counters, errors, clock, nextConnection },
       hasAllocation: (client) => turn.hasAllocation(client),

@@ -1,7 +1,9 @@
 import { isIP } from 'node:net'
 import { listeningAddresses } from '../config/listeners.ts'
 import type { Config } from '../config/options.ts'
-import { isWildcard, listeningHosts } from '../net/listen/interfaces.ts'
+import { isBindable } from '../net/linux/descriptors.ts'
+import { linuxSupport } from '../net/linux/system-calls.ts'
+import { isWildcard, listeningHosts, presentHosts } from '../net/listen/interfaces.ts'
 import { Address } from '../stun/address.ts'
 import { isPublic } from '../turn/peers/peer-policy.ts'
 import { ExternalIp } from '../turn/relay-addresses/external-ip.ts'
@@ -12,6 +14,8 @@ export interface TurnAddresses {
   readonly listening: readonly Address[]
   /** To relay from. */
   readonly relay: readonly Address[]
+  /** Of these, what `relay-ip` or `listening-ip` names and nobody can be bound to now. */
+  readonly absent: readonly Address[]
   /** Nobody named relay addresses: a client's relay is then where it reached us, when the family fits. */
   readonly relayWhereReached: boolean
   readonly externalIp: ExternalIp
@@ -23,9 +27,10 @@ export interface TurnAddresses {
 }
 
 export function turnAddresses(config: Config): TurnAddresses {
-  const own = parse([...listeningHosts('0.0.0.0'), ...listeningHosts('::')])
+  const present = presentHosts()
+  const own = parse(['0.0.0.0', '::'].flatMap((host) => listeningHosts(host, present)))
   const chosen = config['listening-ip']
-  const listening = parse(listeningAddresses(config).flatMap(listeningHosts))
+  const listening = parse(listeningAddresses(config).flatMap((host) => listeningHosts(host, present)))
   const isRelayNamed = config['relay-ip'].length > 0
   const relayWhereReached = !isRelayNamed && (chosen.length === 0 || chosen.some(isWildcard))
   const relay = isRelayNamed
@@ -40,6 +45,7 @@ export function turnAddresses(config: Config): TurnAddresses {
   return {
     listening,
     relay,
+    absent: besides(relay, own).filter((address) => !canBind(address)),
     relayWhereReached,
     externalIp: new ExternalIp(pairs, relay),
     external: pairs.map((pair) => pair.public),
@@ -82,6 +88,11 @@ export function turnHost(config: Config, { external, listening }: TurnAddresses)
 /** As hosts stand in URIs. */
 export function bracketed(host: string): string {
   return isIP(host) === 6 ? `[${host}]` : host
+}
+
+/** Where no interface has it, a route of the kind `local` may. All of 127.0.0.0/8 is always there. */
+function canBind(address: Address): boolean {
+  return address.isLoopback || (linuxSupport().available && isBindable(address))
 }
 
 // Loopback stays last: the first address of a family serves clients that reached us through the other family.

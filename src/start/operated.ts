@@ -21,7 +21,7 @@ import type { RunningWeb } from './web.ts'
 export interface OperatedParts {
   readonly turn: RunningTurn | null
   readonly web: RunningWeb | null
-  readonly metrics: AddressInfo | null
+  metrics(): AddressInfo | null
   readonly reloads: ReloadHealth
   readonly log: ProcessLog
   config(): Config
@@ -77,7 +77,7 @@ function listeners({ turn, web, metrics }: OperatedParts): ListenerReport[] {
     ['HTTP', web?.http],
     ['HTTPS', web?.https],
     ['Collider', web?.collider],
-    ['metrics', metrics],
+    ['metrics', metrics()],
   ] as const
   return [
     ...(turn?.bound ?? []).map(({ transport, address }) => {

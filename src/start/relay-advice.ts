@@ -8,15 +8,16 @@ export interface Advice {
 }
 
 /** Why nothing can be relayed to another machine; null when it can, or need not. */
-export function relayTrouble(config: Config, { relay }: TurnAddresses): string | null {
+export function relayTrouble(config: Config, { relay, absent }: TurnAddresses): string | null {
   if (!config.turn || config['stun-only'] || config['allow-loopback-peers']) return null
-  if (relay.some((address) => !address.isLoopback)) return null
-  return `${relay.length === 0 ? 'no address' : 'only loopback addresses'} to relay from`
+  const present = relay.filter((address) => !absent.includes(address))
+  if (present.some((address) => !address.isLoopback)) return null
+  return `${present.length === 0 ? 'no address' : 'only loopback addresses'} to relay from`
 }
 
 /** Why relayed packets may get nowhere on this machine. */
 export function relayAdvice(config: Config, addresses: TurnAddresses): Advice[] {
-  const { relay, own } = addresses
+  const { absent } = addresses
   const found: Advice[] = []
   const trouble = relayTrouble(config, addresses)
   if (trouble !== null) {
@@ -25,12 +26,9 @@ export function relayAdvice(config: Config, addresses: TurnAddresses): Advice[] 
       fix: 'Connect a network, or set relay-ip= (and external-ip= behind NAT).',
     })
   }
-  // All of 127.0.0.0/8 is always there.
-  const hosts = new Set(own.map(({ host }) => host))
-  const foreign = relay.filter((address) => !address.isLoopback && !hosts.has(address.host)).map(({ host }) => host)
-  if (foreign.length > 0) {
+  if (absent.length > 0) {
     found.push({
-      trouble: `No address of this machine: ${foreign.join(', ')} (relay-ip). Nothing can be relayed from there.`,
+      trouble: `No address of this machine: ${absent.map(({ host }) => host).join(', ')} (relay-ip). Nothing can be relayed from there.`,
       fix: 'Compare relay-ip= with `ip address`; behind NAT it is the private address, and external-ip= the one the world sees.',
     })
   }

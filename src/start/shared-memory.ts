@@ -1,9 +1,4 @@
-import {
-  type HandshakeLimits,
-  type HandshakeMemory,
-  handshakeMemory,
-  type SecureTransport,
-} from '../net/limits/handshakes.ts'
+import { type HandshakeMemory, handshakeMemory } from '../net/limits/handshakes.ts'
 import { sourceMemory } from '../shared/source-table.ts'
 import { budgetMemory } from '../turn/limits/challenge-limit.ts'
 import { type QuotaMemory, quotaMemory } from '../turn/limits/quota.ts'
@@ -23,8 +18,7 @@ export interface TurnMemory {
 
 /** The TLS and DTLS of all threads. */
 export interface HandshakeShares {
-  /** Of one thread. */
-  readonly limits: Readonly<Record<SecureTransport, HandshakeLimits>>
+  readonly threads: number
   readonly memory: HandshakeMemory
   /** How many DTLS sessions and handshakes each source has in each thread. */
   readonly dtlsSources: SharedArrayBuffer
@@ -36,7 +30,6 @@ const MOST_PORTS = 262_144
 /** For `threads` cores. */
 export function turnMemory(plan: TurnPlan, threads: number, random: (size: number) => Buffer): TurnMemory {
   const { ports, relayAddresses } = plan
-  const share = (limits: HandshakeLimits) => ({ ...limits, atOnce: Math.ceil(limits.atOnce / threads) })
   return {
     quota: quotaMemory(
       plan.quota,
@@ -47,7 +40,7 @@ export function turnMemory(plan: TurnPlan, threads: number, random: (size: numbe
     guessesUsed: budgetMemory(random),
     sourceCounts: sourceMemory(threads, random),
     handshakes: {
-      limits: { tls: share(plan.handshakes.tls), dtls: share(plan.handshakes.dtls) },
+      threads,
       memory: handshakeMemory(threads, random),
       dtlsSources: sourceMemory(threads, random),
     },

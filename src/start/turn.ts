@@ -1,19 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
+import { listeners } from '../config/listeners.ts'
 import type { Config } from '../config/options.ts'
 import type { Log } from '../log.ts'
 import { linuxSupport } from '../net/linux/system-calls.ts'
 import type { BoundAddress } from '../net/listen/bound-address.ts'
+import type { ListenChange } from '../net/listen/listen-change.ts'
 import type { FindAccount } from '../threads/accounts.ts'
 import type { AccountStore } from '../users/account-store.ts'
 import { openAccounts } from './accounts.ts'
 import type { TurnAddresses } from './addresses.ts'
 import { type CertificateFiles, ticketKeys, turnTls } from './certificate.ts'
 import { logLevel } from './plan/log-level.ts'
-import { type NetPlan, netOptions } from './plan/net-options.ts'
+import { endpoints, type NetPlan, netOptions, streamLimits } from './plan/net-options.ts'
 import { type TurnPlan, turnPlan } from './plan/turn-plan.ts'
 import { PortMemoryBook } from './port-memory.ts'
-import { dtlsIdentity, dtlsPlan } from './relaying/dtls.ts'
+import { dtlsPlan } from './relaying/dtls.ts'
 import { relayHere } from './relaying/relay-here.ts'
 import { relayOnThreads } from './relaying/relay-threads.ts'
 import type { EndsListener, Relaying } from './relaying/relaying.ts'
@@ -29,19 +31,22 @@ export interface TurnPorts {
 }
 
 export interface RunningTurn
-  extends Pick<
-    Relaying,
-    'here' | 'workers' | 'rescan' | 'readings' | 'threads' | 'sessions' | 'socketErrors' | 'close'
-  > {
+  extends Pick<Relaying, 'here' | 'workers' | 'readings' | 'threads' | 'sessions' | 'socketErrors' | 'close'> {
+  /** Where new clients may come. */
   readonly bound: readonly BoundAddress[]
   readonly ports: TurnPorts
   readonly isDraining: boolean
   /** The database of accounts; null without one. */
   readonly accounts: Pick<AccountStore, 'isUp' | 'counters'> | null
-  /** Closes this machine's own services, by the ports they really got, to relayed traffic. */
+  /** Closes this machine's own services, by the ports they really got, to relayed traffic; for good, as somebody may be there still. */
   protect(ports: readonly number[]): void
-  /** New handshakes get this certificate; throws, and keeps the old one, when it is bad. */
-  renew(config: Config, files: CertificateFiles): void
+  /**
+   * Opens what another configuration, or the addresses of now, want to be listened on, and looks whether new handshakes can get this
+   * certificate; throws ListenError or ConfigError, and changes nothing, when that cannot be.
+   */
+  prepare(config: Config, files: CertificateFiles | null): Promise<ListenChange>
+  /** Listens on addresses that have come, and no longer on those that are gone; what cannot be had is counted. */
+  follow(): Promise<void>
   /** Goes by another configuration, and the addresses of now, as far as it can without a restart. */
   apply(config: Config, addresses: TurnAddresses): void
   drain(on: boolean): void
@@ -63,12 +68,24 @@ export async function startTurn(
   const portMemory = new PortMemoryBook()
   let now = { config, addresses }
   let ownPorts: readonly number[] = []
+  let relayedPorts = { minPort: config['min-port'], maxPort: config['max-port'] }
   // What the database says comes to everybody as another plan; until they have begun, as the first one.
   let changed = () => {}
   const accounts = await openAccounts(config, log, () => changed())
   const planNow = () => {
+    const { config: wanted } = now
     portMemory.add(now.addresses.relay.map(({ host }) => host))
-    return turnPlan(now.config, now.addresses, { ownPorts, relayedFrom: [...portMemory.memory.keys()], accounts })
+    // Who is relayed from a port of before has peers there still.
+    relayedPorts = {
+      minPort: Math.min(relayedPorts.minPort, wanted['min-port']),
+      maxPort: Math.max(relayedPorts.maxPort, wanted['max-port']),
+    }
+    return turnPlan(wanted, now.addresses, {
+      ownPorts,
+      relayedFrom: [...portMemory.memory.keys()],
+      relayedPorts,
+      accounts,
+    })
   }
   let plan = planNow()
   const run = { memory: turnMemory(plan, Math.max(1, threads), randomBytes), secrets: runSecrets(config) }
@@ -85,13 +102,15 @@ export async function startTurn(
   }
   if (plan.peers.closesPrivate) tellOfPrivatePeers(plan, config, log)
 
+  // A certificate where there was none waits for a restart.
+  const endpointsOf = (wanted: Config) => endpoints(wanted, options.tls !== null, secure !== null)
   /** The last of the plans that every thread goes by. */
   let settled = plan
   const apply = () => {
     const before = plan
     plan = planNow()
     const told = plan
-    void relaying.apply(told, portMemory.memory, netOptions(now.config, null, false).limits).then((isSettled) => {
+    void relaying.apply(told, portMemory.memory, streamLimits(now.config)).then((isSettled) => {
       if (isSettled && told === plan) settled = told
     })
     if (before.peers.closesPrivate !== plan.peers.closesPrivate) tellOfPrivatePeers(plan, now.config, log)
@@ -113,27 +132,42 @@ export async function startTurn(
     get bound() {
       return relaying.addresses
     },
-    ports: portsOf(config, relaying.addresses, { tls: options.tls !== null, dtls: secure !== null }),
+    get ports() {
+      return portsOf(now.config, relaying.addresses, { tls: options.tls !== null, dtls: secure !== null })
+    },
     get isDraining() {
       return isDraining
     },
     protect: (ports) => {
-      ownPorts = ports
+      if (ports.every((port) => ownPorts.includes(port))) return
+      ownPorts = [...new Set([...ownPorts, ...ports])]
       apply()
     },
     apply: (next, found) => {
       const { config: before } = now
       now = { config: next, addresses: found }
       accounts?.serve(next.realm)
+      // Before anybody can come by them.
+      ownPorts = [...new Set([...ownPorts, ...listeners(next).map(({ port }) => port)])]
       apply()
       if (next !== before) relaying.setLogLevel(logLevel(next))
     },
-    rescan: () => relaying.rescan(),
-    renew: (next, renewed) => {
-      const certified = tls && turnTls(next, renewed)
-      relaying.reload(certified, secure === null ? null : dtlsIdentity(renewed))
-      // Bad ones have been refused.
-      tls = certified
+    prepare: async (next, renewed) => {
+      const certified = tls && renewed && turnTls(next, renewed)
+      const secured = secure && renewed && dtlsPlan(next, renewed, log)
+      const change = await relaying.prepare(endpointsOf(next), 'all')
+      return {
+        commit: () => {
+          if (renewed !== null) tls = certified
+          relaying.reload(certified, secured)
+          change.commit()
+        },
+        abort: change.abort,
+      }
+    },
+    follow: async () => {
+      const change = await relaying.prepare(endpointsOf(now.config), 'what can be had')
+      change.commit()
     },
     drain: (on) => {
       isDraining = on

@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
+import type { UdpListener } from '../net/listen/reuse-listeners.ts'
 import type { StreamLimits } from '../net/stream/connection.ts'
 import type { HttpOptions } from '../net/stream/http-answer.ts'
 import type { StreamListener } from '../net/stream/listeners.ts'
@@ -14,7 +15,7 @@ export interface RelayThreadData<Plan> {
   /** How many there are: a client's next 5-tuple may come to any of them. */
   readonly threads: number
   /** Bound UDP descriptors, which stay the main thread's. */
-  readonly listeners: readonly number[]
+  readonly listeners: readonly UdpListener[]
   /** Its TCP and TLS; null for none. */
   readonly streams: ThreadStreams | null
   readonly wakeUp: number

@@ -5,16 +5,17 @@ import type { Log } from '../log.ts'
 import { closeDescriptor } from '../net/linux/descriptors.ts'
 import { openWakeUp, wake } from '../net/linux/wake-up.ts'
 import type { BoundAddress } from '../net/listen/bound-address.ts'
+import type { UdpEndpoint } from '../net/listen/interfaces.ts'
+import { type ListenChange, together, type Wanted } from '../net/listen/listen-change.ts'
 import { ReuseListeners } from '../net/listen/reuse-listeners.ts'
 import type { SocketErrors } from '../net/socket-errors.ts'
 import type { StreamEndpoint, StreamLimits } from '../net/stream/connection.ts'
 import { StreamListeners } from '../net/stream/listeners.ts'
 import { type SharedPlaces, sharedPlaces, takeBackPlaces } from '../net/stream/places.ts'
 import { TlsContext, type TlsOptions } from '../net/stream/tls-context.ts'
-import type { UdpEndpoint } from '../net/udp/udp-listeners.ts'
 import type { Address } from '../stun/address.ts'
 import { ACCOUNTS, type FindAccount } from './accounts.ts'
-import { CLOSE, DRAIN, ERRORS, LISTEN, LOG_LINES, READY, TLS } from './control.ts'
+import { CLOSE, DRAIN, ERRORS, LEAVE, LISTEN, LISTEN_STREAM, LOG_LINES, READY, STOP_STREAM, TLS } from './control.ts'
 import { ENDED_SESSIONS, type EndedSessions } from './ended-sessions.ts'
 import { Handovers, MOVES } from './handovers.ts'
 import { type Envelope, Line, lineMemory, type Subject } from './line.ts'
@@ -114,20 +115,29 @@ export class RelayThreads<Plan = unknown> {
     })
     this.#limits = options.streams.limits
     this.#tls = proven(options.streams)
-    this.#streams = new StreamListeners(options.threads)
+    const users = {
+      listen: (id: number, endpoint: StreamEndpoint, fds: readonly number[]) =>
+        this.#tellEach(LISTEN_STREAM, (thread) => ({ id, endpoint, fd: fds[thread]! })),
+      stop: (id: number, stopped: () => void) => this.#askUntil(STOP_STREAM, id, () => true, stopped),
+    }
+    this.#streams = new StreamListeners(options.threads, users, options.errors, options.log)
     this.#places = sharedPlaces(options.threads, randomBytes)
     this.#listeners = new ReuseListeners({
       threads: options.threads,
       bufferSize: options.bufferSize,
       errors: options.errors,
+      log: options.log,
+      users: {
+        listen: (listener, fds) => this.#tellEach(LISTEN, (thread) => ({ listener, fd: fds[thread]! })),
+        leave: (listener, left) => this.#askUntil(LEAVE, listener, (answer) => answer === 'left', left),
+      },
     })
   }
 
   /** Opens every address and starts the threads; throws ListenError, and leaves nothing open, when one cannot be had. */
   async start(): Promise<void> {
     try {
-      for (const endpoint of this.#options.endpoints) this.#listeners.listen(endpoint)
-      for (const endpoint of this.#options.streams.endpoints) this.#streams.listen(endpoint)
+      this.prepare(this.#options.endpoints, this.#options.streams.endpoints, 'all').commit()
       for (let thread = 0; thread < this.#options.threads; thread++) this.#members.push(this.#enlist(thread))
       await Promise.all(this.#members.map(({ ready }) => ready))
     } catch (error) {
@@ -135,8 +145,16 @@ export class RelayThreads<Plan = unknown> {
       throw error
     }
     this.#timer = setInterval(() => this.#sweepLines(), SWEEP_MS).unref()
-    for (const { transport, address } of this.addresses) {
-      this.#options.log.info({ transport, address: address.toString(), threads: this.size }, 'listening')
+  }
+
+  /** Listens elsewhere than now. Throws ListenError, and changes nothing, for the first that cannot be had. */
+  prepare(udp: readonly UdpEndpoint[], streams: readonly StreamEndpoint[], wanted: Wanted): ListenChange {
+    const change = this.#listeners.prepare(udp, wanted)
+    try {
+      return together([change, this.#streams.prepare(streams, wanted)])
+    } catch (error) {
+      void change.abort()
+      throw error
     }
   }
 
@@ -200,17 +218,6 @@ export class RelayThreads<Plan = unknown> {
   reloadTls(tls: TlsOptions | null): void {
     this.#tls = proven({ ...this.#options.streams, tls })
     this.tell(TLS, tls)
-  }
-
-  /** Listens also on addresses that the machine has got since. */
-  rescan(): void {
-    const added = this.#listeners.rescan()
-    if (added === 0) return
-    for (const member of this.#members) {
-      for (const fd of this.#listeners.descriptorsOf(member.thread).slice(-added)) {
-        member.line?.tell(LISTEN, { fd })
-      }
-    }
   }
 
   close(): Promise<void> {
@@ -332,6 +339,34 @@ export class RelayThreads<Plan = unknown> {
 
   get #lines(): Line[] {
     return this.#members.flatMap(({ line }) => line ?? [])
+  }
+
+  #tellEach<Told>(about: Subject<Told>, message: (thread: number) => Told): void {
+    for (const { line, thread } of this.#members) line?.tell(about, message(thread))
+  }
+
+  /**
+   * Asks every thread, for as long as it takes: `then` is called once each has said what counts, or has died. Not at all when one of
+   * them has said anything else.
+   */
+  #askUntil<Question, Answer>(
+    about: Subject<never, Question, Answer>,
+    question: Question,
+    counts: (answer: Answer) => boolean,
+    then: () => void,
+  ): void {
+    const lines = this.#lines
+    let missing = lines.length
+    if (missing === 0) then()
+    for (const line of lines) {
+      line.ask(about, question, Number.POSITIVE_INFINITY, (answer) => {
+        // The line was full.
+        if (answer === 'late') return
+        if (answer !== 'gone' && !counts(answer)) return
+        missing--
+        if (missing === 0) then()
+      })
+    }
   }
 
   #sweepLines(): void {

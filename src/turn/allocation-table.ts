@@ -43,6 +43,11 @@ export class AllocationTable implements Iterable<Allocation> {
     return this.#allocations.get(client) !== undefined || this.#moves.get(client) !== undefined
   }
 
+  /** Whether anybody is here by this UDP socket of ours. */
+  hasClients(listener: number): boolean {
+    return this.#allocations.countOn(listener) + this.#moves.countOn(listener) > 0
+  }
+
   /** Whatever occupies the 5-tuple, be it still opening, past its time or on its way here. */
   get(client: FiveTuple, now: number): Allocation | undefined {
     return this.#allocations.get(client) ?? this.#moveTo(client, now)?.allocation

@@ -57,6 +57,11 @@ export class FiveTupleMap<T extends { readonly client: FiveTuple }> {
     return this.#listeners.reduce((sum, map) => sum + (map?.size ?? 0), this.#connections.size)
   }
 
+  /** Entries of plain UDP by this socket of ours. */
+  countOn(listener: number): number {
+    return this.#listeners[listener]?.size ?? 0
+  }
+
   get(client: FiveTuple): T | undefined {
     if (client.connection !== 0) return this.#connections.get(client.connection)
     const found = this.#listeners[client.listener]?.get(client.client.key)

@@ -168,6 +168,11 @@ export class TurnServer {
     return this.#table.has(client) || this.#incomingMoves.has(client)
   }
 
+  /** Whether somebody who came by this UDP socket of ours (FiveTuple.listener) has an allocation, or is moving one there. */
+  hasClients(listener: number): boolean {
+    return this.#table.hasClients(listener) || this.#incomingMoves.hasClients(listener)
+  }
+
   /** Once a second: removes what has expired. */
   sweep(now: number): void {
     this.#table.sweep(now, this.allocations.expire)

@@ -58,9 +58,10 @@ test('--show tells every value in force and where it comes from, and when a chan
   const { out } = await command('check-config', '--show', '-c', path, '--max-port=60000', '--mobility')
   const rows = out.split('\n').map((line) => line.split(/ {2,}/))
   const row = (key: string) => rows.filter(([name]) => name === key).map(([, ...rest]) => rest)
-  expect(row('listening-port')).toEqual([['3479', `${path}:2`, 'after a restart']])
-  expect(row('max-port')).toEqual([['60000', '--max-port', 'after a restart']])
-  expect(row('min-port')).toEqual([['49152', 'default', 'after a restart']])
+  expect(row('listening-port')).toEqual([['3479', `${path}:2`, 'to new clients']])
+  expect(row('max-port')).toEqual([['60000', '--max-port', 'to new clients']])
+  expect(row('min-port')).toEqual([['49152', 'default', 'to new clients']])
+  expect(row('udp-io')).toEqual([['auto', 'default', 'after a restart']])
   expect(row('user')).toEqual([['bob:[redacted]', `${path}:1`, 'at once']])
   expect(row('allowed-peer-ip')).toEqual([
     ['10.0.0.1', `${path}:3`, 'at once'],

@@ -20,12 +20,12 @@ describe('reading the configuration again', () => {
 
   test('tells what is in force now from what waits for a restart, which keeps its old value', async () => {
     const { config, applied, afterRestart } = await changed(
-      'user-quota=1\nmin-port=50000\nuser=a:b\n',
-      'user-quota=2\nmin-port=50001\nuser=a:c\nuser=d:e\n',
+      'user-quota=1\nrelay-threads=1\nuser=a:b\n',
+      'user-quota=2\nrelay-threads=2\nuser=a:c\nuser=d:e\n',
     )
     expect(applied.toSorted()).toEqual(['user', 'user-quota'])
-    expect(afterRestart).toEqual(['min-port'])
-    expect(config).toMatchObject({ 'user-quota': 2, 'min-port': 50_000 })
+    expect(afterRestart).toEqual(['relay-threads'])
+    expect(config).toMatchObject({ 'user-quota': 2, 'relay-threads': 1 })
     expect(config.user.map(({ name }) => name)).toEqual(['a', 'd'])
   })
 

@@ -27,8 +27,8 @@ class Neighbour {
     this.server = server
   }
 
-  /** Starts the program before there is any network but loopback. */
-  static async start(...words: string[]): Promise<Neighbour> {
+  /** Starts the program before there is any network but loopback, or with this address. */
+  static async start(words: readonly string[] = [], address: string | null = null): Promise<Neighbour> {
     enterNewNetwork()
     const holder = spawn('unshare', ['--net', 'sh', '-ec', 'ip link set lo up; echo ready; exec sleep 300'], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -38,13 +38,23 @@ class Neighbour {
       if (holder.exitCode === null && holder.signalCode === null) await once(holder, 'exit')
     })
     await once(holder.stdout, 'data')
+    const plugIn = () => {
+      ip(`link add world type veth peer name eth0 netns ${holder.pid}`)
+      ip('link set world up')
+      if (address !== null) ip(`addr add ${address} dev eth0`, holder.pid)
+      ip('link set eth0 up', holder.pid)
+    }
+    if (address !== null) {
+      plugIn()
+      const isUp = () => run('nsenter', ['-t', String(holder.pid), '-n', 'ip', '-br', 'link', 'show', 'eth0'])
+      // Linux says so up to a second later.
+      await expect.poll(async () => (await isUp()).text, { timeout: 10_000 }).toContain(' UP ')
+    }
     const options = { user: `${login.username}:${login.password}`, 'udp-io': `${udpIo}`, 'log-format': 'json' }
     const flags = Object.entries(options).map(([key, value]) => `--${key}=${value}`)
     const server = program.start(['serve', '-n', ...flags, ...words], { network: holder.pid! })
     await vi.waitFor(() => expect(server.out, server.err).toMatch(/\n/), { timeout: 30_000 })
-    ip(`link add world type veth peer name eth0 netns ${holder.pid}`)
-    ip('link set world up')
-    ip('link set eth0 up', holder.pid)
+    if (address === null) plugIn()
     return new Neighbour(holder.pid!, server)
   }
 
@@ -191,6 +201,23 @@ describe.runIf(linuxSupport().available && canEnterNetworks())('addresses while 
       await machine.remove('9.9.9.1/24')
       const again = await machine.client('10.7.0.1')
       expect((await again.client.permit('10.7.0.2:1')).code).toBe(200)
+    }, 60_000)
+
+    test('an interface that is named stands for what it has: over UDP and TCP, and while it has nothing nobody is told that it had', async () => {
+      const machine = await Neighbour.start(['--listening-device=eth0'], '10.7.0.1/24')
+      ip('addr add 10.7.0.2/24 dev world')
+      expect((await machine.client('10.7.0.1')).relayed.host).toBe('10.7.0.1')
+      await machine.remove('10.7.0.1/24')
+      expect(await machine.get('/readyz')).toBe('503 not ready: no address to relay from')
+      await machine.add('10.7.0.99/24')
+      expect((await machine.client('10.7.0.99')).relayed.host).toBe('10.7.0.99')
+      const tcp = await NetworkClient.tcp({ port: TURN, login, from: '10.7.0.2', to: '10.7.0.99' })
+      const relayed = (await tcp.allocate()).address(Attribute.XOR_RELAYED_ADDRESS)!
+      expect(relayed.host).toBe('10.7.0.99')
+      expect(await machine.get('/readyz')).toBe('200 ready')
+      const messages = machine.server.log.map(({ msg }) => String(msg))
+      expect(messages).toContain('accepts no more connections; those that are here stay')
+      expect(messages).toContain('takes no new clients, and is closed when its last one has gone')
     }, 60_000)
 
     test('IPv6 that comes later is offered, on the client’s side and on the peer’s', async () => {

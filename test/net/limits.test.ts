@@ -252,6 +252,8 @@ test('NET-DEMUX-01 on UDP DTLS goes to its endpoint, all else to the core, and n
           world.sendDatagram(source, Buffer.from('hello'), 0, 5)
         },
         send: () => {},
+        has: () => false,
+        hasClients: () => false,
         closeClient: () => {},
         isWaiting: false,
         work: () => false,

@@ -46,22 +46,28 @@ const metricsWorld = () => ({ metrics: () => new Metrics().text(), errors: error
 
 describe.runIf(linuxSupport().available)('the descriptors of threads', () => {
   test('for TCP are those of IPv4 where IPv6 is switched off, but not for an address that was written out', () => {
-    const listeners = new StreamListeners(2)
+    const listeners = new StreamListeners(
+      2,
+      { listen: () => {}, stop: () => {} },
+      new SocketErrors(silentLog, () => 0),
+      silentLog,
+    )
     onTestFinished(() => listeners.close())
-    listeners.listen({ ...localStream, host: '::' })
-    listeners.listen(localStream)
+    listeners.prepare([{ ...localStream, host: '::' }, localStream], 'all').commit()
     expect(listeners.addresses.map(({ host }) => host)).toEqual(['127.0.0.1'])
     expect(listeners.of(1)).toHaveLength(1)
-    expect(() => listeners.listen({ ...localStream, host: '::1' })).toThrow(ListenError)
+    expect(() => listeners.prepare([localStream, { ...localStream, host: '::1' }], 'all')).toThrow(ListenError)
   })
 
   test('for UDP are those of IPv4 where IPv6 is switched off, but not for an address that was written out', () => {
-    const listeners = new ReuseListeners({ threads: 2, bufferSize: 0, errors: errors() })
+    const listeners = new ReuseListeners({
+      ...{ threads: 2, bufferSize: 0, errors: errors(), log: silentLog },
+      users: { listen: () => {}, leave: () => {} },
+    })
     onTestFinished(() => listeners.close())
-    listeners.listen({ host: '::', port: 0 })
-    listeners.listen(localUdp)
+    listeners.prepare([{ host: '::', port: 0 }, localUdp], 'all').commit()
     expect(listeners.addresses.map(({ host }) => host)).toEqual(['127.0.0.1'])
-    expect(() => listeners.listen({ host: '::1', port: 0 })).toThrow(ListenError)
+    expect(() => listeners.prepare([localUdp, { host: '::1', port: 0 }], 'all')).toThrow(ListenError)
   })
 })
 
@@ -81,7 +87,7 @@ test('the port for metrics is one of IPv4 where IPv6 is switched off', async () 
   const config = { ...defaultConfig, prometheus: true, 'prometheus-port': 0 }
   const listener = await openMetrics(config, metricsWorld())
   onTestFinished(() => listener.close())
-  expect(listener.address.family).toBe('IPv4')
+  expect(listener.address?.family).toBe('IPv4')
   const chosen = { ...config, 'prometheus-address': '::1' }
   await expect(openMetrics(chosen, metricsWorld())).rejects.toThrow('EAFNOSUPPORT')
 })

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
 import { changesBetween } from '../../src/config/changes.ts'
+import { listeners } from '../../src/config/listeners.ts'
 import { type Config, type OptionName, optionNames, optionOf } from '../../src/config/options.ts'
 import { turnAddresses } from '../../src/start/addresses.ts'
 import { turnTls } from '../../src/start/certificate.ts'
 import { logLevel } from '../../src/start/plan/log-level.ts'
-import { netOptions } from '../../src/start/plan/net-options.ts'
+import { streamLimits } from '../../src/start/plan/net-options.ts'
 import { turnPlan } from '../../src/start/plan/turn-plan.ts'
 import {
   connectionLimits,
@@ -16,6 +17,7 @@ import {
   signalingOptions,
   socketLimits,
 } from '../../src/start/plan/web-options.ts'
+import { dtlsLimits } from '../../src/start/relaying/dtls.ts'
 import { load } from '../config/loading.ts'
 import { localhostEc } from '../support/certificates.ts'
 import { certificateFile } from '../support/server.ts'
@@ -61,6 +63,16 @@ const ANOTHER: Partial<Record<OptionName, string>> = {
   pkey: certificateFile('localhost-ec.key'),
   'log-min-level': 'warning',
   'pkey-pwd': 'hush',
+  'listening-ip': '127.0.0.1',
+  'relay-ip': '127.0.0.1',
+  'listening-device': 'lo',
+  'relay-device': 'lo',
+  'aux-server': '127.0.0.1:3999',
+  'max-port': '60000',
+  rfc5780: 'off',
+  prometheus: 'off',
+  'prometheus-address': '127.0.0.1',
+  'prometheus-path': '/other',
 }
 
 /** What these are read for is there without them, or is named by another one. */
@@ -82,13 +94,26 @@ const BASE = {
   user: 'alice:correct-horse',
   cert: certificateFile('localhost-rsa.crt'),
   pkey: certificateFile('localhost-rsa.key'),
+  // Others say how.
+  dtls: 'on',
+  prometheus: 'on',
   // What bps-capacity needs.
   'max-bps': '1000000',
 }
 
-const linesOf = (values: Readonly<Record<string, string>>) =>
+type Values = Readonly<Record<string, string | readonly string[]>>
+
+/** What some options need besides. */
+const DISCOVERY: Values = { rfc5780: 'on', 'listening-ip': ['127.0.0.1', '127.0.0.2'] }
+const WITH: Partial<Record<OptionName, Values>> = {
+  rfc5780: DISCOVERY,
+  'alt-listening-port': DISCOVERY,
+  'alt-tls-listening-port': DISCOVERY,
+}
+
+const linesOf = (values: Values) =>
   Object.entries(values)
-    .map(([name, value]) => `${name}=${value}\n`)
+    .flatMap(([name, value]) => [value].flat().map((one) => `${name}=${one}\n`))
     .join('')
 
 /** A value that differs from the default. */
@@ -119,14 +144,17 @@ function told(config: Config): string {
   const addresses = turnAddresses(config)
   const { ticketKeys: _, ...tls } = turnTls(config, { ...localhostEc, selfSigned: false })
   return JSON.stringify([
-    turnPlan(config, addresses, { ownPorts: [], relayedFrom: [], accounts: STORE }),
-    netOptions(config, null, false).limits,
+    turnPlan(config, addresses, { ownPorts: [], relayedFrom: [], relayedPorts: null, accounts: STORE }),
+    listeners(config),
+    streamLimits(config),
+    dtlsLimits(config),
     tls,
     httpOptions(config, true),
     signalingOptions(config),
     roomsOptions(config),
     listenerOptions(config),
     config['trusted-proxy'],
+    config['prometheus-path'],
     socketLimits(config),
     connectionLimits(config),
     handshakeLimits(config),
@@ -155,13 +183,13 @@ test.each(named)(
 )
 
 test.each(reaching)('%s, changed while the server runs, reaches the parts that go by it', async (name) => {
-  const [before, after] = [await configOf({}), await configOf({ [name]: another(name) })]
+  const [before, after] = [await configOf({ ...WITH[name] }), await configOf({ ...WITH[name], [name]: another(name) })]
   const { config, applied, afterRestart } = changesBetween(before, after)
   expect(applied).toContain(name)
   expect(afterRestart).toEqual([])
   expect(told(config)).not.toBe(told(before))
 })
 
-async function configOf(values: Readonly<Record<string, string>>): Promise<Config> {
+async function configOf(values: Values): Promise<Config> {
   return (await load(linesOf({ ...BASE, ...values }))).config
 }

@@ -32,7 +32,7 @@ export function startRelayLoop(host: string, { settings, relayHosts, dtls, clock
     (effects) => loopbackTurn(effects, settings, relayHosts),
   )
   before?.(fd)
-  loop.driver.plane.listen(fd)
+  loop.driver.plane.listen(0, fd)
   let isOver = false
   const turn = () => {
     if (isOver) return

@@ -89,6 +89,10 @@ export class RecordingCore implements TurnCore {
     this.closed.push(client)
   }
 
+  hasClients(): boolean {
+    return this.allocated
+  }
+
   hasAllocation(): boolean {
     return this.allocated
   }

@@ -8,10 +8,13 @@ const noPages = notBuiltYet('there are no admin pages')
 
 /** Metrics and administration. */
 export const admin = applying('after a restart', {
-  prometheus: flag(false, 'Metrics on a port of their own'),
-  'prometheus-port': portOption(9641, 'That port'),
-  'prometheus-address': option(optionalAddress, null, 'Address it listens on', { defaultNote: 'all' }),
-  'prometheus-path': option(text, '/metrics', 'Path of the metrics'),
+  prometheus: flag(false, 'Metrics on a port of their own', { applies: 'to new clients' }),
+  'prometheus-port': portOption(9641, 'That port', { applies: 'to new clients' }),
+  'prometheus-address': option(optionalAddress, null, 'Address it listens on', {
+    defaultNote: 'all',
+    applies: 'to new clients',
+  }),
+  'prometheus-path': option(text, '/metrics', 'Path of the metrics', { applies: 'at once' }),
   'prometheus-username-labels': flag(false, 'A label for every user', {
     state: withoutEffect('user names never become labels, because temporary ones never end'),
   }),

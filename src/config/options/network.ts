@@ -9,31 +9,25 @@ import { choice } from '../values/words.ts'
 export const network = applying('to new clients', {
   'listening-device': option(optionalText, null, 'Listen on the addresses of this interface', {
     short: 'd',
-    applies: 'after a restart',
   }),
   'listening-ip': list(listeningAddress, 'Address to listen on', {
     short: 'L',
     defaultNote: 'all',
-    applies: 'after a restart',
   }),
   'listening-port': portOption(3478, 'UDP and TCP port; TLS works here too', {
     short: 'p',
-    applies: 'after a restart',
   }),
-  'tls-listening-port': portOption(5349, 'TLS and DTLS port; plain works here too', { applies: 'after a restart' }),
+  'tls-listening-port': portOption(5349, 'TLS and DTLS port; plain works here too'),
   'alt-listening-port': portOption(0, 'Second port for NAT behaviour discovery', {
     defaultNote: 'listening-port + 1',
-    applies: 'after a restart',
   }),
   'alt-tls-listening-port': portOption(0, 'The same for TLS and DTLS', {
     defaultNote: 'tls-listening-port + 1',
-    applies: 'after a restart',
   }),
   'tcp-proxy-port': portOption(0, 'TCP port that expects the PROXY protocol (v1, v2), in place of the others', {
     defaultNote: 'off',
-    applies: 'after a restart',
   }),
-  'aux-server': list(hostAndPort(null), 'One more UDP and TCP endpoint to listen on', { applies: 'after a restart' }),
+  'aux-server': list(hostAndPort(null), 'One more UDP and TCP endpoint to listen on'),
   'no-udp': flag(false, 'No UDP listeners', { applies: 'after a restart' }),
   'no-tcp': flag(false, 'No TCP listeners', { applies: 'after a restart' }),
   'no-tls': flag(false, 'No TLS listeners', { applies: 'after a restart' }),
@@ -46,7 +40,7 @@ export const network = applying('to new clients', {
     caution: 'these answers go to clients that cannot be told from random bytes',
     applies: 'at once',
   }),
-  rfc5780: flag(false, 'NAT behaviour discovery, with two addresses of a family', { applies: 'after a restart' }),
+  rfc5780: flag(false, 'NAT behaviour discovery, with two addresses of a family'),
   'respond-http-unsupported': flag(false, 'Answer HTTP on a TURN port with 400 instead of closing', {
     applies: 'after a restart',
   }),
@@ -87,17 +81,11 @@ export const network = applying('to new clients', {
   'tcp-stalled-timeout-seconds': seconds(30, 'How long a TCP client may leave waiting bytes unread'),
   'max-tcp-queue-bytes': limit(1_048_576, 'Bytes waiting for a slow TCP client before datagrams are dropped'),
   'max-unauthenticated-frame-bytes': limit(4096, 'Longest message of a TCP client without allocation'),
-  'handshake-timeout-seconds': seconds(10, 'Time for a TLS or DTLS handshake', { applies: 'after a restart' }),
-  'max-tls-handshakes': limit(1024, 'TLS handshakes at a time: TURN, and each HTTP port', {
-    applies: 'after a restart',
-  }),
-  'max-dtls-handshakes': limit(1024, 'DTLS handshakes at a time', { applies: 'after a restart' }),
-  'max-handshakes-per-address': limit(64, 'TLS handshakes of one address at a time, and as many of DTLS', {
-    applies: 'after a restart',
-  }),
-  'handshake-ratelimit-rps': limit(30, 'Handshakes of one address a second, averaged over ten; more have to wait', {
-    applies: 'after a restart',
-  }),
-  'max-dtls-sessions': limit(16_384, 'DTLS sessions at a time', { applies: 'after a restart' }),
-  'max-dtls-sessions-per-address': limit(1024, 'The same from one address', { applies: 'after a restart' }),
+  'handshake-timeout-seconds': seconds(10, 'Time for a TLS or DTLS handshake'),
+  'max-tls-handshakes': limit(1024, 'TLS handshakes at a time: TURN, and each HTTP port'),
+  'max-dtls-handshakes': limit(1024, 'DTLS handshakes at a time'),
+  'max-handshakes-per-address': limit(64, 'TLS handshakes of one address at a time, and as many of DTLS'),
+  'handshake-ratelimit-rps': limit(30, 'Handshakes of one address a second, averaged over ten; more have to wait'),
+  'max-dtls-sessions': limit(16_384, 'DTLS sessions at a time'),
+  'max-dtls-sessions-per-address': limit(1024, 'The same from one address'),
 })

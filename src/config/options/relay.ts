@@ -19,16 +19,14 @@ import { choice } from '../values/words.ts'
 export const relay = applying('to new clients', {
   'relay-device': option(optionalText, null, 'Relay from the addresses of this interface', {
     short: 'i',
-    applies: 'after a restart',
   }),
   'relay-ip': list(relayAddress, 'Address to relay from', {
     short: 'E',
     defaultNote: 'the listening addresses',
-    applies: 'after a restart',
   }),
   'external-ip': list(externalIp, 'Address seen from outside, behind NAT', { short: 'X', applies: 'at once' }),
-  'min-port': portOption(49_152, 'Lowest relay port', { applies: 'after a restart' }),
-  'max-port': portOption(65_535, 'Highest relay port', { applies: 'after a restart' }),
+  'min-port': portOption(49_152, 'Lowest relay port'),
+  'max-port': portOption(65_535, 'Highest relay port'),
   'no-udp-relay': flag(false, 'No UDP allocations'),
   'no-tcp-relay': flag(false, 'No TCP allocations'),
   'tcp-relay': flag(false, 'TCP allocations (RFC 6062)', {

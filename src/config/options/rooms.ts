@@ -9,8 +9,8 @@ const ownServer = { defaultNote: 'this server' }
 
 /** The room server: AppRTC's constants under their own names, then our limits. */
 export const rooms = applying('at once', {
-  'http-port': portOption(8080, 'Port of the call page and the room API', { applies: 'after a restart' }),
-  'https-port': portOption(8443, 'The same over HTTPS, given a certificate', { applies: 'after a restart' }),
+  'http-port': portOption(8080, 'Port of the call page and the room API', { applies: 'to new clients' }),
+  'https-port': portOption(8443, 'The same over HTTPS, given a certificate', { applies: 'to new clients' }),
   'turn-base-url': option(providerUrl, null, 'Base of turn_url, which old clients ask for credentials', ownServer),
   'turn-url-template': option(text, '%s/turn?username=%s&key=%s', 'turn_url from base, user name and key'),
   'ceod-key': option(text, '', 'Key in turn_url; once set, whoever wants credentials has to know it'),

@@ -4,7 +4,7 @@ import { url } from '../values/urls.ts'
 
 /** The signaling server: Collider's flags, then our limits. */
 export const signaling = applying('to new clients', {
-  port: portOption(8089, 'Port of the signaling server', { applies: 'after a restart' }),
+  port: portOption(8089, 'Port of the signaling server'),
   tls: option(booleanOrAuto, null, 'TLS on that port', {
     defaultNote: 'on when there is a certificate',
     applies: 'after a restart',

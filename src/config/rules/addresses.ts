@@ -100,7 +100,7 @@ function useDevice(
     return
   }
   draft.values[list] = addresses
-  draft.warn(device, `stands for the addresses that "${name}" has now: ${addresses.join(', ')}`)
+  draft.warn(device, `stands for the addresses that "${name}" has: ${addresses.join(', ')} now`)
 }
 
 /** One address may stand for all relay addresses of its family; coturn keeps the first of several, and so do we. */

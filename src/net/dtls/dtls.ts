@@ -76,8 +76,8 @@ const SLICE_MS = 0.5
  */
 export class DtlsServer implements DtlsEndpoint {
   readonly #world: DtlsWorld
+  /** One object for all that go by it. */
   readonly #limits: DtlsLimits
-  readonly #rules: DtlsRules
   readonly #handshakeFailed: ((client: Address, reason: string) => void) | undefined
   readonly #cookies: Cookies
   readonly #callbacks: DtlsCallbacks
@@ -95,7 +95,6 @@ export class DtlsServer implements DtlsEndpoint {
   constructor(options: DtlsOptions, world: DtlsWorld) {
     this.#world = world
     this.#limits = { ...DTLS_LIMITS, ...options.limits }
-    this.#rules = dtlsRules(options)
     this.#handshakeFailed = options.handshakeFailed
     this.#sessions = new DtlsSessions(options.handshakes, options.sources, this.#limits, world)
     this.#cookies = new Cookies(options.random, this.#limits.cookieLifetimeMs)
@@ -104,7 +103,7 @@ export class DtlsServer implements DtlsEndpoint {
       accepts: (cookie) => this.#cookies.accepts(this.#asking, cookie),
     })
     try {
-      this.#context = new DtlsContext(options.identity, this.#rules, this.#callbacks)
+      this.#context = new DtlsContext(options.identity, dtlsRules(options), this.#callbacks)
     } catch (error) {
       this.#callbacks.close()
       throw error
@@ -140,6 +139,14 @@ export class DtlsServer implements DtlsEndpoint {
       this.#advance(session, now)
     } else if (session.postpone(bytes, start, end)) this.#wait(session)
     else this.counters.dropped++
+  }
+
+  has(source: FiveTuple): boolean {
+    return this.#sessions.find(source) !== undefined
+  }
+
+  hasClients(listener: number): boolean {
+    return this.#sessions.hasClients(listener)
   }
 
   get isWaiting(): boolean {
@@ -188,9 +195,10 @@ export class DtlsServer implements DtlsEndpoint {
     }
   }
 
-  /** New handshakes use the new certificate; sessions live on. On an error the old one stays. */
-  reload(identity: DtlsIdentity): void {
-    const context = new DtlsContext(identity, this.#rules, this.#callbacks)
+  /** New handshakes use the new certificate and rules; sessions live on. On an error the old ones stay. */
+  apply(options: Pick<DtlsOptions, 'identity' | 'ciphers' | 'groups' | 'limits'>): void {
+    const context = new DtlsContext(options.identity, dtlsRules(options), this.#callbacks)
+    Object.assign(this.#limits, DTLS_LIMITS, options.limits)
     this.#doorkeeper?.free()
     this.#doorkeeper = null
     this.#context.free()

@@ -8,6 +8,10 @@ import type { DtlsCounters } from '../counters.ts'
 export interface DtlsEndpoint {
   /** A datagram whose first byte is 20…63. It is borrowed, and so is `source`, the plain UDP 5-tuple it came by. */
   receive(bytes: Buffer, start: number, end: number, source: FiveTuple, now: number): void
+  /** Whether this plain UDP 5-tuple has a session or a handshake. */
+  has(source: FiveTuple): boolean
+  /** The same for any that came by this FiveTuple.listener. */
+  hasClients(listener: number): boolean
   /** Encrypts borrowed bytes for `client`, a 5-tuple that this endpoint has handed to the core before. */
   send(client: FiveTuple, bytes: Buffer, start: number, end: number): void
   /** Ends one association with a close_notify. Called from inside the core, so `world.closed` has to come later. */

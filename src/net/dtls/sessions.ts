@@ -47,6 +47,11 @@ export class DtlsSessions {
     return found?.client.client.equals(source.client) ? found : undefined
   }
 
+  /** Whether anybody is here by this UDP socket of ours. */
+  hasClients(listener: number): boolean {
+    return (this.#bySource[listener]?.size ?? 0) > 0
+  }
+
   /** By its own 5-tuple, once its handshake is done. */
   open(client: FiveTuple): DtlsSession | undefined {
     return this.#open.get(client.connection)

@@ -41,7 +41,7 @@ export function forgetHandshakes({ underWay }: HandshakeMemory, thread: number):
  * handshakes are worked on in turn with his: each costs a signature, which is time that packets of calls wait.
  */
 export class Handshakes<T> {
-  readonly #limits: HandshakeLimits
+  #limits: HandshakeLimits
   readonly #counts: SourceCount
   readonly #budget: ChallengeLimit
   readonly #underWay = new BySource<T>()
@@ -64,6 +64,12 @@ export class Handshakes<T> {
       memory: memory.begun,
       clockOffsetMs,
     })
+  }
+
+  /** Other limits, for those that begin from now on. */
+  apply(limits: HandshakeLimits): void {
+    this.#limits = limits
+    this.#budget.granted = limits.perSecond * BUDGET_SECONDS
   }
 
   /** Those that have begun and have not ended. */

@@ -42,6 +42,16 @@ export function openUdpDescriptor(local: Address, { bufferSize, reusePort }: Udp
   return fd
 }
 
+/** Whether a socket could be bound to this address now, on some port. */
+export function isBindable({ host }: Address): boolean {
+  try {
+    closeDescriptor(openUdpDescriptor(Address.parse(host)!, { bufferSize: 0, reusePort: false }))
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Best effort: the system caps the size at net.core.rmem_max unless we may exceed it. Below 1 its own size stays. */
 export function growBuffers(fd: number, size: number): void {
   if (size < 1) return

@@ -23,6 +23,8 @@ export class LoopStreams {
   readonly #options: LoopStreamsOptions
   readonly #server: StreamServer
   readonly #loop = new EventLoop()
+  /** By StreamListener.id. */
+  readonly #stops = new Map<number, () => void>()
   readonly #listening: number
   #isSearched = false
   #isSeen = false
@@ -32,9 +34,22 @@ export class LoopStreams {
     // Each pass of the event loop is followed by a look at them.
     this.#server = new StreamServer({ ...options, gathers: true, waiting: () => {} })
     // The server closes what it is given.
-    const copies = options.listeners.map(({ fd, endpoint }) => ({ fd: duplicate(fd), endpoint }))
-    for (const { fd, endpoint } of copies) this.#server.serve(fd, endpoint)
+    const copies = options.listeners.map(({ fd, ...rest }) => ({ ...rest, fd: duplicate(fd) }))
+    for (const { id, fd, endpoint } of copies) this.#stops.set(id, this.#server.serve(fd, endpoint))
     this.#listening = copies[0]!.fd
+  }
+
+  /** Accepts from there, too. */
+  listen({ id, fd, endpoint }: StreamListener): void {
+    this.#loop.touch()
+    this.#stops.set(id, this.#server.serve(duplicate(fd), endpoint))
+  }
+
+  /** Accepts no more from there, and does not use the descriptor any more; connections stay. */
+  stop(id: number): void {
+    this.#loop.touch()
+    this.#stops.get(id)?.()
+    this.#stops.delete(id)
   }
 
   /** The event loop should have its turn now. */

@@ -47,7 +47,8 @@ export const BACKLOG = 1024
 /** TCP listeners and their connections: plain and TLS on the same ports, with or without a PROXY header. */
 export class StreamServer {
   readonly #options: StreamServerOptions
-  readonly #servers: Server[] = []
+  /** What listens. */
+  readonly #servers = new Set<Server>()
   readonly #connections = new Set<StreamConnection>()
   /** Of these, those that have not been seen with an allocation and whose source is known. */
   readonly #withoutAllocation = new BySource<StreamConnection>()
@@ -74,8 +75,8 @@ export class StreamServer {
     }
   }
 
-  /** Listens; answers with the address bound, which tells the port that was chosen for port 0. */
-  listen(endpoint: StreamEndpoint): Promise<Address> {
+  /** Listens; answers with the address bound, which tells the port that was chosen for port 0, and with what ends it. */
+  listen(endpoint: StreamEndpoint): Promise<{ readonly address: Address; readonly stop: () => void }> {
     // A name would be looked up.
     if (Address.parse(endpoint.host) === null) {
       return Promise.reject(Object.assign(new Error('not a numeric address'), { code: 'EINVAL' }))
@@ -86,19 +87,19 @@ export class StreamServer {
       const { host, port } = endpoint
       server.listen({ host, port, ipv6Only: true, exclusive: true, backlog: BACKLOG }, () => {
         server.off('error', reject)
-        this.#goOn(server)
         const bound = server.address() as AddressInfo
-        resolve(Address.parse(bound.address, bound.port)!)
+        resolve({ address: Address.parse(bound.address, bound.port)!, stop: this.#goOn(server) })
       })
     })
   }
 
-  /** Serves a bound descriptor, which is closed with the rest. */
-  serve(fd: number, endpoint: StreamEndpoint): void {
+  /** Serves a bound descriptor, which is closed with the rest, or by what this returns. */
+  serve(fd: number, endpoint: StreamEndpoint): () => void {
     const server = this.#server(endpoint)
-    this.#goOn(server)
+    const stop = this.#goOn(server)
     // A descriptor among the options would have a backlog beside it ignored.
     server.listen({ fd }, BACKLOG)
+    return stop
   }
 
   /** Connections now open. */
@@ -169,9 +170,8 @@ export class StreamServer {
 
   async close(): Promise<void> {
     this.flush()
-    const servers = this.#servers
-      .splice(0)
-      .map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
+    const servers = Array.from(this.#servers, (server) => new Promise<void>((resolve) => server.close(() => resolve())))
+    this.#servers.clear()
     for (const connection of this.#connections) connection.close('shutdown')
     await Promise.all(servers)
     if (this.#connections.size > 0) await new Promise<void>((resolve) => (this.#whenEmpty = resolve))
@@ -200,10 +200,13 @@ export class StreamServer {
     })
   }
 
-  // Accepting fails now and then (no descriptors left); the listener goes on.
-  #goOn(server: Server): void {
+  /** Accepting fails now and then (no descriptors left); the listener goes on, until what this returns: then its connections do. */
+  #goOn(server: Server): () => void {
     server.on('error', (error) => this.#options.errors.count('listener', error))
-    this.#servers.push(server)
+    this.#servers.add(server)
+    return () => {
+      if (this.#servers.delete(server)) server.close()
+    }
   }
 
   /** Takes the place of a connection that has to make room. */

@@ -29,13 +29,19 @@ export interface BatchPlaneOptions {
   readonly onDescriptor: (place: number, fd: number | null) => void
 }
 
+interface Listening {
+  readonly socket: BatchSocket
+  /** Whom to tell that the last client has gone; null while new ones are taken. */
+  left: (() => void) | null
+}
+
 /** The plane of a thread that does nothing else: epoll, recvmmsg, sendmmsg, and descriptors that may go to other threads. */
 export class BatchPlane implements UdpPlane {
   readonly #options: BatchPlaneOptions
   readonly #world: UdpPlaneWorld
   readonly #batch: UdpBatch
   /** By FiveTuple.listener. */
-  readonly #listeners: BatchSocket[] = []
+  readonly #listeners: (Listening | null)[] = []
   readonly #held: HeldPorts
   #opening: Relay[] = []
 
@@ -55,7 +61,8 @@ export class BatchPlane implements UdpPlane {
       onWake: options.onWake,
       onDatagram: (socket, bytes, start, end, now) => {
         if (socket.client !== null) clients.receive(bytes, start, end, socket.client, now)
-        else turn.peerData(socket.relay!, socket.from, bytes, start, end, now)
+        else if (socket.relay !== null) turn.peerData(socket.relay, socket.from, bytes, start, end, now)
+        else clients.receiveKnown(bytes, start, end, socket.tuple!, now)
       },
     })
     this.#held = new HeldPorts(options.onDescriptor)
@@ -64,21 +71,38 @@ export class BatchPlane implements UdpPlane {
   }
 
   get openRelays(): number {
-    return this.#batch.size - this.#listeners.length
+    return this.#batch.size - this.#serving.length
   }
 
-  /** Serves clients on a bound descriptor, which stays its owner's. */
-  listen(fd: number): void {
+  /** Serves clients on a bound descriptor, which stays its owner's, as this FiveTuple.listener; again, if it was to be left. */
+  listen(listener: number, fd: number): void {
+    const before = this.#listeners[listener]
+    if (before) {
+      before.socket.client = before.socket.tuple
+      before.left = null
+      return
+    }
     // Not for relayed addresses: a payload needs free room before it, which merged datagrams have not.
     mergeDatagrams(fd)
     const local = localAddress(fd)
     reportHeaders(fd, local.family)
     // A thread that served it before may have left another one.
     setHopLimit(fd, local.family, 0)
-    const client = new FiveTuple('udp', local.copy(), local, this.#listeners.length, 0)
+    const client = new FiveTuple('udp', local.copy(), local, listener, 0)
     const socket = new BatchSocket(fd, local, this.#world.counters.clients.udp, client, null)
     this.#batch.add(socket)
-    this.#listeners.push(socket)
+    this.#listeners[listener] = { socket, left: null }
+  }
+
+  /** Takes no new clients there; `left` is called when the last one has gone, and the descriptor is not used any more. */
+  leave(listener: number, left: () => void): void {
+    const listening = this.#listeners[listener]
+    if (!listening) {
+      left()
+      return
+    }
+    listening.socket.client = null
+    listening.left = left
   }
 
   /** Calls `onReady` whenever `fd`, which is somebody else's, has something to read. Throws SystemCallError. */
@@ -98,20 +122,26 @@ export class BatchPlane implements UdpPlane {
     this.#batch.flush()
   }
 
-  /** Nothing but what the core's own sweep has led to. */
   sweep(): void {
+    // What the core's own sweep has led to.
     this.flush()
+    this.#listeners.forEach((listening, i) => {
+      if (!listening || listening.left === null || this.#world.clients.has(i)) return
+      this.#listeners[i] = null
+      this.#batch.detach(listening.socket)
+      listening.left()
+    })
   }
 
   sendToClient(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
-    const socket = this.#listeners[client.listener]
-    if (socket !== undefined) this.#batch.send(socket, bytes, start, end, client.client)
+    const listening = this.#listeners[client.listener]
+    if (listening) this.#batch.send(listening.socket, bytes, start, end, client.client)
     else this.#world.counters.dropped['client-gone']++
   }
 
   answerFrom(server: Address, client: Address, bytes: Buffer, start: number, end: number): void {
-    const socket = this.#listeners.find(({ local }) => local.equals(server))
-    if (socket !== undefined) this.#batch.send(socket, bytes, start, end, client)
+    const listening = this.#serving.find(({ socket }) => socket.local.equals(server))
+    if (listening !== undefined) this.#batch.send(listening.socket, bytes, start, end, client)
     else this.#world.counters.dropped['client-gone']++
   }
 
@@ -173,7 +203,8 @@ export class BatchPlane implements UdpPlane {
   }
 
   async stopListening(): Promise<void> {
-    for (const socket of this.#listeners.splice(0)) this.#batch.remove(socket)
+    for (const { socket } of this.#serving) this.#batch.remove(socket)
+    this.#listeners.length = 0
   }
 
   async close(): Promise<void> {
@@ -181,6 +212,10 @@ export class BatchPlane implements UdpPlane {
     this.#held.closeAll()
     this.#options.onDescriptor(0, null)
     closeDescriptor(this.#batch.descriptor)
+  }
+
+  get #serving(): Listening[] {
+    return this.#listeners.filter((listening) => !!listening)
   }
 
   // After the core has returned: effects must not call back into it. One that failed may ask for the next port at once.

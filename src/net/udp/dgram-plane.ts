@@ -1,9 +1,11 @@
 import type { Address } from '../../stun/address.ts'
 import type { Relay } from '../../turn/allocation.ts'
 import type { FiveTuple } from '../../turn/five-tuple.ts'
+import type { UdpEndpoint } from '../listen/interfaces.ts'
+import type { ListenChange, Wanted } from '../listen/listen-change.ts'
 import { RelaySockets } from './relay-sockets.ts'
 import type { OpenUdpSocket } from './udp.ts'
-import { type UdpEndpoint, UdpListeners } from './udp-listeners.ts'
+import { UdpListeners } from './udp-listeners.ts'
 import type { UdpPlane, UdpPlaneWorld } from './udp-plane.ts'
 
 export interface DgramPlaneOptions {
@@ -17,10 +19,12 @@ export class DgramPlane implements UdpPlane {
   readonly #listeners: UdpListeners
   readonly #relays: RelaySockets
 
-  constructor(options: DgramPlaneOptions, { clients, turn, counters, errors, clock }: UdpPlaneWorld) {
+  constructor(options: DgramPlaneOptions, { clients, turn, counters, errors, log, clock }: UdpPlaneWorld) {
     this.#listeners = new UdpListeners({
-      ...{ ...options, counters, errors },
+      ...{ ...options, counters, errors, log },
       onDatagram: (bytes, start, end, client) => clients.receive(bytes, start, end, client, clock()),
+      onKnownOnly: (bytes, start, end, client) => clients.receiveKnown(bytes, start, end, client, clock()),
+      hasClients: (listener) => clients.has(listener),
     })
     this.#relays = new RelaySockets({
       ...{ ...options, counters, errors },
@@ -30,7 +34,7 @@ export class DgramPlane implements UdpPlane {
     })
   }
 
-  /** In the order of FiveTuple.listener. */
+  /** What new clients may come by. */
   get addresses(): readonly Address[] {
     return this.#listeners.addresses
   }
@@ -39,9 +43,9 @@ export class DgramPlane implements UdpPlane {
     return this.#relays.size
   }
 
-  /** Throws ListenError. */
-  listen(endpoint: UdpEndpoint): Promise<void> {
-    return this.#listeners.listen(endpoint)
+  /** Listens elsewhere than now. Throws ListenError, and changes nothing. */
+  prepare(endpoints: readonly UdpEndpoint[], wanted: Wanted): Promise<ListenChange> {
+    return this.#listeners.prepare(endpoints, wanted)
   }
 
   sendToClient(client: FiveTuple, bytes: Buffer, start: number, end: number): void {
@@ -71,11 +75,8 @@ export class DgramPlane implements UdpPlane {
   /** Nothing waits here. */
   flush(): void {}
 
-  sweep(): void {}
-
-  /** Listens also on addresses that the machine has got since. */
-  rescan(): void {
-    this.#listeners.rescan()
+  sweep(): void {
+    this.#listeners.sweep()
   }
 
   stopListening(): Promise<void> {

@@ -19,7 +19,9 @@ export class BatchSocket {
   readonly fd: number
   readonly local: Address
   /** Refilled for every datagram of a client; null for a relayed address. */
-  readonly client: FiveTuple | null
+  readonly tuple: FiveTuple | null
+  /** The same, and null also where no new clients are taken. */
+  client: FiveTuple | null
   readonly relay: Relay | null
   /** Refilled for every datagram: who sent it. */
   readonly from: Address
@@ -38,6 +40,7 @@ export class BatchSocket {
     this.local = local
     this.traffic = traffic
     this.hopLimit = new SocketHopLimit(fd, local.family)
+    this.tuple = client
     this.client = client
     this.relay = relay
     this.from = client === null ? new Address() : client.client

@@ -1,3 +1,4 @@
+import type { Log } from '../../log.ts'
 import type { Address } from '../../stun/address.ts'
 import type { Relay } from '../../turn/allocation.ts'
 import type { Effects } from '../../turn/effects.ts'
@@ -33,6 +34,7 @@ export interface UdpPlaneWorld {
   readonly turn: Pick<TurnServer, 'peerData' | 'peerError' | 'relayOpened' | 'relayFailed'>
   readonly counters: NetCounters
   readonly errors: SocketErrors
+  readonly log: Log
   /** Monotonic milliseconds. */
   readonly clock: () => number
 }

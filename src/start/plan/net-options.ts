@@ -13,10 +13,9 @@ type Endpoints = Pick<NetOptions, 'udp' | 'streams'>
 
 /** What the drivers are told: where TURN listens, on its DTLS ports too when it has DTLS, and what a connection may cost. */
 export function netOptions(config: Config, files: CertificateFiles | null, hasDtls: boolean): NetPlan {
-  const tls = files === null || config['no-tls'] ? null : turnTls(config, files)
   return {
-    ...endpoints(config, tls !== null, hasDtls),
-    tls,
+    ...endpoints(config, hasTls(config, files), hasDtls),
+    tls: files !== null && hasTls(config, files) ? turnTls(config, files) : null,
     http: { respondUnsupported: config['respond-http-unsupported'], acmeRedirect: config['acme-redirect'] },
     limits: streamLimits(config),
     socketBufferBytes: config['sock-buf-size'],
@@ -26,7 +25,13 @@ export function netOptions(config: Config, files: CertificateFiles | null, hasDt
   }
 }
 
-function endpoints(config: Config, tls: boolean, dtls: boolean): Endpoints {
+/** Whether TURN is served over TLS. */
+function hasTls(config: Config, files: CertificateFiles | null): boolean {
+  return files !== null && !config['no-tls']
+}
+
+/** Where TURN listens. */
+export function endpoints(config: Config, tls: boolean, dtls: boolean): Endpoints {
   const all = listeners(config).filter(({ server }) => server === 'TURN')
   const udp = all.filter(({ transport, portKey }) => transport === 'udp' && (dtls || !DTLS_PORTS.has(portKey)))
   const streams = all.filter(({ transport }) => transport === 'tcp')
@@ -38,7 +43,8 @@ function endpoints(config: Config, tls: boolean, dtls: boolean): Endpoints {
   }
 }
 
-function streamLimits(config: Config): StreamLimits {
+/** What a connection may cost. */
+export function streamLimits(config: Config): StreamLimits {
   return {
     firstMessageMs: milliseconds(config['tcp-first-message-timeout-seconds']),
     halfMessageMs: milliseconds(config['tcp-half-message-timeout-seconds']),

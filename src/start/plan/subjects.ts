@@ -1,4 +1,3 @@
-import type { DtlsIdentity } from '../../net/dtls/identity.ts'
 import type { StreamLimits } from '../../net/stream/connection.ts'
 import { subject } from '../../threads/line.ts'
 import type { PortMemory } from '../../turn/relay-addresses/relay-ports.ts'
@@ -19,5 +18,5 @@ export interface ThreadPlan {
 export const TURN_PLAN = subject<never, Pick<ThreadPlan, 'turn' | 'portMemory'>, true>('TURN plan')
 /** Other limits of TCP and TLS connections. */
 export const STREAM_LIMITS = subject<StreamLimits>('stream limits')
-/** Another certificate for new DTLS handshakes. */
-export const DTLS_IDENTITY = subject<DtlsIdentity>('DTLS identity')
+/** Another certificate for new DTLS handshakes, and other ciphers and limits. */
+export const DTLS_PLAN = subject<DtlsPlan>('DTLS plan')

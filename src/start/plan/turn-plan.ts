@@ -74,6 +74,8 @@ export interface Existing {
   readonly ownPorts: readonly number[]
   /** Addresses that somebody is relayed from still: who is, has peers there. */
   readonly relayedFrom: readonly string[]
+  /** All ports that there may be relays on. */
+  readonly relayedPorts: RelayPortRange | null
   /** The database of accounts; null without one. */
   readonly accounts: {
     /** What it says of the realm; null before it has answered. */
@@ -119,7 +121,7 @@ export function turnPlan(config: Config, addresses: TurnAddresses, existing: Exi
   }
 }
 
-const NOTHING: Existing = { ownPorts: [], relayedFrom: [], accounts: null }
+const NOTHING: Existing = { ownPorts: [], relayedFrom: [], relayedPorts: null, accounts: null }
 
 function handshakeLimits(config: Config): TurnPlan['handshakes'] {
   const limits = (atOnce: number): HandshakeLimits => ({
@@ -177,7 +179,7 @@ function settingsOf(config: Config, stored: StoredSettings | null): StoredSettin
 function peerPlan(
   config: Config,
   addresses: TurnAddresses,
-  { ownPorts, relayedFrom, accounts }: Existing,
+  { ownPorts, relayedFrom, relayedPorts, accounts }: Existing,
   { allowedPeers, deniedPeers }: StoredSettings,
 ): PeerPlan {
   const denied = [...config['denied-peer-ip'], ...deniedPeers]
@@ -199,8 +201,7 @@ function peerPlan(
     // machine is somebody else's relay.
     externalAddresses: hosts([...addresses.external, ...addresses.behindExternal.filter((ip) => !isOwn(ip))]),
     nat64,
-    minPort: config['min-port'],
-    maxPort: config['max-port'],
+    ...(relayedPorts ?? { minPort: config['min-port'], maxPort: config['max-port'] }),
   }
 }
 

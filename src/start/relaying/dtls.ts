@@ -6,13 +6,15 @@ import { DtlsCallbacks, DtlsContext, type DtlsRules } from '../../net/dtls/conne
 import { type DtlsLimits, DtlsServer, dtlsRules } from '../../net/dtls/dtls.ts'
 import type { OpenDtls } from '../../net/dtls/endpoint.ts'
 import type { DtlsIdentity } from '../../net/dtls/identity.ts'
+import type { DtlsSession } from '../../net/dtls/session.ts'
 import { dtlsSupport } from '../../net/openssl/openssl.ts'
 import { OncePerMinute } from '../../once-per-minute.ts'
 import { SourceTable } from '../../shared/source-table.ts'
 import { SourceCount } from '../../turn/limits/source-count.ts'
 import type { CertificateFiles } from '../certificate.ts'
+import type { TurnPlan } from '../plan/turn-plan.ts'
 import type { HandshakeShares } from '../shared-memory.ts'
-import { handshakesOf } from './handshakes.ts'
+import { handshakeShare, handshakesOf } from './handshakes.ts'
 
 /** What a thread needs to serve DTLS, in values that can be copied to it. */
 export interface DtlsPlan {
@@ -24,7 +26,10 @@ export interface DtlsPlan {
 
 export interface Dtls {
   readonly open: OpenDtls
-  reload(identity: DtlsIdentity): void
+  /** For new handshakes; sessions live on. Throws, and keeps the old, when they cannot be served. */
+  apply(plan: DtlsPlan): void
+  /** Other limits of handshakes. */
+  limit(plan: TurnPlan): void
 }
 
 /** DTLS as the configuration wants it; null when it is off or this Node has not what it takes, which is logged. */
@@ -43,12 +48,17 @@ export function dtlsPlan(config: Config, files: CertificateFiles, log: Log): Dtl
     identity,
     ciphers,
     groups,
-    limits: {
-      handshakeTimeoutMs: config['handshake-timeout-seconds'] * 1000,
-      maxSessions: config['max-dtls-sessions'] || Number.MAX_SAFE_INTEGER,
-      maxSessionsPerSource: config['max-dtls-sessions-per-address'] || Number.MAX_SAFE_INTEGER,
-      maxIdleMs: config['max-allocate-timeout'] * 1000,
-    },
+    limits: dtlsLimits(config),
+  }
+}
+
+/** Of all threads together. */
+export function dtlsLimits(config: Config): Partial<DtlsLimits> {
+  return {
+    handshakeTimeoutMs: config['handshake-timeout-seconds'] * 1000,
+    maxSessions: config['max-dtls-sessions'] || Number.MAX_SAFE_INTEGER,
+    maxSessionsPerSource: config['max-dtls-sessions-per-address'] || Number.MAX_SAFE_INTEGER,
+    maxIdleMs: config['max-allocate-timeout'] * 1000,
   }
 }
 
@@ -65,18 +75,20 @@ function prove(identity: DtlsIdentity, rules: DtlsRules): void {
   }
 }
 
-export function dtlsIdentity({ cert, key, passphrase }: CertificateFiles): DtlsIdentity {
+function dtlsIdentity({ cert, key, passphrase }: CertificateFiles): DtlsIdentity {
   return { cert: cert.toString(), key: key.toString(), ...(passphrase === undefined ? {} : { passphrase }) }
 }
 
 /** The DTLS of one thread, counted from 0. */
 export function dtlsOf(
   { identity, ciphers, groups, limits }: DtlsPlan,
-  handshakes: HandshakeShares,
+  turn: TurnPlan,
+  shares: HandshakeShares,
   thread: number,
   log: Log,
 ): Dtls {
   const failures = new OncePerMinute()
+  const handshakes = handshakesOf<DtlsSession>(turn, shares, 'dtls', thread)
   let server: DtlsServer | null = null
   return {
     open: (world) => {
@@ -87,8 +99,8 @@ export function dtlsOf(
           groups,
           limits,
           random: randomBytes,
-          handshakes: handshakesOf(handshakes, 'dtls', thread),
-          sources: new SourceCount(new SourceTable(handshakes.dtlsSources, thread)),
+          handshakes,
+          sources: new SourceCount(new SourceTable(shares.dtlsSources, thread)),
           handshakeFailed: (client, reason) => {
             const held = failures.pass(client.host, world.clock())
             if (held !== null) log.info({ client: client.toString(), reason, held }, 'DTLS handshake failed')
@@ -98,6 +110,7 @@ export function dtlsOf(
       )
       return server
     },
-    reload: (renewed) => server?.reload(renewed),
+    apply: (next) => server?.apply(next),
+    limit: (next) => handshakes.apply(handshakeShare(next, shares, 'dtls')),
   }
 }

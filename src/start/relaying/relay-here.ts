@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Log } from '../../log.ts'
 import { PortableTurn } from '../../net/portable-turn.ts'
+import type { StreamConnection } from '../../net/stream/connection.ts'
 import type { FindAccount } from '../../threads/accounts.ts'
 import { addReadings, TurnReadings } from '../../threads/shared-counters.ts'
 import { Quota } from '../../turn/limits/quota.ts'
@@ -11,7 +12,7 @@ import { TurnServer } from '../../turn/turn-server.ts'
 import type { NetPlan } from '../plan/net-options.ts'
 import type { TurnPlan } from '../plan/turn-plan.ts'
 import { type DtlsPlan, dtlsOf } from './dtls.ts'
-import { handshakesOf } from './handshakes.ts'
+import { handshakeShare, handshakesOf } from './handshakes.ts'
 import type { EndsListener, Relaying } from './relaying.ts'
 import { accountCache, type TurnRun, turnOptions } from './turn-options.ts'
 
@@ -38,9 +39,10 @@ export function relayHere(
       return true
     }),
   }
-  const dtls = secure === null ? null : dtlsOf(secure, memory.handshakes, 0, log)
+  const dtls = secure === null ? null : dtlsOf(secure, plan, memory.handshakes, 0, log)
+  const handshakes = handshakesOf<StreamConnection>(plan, memory.handshakes, 'tls', 0)
   const here = new PortableTurn(
-    { ...options, dtls: dtls?.open ?? null, handshakes: handshakesOf(memory.handshakes, 'tls', 0) },
+    { ...options, dtls: dtls?.open ?? null, handshakes },
     (effects, events) =>
       new TurnServer(turnOptions(plan, run, shares), effects, {
         random: randomBytes,
@@ -62,12 +64,14 @@ export function relayHere(
       shares.quota.limit(next.quota)
       driver.turn.apply(turnOptions(next, run, shares))
       driver.limitStreams(limits)
+      handshakes.apply(handshakeShare(next, memory.handshakes, 'tls'))
+      dtls?.limit(next)
       return true
     },
-    rescan: () => driver.plane.rescan(),
-    reload: (tls, identity) => {
+    prepare: (endpoints, wanted) => here.prepare(endpoints, wanted),
+    reload: (tls, next) => {
       if (tls !== null) driver.reload(tls)
-      if (identity !== null) dtls?.reload(identity)
+      if (next !== null) dtls?.apply(next)
     },
     // Its log is the program's.
     setLogLevel: () => {},

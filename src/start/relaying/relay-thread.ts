@@ -3,13 +3,26 @@ import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { opensslHmac } from '../../net/openssl/openssl-hmac.ts'
 import { randomBlocks } from '../../net/openssl/random-blocks.ts'
 import { RelayLoop } from '../../net/relay-loop.ts'
+import type { StreamConnection } from '../../net/stream/connection.ts'
 import { StreamPlaces } from '../../net/stream/places.ts'
 import { SourceTable } from '../../shared/source-table.ts'
 import type { Address } from '../../stun/address.ts'
 import { ErrorCode } from '../../stun/constants.ts'
 import { replaceHmac } from '../../stun/hmac.ts'
 import { ACCOUNT_PATIENCE_MS, ACCOUNTS } from '../../threads/accounts.ts'
-import { CLOSE, DRAIN, ERRORS, LISTEN, LOG_LEVEL, LOG_LINES, READY, TLS } from '../../threads/control.ts'
+import {
+  CLOSE,
+  DRAIN,
+  ERRORS,
+  LEAVE,
+  LISTEN,
+  LISTEN_STREAM,
+  LOG_LEVEL,
+  LOG_LINES,
+  READY,
+  STOP_STREAM,
+  TLS,
+} from '../../threads/control.ts'
 import { EndedSessionsToTell } from '../../threads/ended-sessions.ts'
 import { ASKER_PATIENCE_MS, MOVES } from '../../threads/handovers.ts'
 import { type Envelope, Line } from '../../threads/line.ts'
@@ -28,9 +41,9 @@ import { RelayPorts } from '../../turn/relay-addresses/relay-ports.ts'
 import { tellingOfEnds } from '../../turn/sessions/ended-session.ts'
 import type { ConnectionAnswer, ConnectionLenders } from '../../turn/tcp/connection-lenders.ts'
 import { TurnServer } from '../../turn/turn-server.ts'
-import { DTLS_IDENTITY, STREAM_LIMITS, type ThreadPlan, TURN_PLAN } from '../plan/subjects.ts'
+import { DTLS_PLAN, STREAM_LIMITS, type ThreadPlan, TURN_PLAN } from '../plan/subjects.ts'
 import { dtlsOf } from './dtls.ts'
-import { handshakesOf } from './handshakes.ts'
+import { handshakeShare, handshakesOf } from './handshakes.ts'
 import { accountCache, turnOptions } from './turn-options.ts'
 
 // The entry of a thread that relays (`virtual:relay-thread`). It never returns to its event loop for long.
@@ -95,7 +108,8 @@ const stored = accountCache(plan, (account) => {
   return isAsked
 })
 const shares = { quota, relayPorts, sources, stored }
-const dtls = data.plan.dtls === null ? null : dtlsOf(data.plan.dtls, memory.handshakes, thread, log)
+const dtls = data.plan.dtls === null ? null : dtlsOf(data.plan.dtls, plan, memory.handshakes, thread, log)
+const handshakes = handshakesOf<StreamConnection>(plan, memory.handshakes, 'tls', thread)
 const descriptors = new Int32Array(data.descriptors)
 
 const others: OtherServers = {
@@ -143,7 +157,7 @@ const loop = new RelayLoop(
     streams: data.streams && {
       ...data.streams,
       places: new StreamPlaces(data.streams.limits, data.streams.places, thread),
-      handshakes: handshakesOf(memory.handshakes, 'tls', thread),
+      handshakes,
     },
     onWake: () => line.take(),
     mayTell,
@@ -168,10 +182,12 @@ const publish = new SharedCounters(data.counters).publisher(readings)
 let shownAt = clock()
 let flushedAt = shownAt
 let isClosing = false
+/** Whom to tell what becomes of each FiveTuple.listener that takes no new clients. */
+const leaving = new Map<number, (answer: 'left' | 'stays') => void>()
 
 driver.turn.drain(data.draining)
 listen()
-for (const fd of data.listeners) driver.plane.listen(fd)
+for (const { listener, fd } of data.listeners) driver.plane.listen(listener, fd)
 line.tell(READY, null)
 relayOn()
 
@@ -188,13 +204,37 @@ function relayOn(): void {
 
 /** What this thread does about what it is told and asked. */
 function listen(): void {
-  line.on(LISTEN, { told: ({ fd }) => driver.plane.listen(fd) })
+  line.on(LISTEN, {
+    told: ({ listener, fd }) => {
+      driver.plane.listen(listener, fd)
+      leaving.get(listener)?.('stays')
+      leaving.delete(listener)
+    },
+  })
+  line.on(LEAVE, {
+    asked: (listener, answer) => {
+      leaving.set(listener, answer)
+      driver.plane.leave(listener, () => {
+        leaving.delete(listener)
+        answer('left')
+      })
+    },
+  })
+  line.on(LISTEN_STREAM, { told: (listener) => driver.streams?.listen(listener) })
+  line.on(STOP_STREAM, {
+    asked: (id, answer) => {
+      driver.streams?.stop(id)
+      answer(true)
+    },
+  })
   line.on(TLS, { told: (tls) => driver.reload(tls) })
-  line.on(DTLS_IDENTITY, { told: (identity) => dtls?.reload(identity) })
+  line.on(DTLS_PLAN, { told: (next) => dtls?.apply(next) })
   line.on(TURN_PLAN, {
     asked: (next, answer) => {
       ownPorts.apply(next.turn.ports, next.portMemory)
       driver.turn.apply(turnOptions(next.turn, run, shares))
+      handshakes.apply(handshakeShare(next.turn, memory.handshakes, 'tls'))
+      dtls?.limit(next.turn)
       answer(true)
     },
   })

@@ -12,7 +12,7 @@ import { Quota } from '../../turn/limits/quota.ts'
 import type { PortMemory } from '../../turn/relay-addresses/relay-ports.ts'
 import { RelayPorts } from '../../turn/relay-addresses/relay-ports.ts'
 import type { NetPlan } from '../plan/net-options.ts'
-import { DTLS_IDENTITY, STREAM_LIMITS, type ThreadPlan, TURN_PLAN } from '../plan/subjects.ts'
+import { DTLS_PLAN, STREAM_LIMITS, type ThreadPlan, TURN_PLAN } from '../plan/subjects.ts'
 import type { TurnPlan } from '../plan/turn-plan.ts'
 import type { DtlsPlan } from './dtls.ts'
 import type { EndsListener, Relaying } from './relaying.ts'
@@ -77,12 +77,12 @@ export function relayOnThreads(
       workers.tell(STREAM_LIMITS, limits)
       return (await answers).length === workers.size
     },
-    rescan: () => workers.rescan(),
-    reload: (renewed, identity) => {
+    prepare: async ({ udp, streams }, wanted) => workers.prepare(udp, streams, wanted),
+    reload: (renewed, next) => {
       if (renewed !== null) workers.reloadTls(renewed)
-      if (identity === null || secure === null) return
-      secure = { ...secure, identity }
-      workers.tell(DTLS_IDENTITY, identity)
+      if (next === null) return
+      secure = shareOf(next, threads)
+      workers.tell(DTLS_PLAN, secure)
     },
     setLogLevel: (level) => workers.tell(LOG_LEVEL, level),
     drain: (on) => workers.drain(on),

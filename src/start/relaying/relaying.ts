@@ -1,5 +1,5 @@
-import type { DtlsIdentity } from '../../net/dtls/identity.ts'
 import type { BoundAddress } from '../../net/listen/bound-address.ts'
+import type { ListenChange, Wanted } from '../../net/listen/listen-change.ts'
 import type { PortableTurn } from '../../net/portable-turn.ts'
 import type { SocketKind } from '../../net/socket-errors.ts'
 import type { StreamLimits } from '../../net/stream/connection.ts'
@@ -10,7 +10,9 @@ import type { RelayThreads } from '../../threads/relay-threads.ts'
 import type { TurnReadings } from '../../threads/shared-counters.ts'
 import type { PortMemory } from '../../turn/relay-addresses/relay-ports.ts'
 import type { SessionsAnswer, SessionsQuestion } from '../../turn/sessions/sessions.ts'
+import type { NetPlan } from '../plan/net-options.ts'
 import type { TurnPlan } from '../plan/turn-plan.ts'
+import type { DtlsPlan } from './dtls.ts'
 
 /** Who is told of sessions that are over, and which thread relayed them. */
 export interface EndsListener {
@@ -34,10 +36,10 @@ export interface Relaying {
    * Answers once every thread that relays goes by it, and false when one of them has not said so.
    */
   apply(plan: TurnPlan, ports: PortMemory, limits: StreamLimits): Promise<boolean>
-  /** Listens also on addresses that the machine has got since. */
-  rescan(): void
-  /** New handshakes get these certificates; null for what is not served. Throws, and keeps the old, when they are bad. */
-  reload(tls: TlsOptions | null, dtls: DtlsIdentity | null): void
+  /** Listens elsewhere than now. Throws ListenError, and changes nothing, for the first that cannot be had. */
+  prepare(endpoints: Pick<NetPlan, 'udp' | 'streams'>, wanted: Wanted): Promise<ListenChange>
+  /** New handshakes go by these; null for what is not served, or stays as it is. Throws, and keeps the old, when they are bad. */
+  reload(tls: TlsOptions | null, dtls: DtlsPlan | null): void
   /** Of threads that have a log of their own. */
   setLogLevel(level: string): void
   drain(on: boolean): void

@@ -16,7 +16,7 @@ export interface SharedBudgets {
  * flood of made-up sources reset everybody's.
  */
 export class ChallengeLimit {
-  readonly #granted: number
+  #granted: number
   readonly #windowMs: number
   readonly #clockOffsetMs: number
   readonly #startedAt: Float64Array
@@ -33,6 +33,11 @@ export class ChallengeLimit {
     this.#startedAt = new Float64Array(memory, 0, SLOTS)
     this.#used = new Uint32Array(memory, USED_AT, SLOTS)
     this.#seeds = new Int32Array(memory, SEEDS_AT, 4)
+  }
+
+  /** Another number of answers, from the next one on. */
+  set granted(granted: number) {
+    this.#granted = granted
   }
 
   /** Counts one answer to `source`; false when its budget is spent. */

@@ -70,6 +70,11 @@ export class IncomingMoves {
     )
   }
 
+  /** Whether anybody is on the way to this UDP socket of ours. */
+  hasClients(listener: number): boolean {
+    return this.#byClient.countOn(listener) > 0
+  }
+
   /** Who is moving to this 5-tuple. */
   userOf(client: FiveTuple, now: number): Authenticated | undefined {
     return this.#get(client, now)?.user ?? this.#allocations.pending.find(client, 'ticket')?.exchange.user ?? undefined

@@ -301,9 +301,9 @@ describe('certificate and key', () => {
 
   test('uses a new certificate for new handshakes, and keeps the old one when the new one is bad', () => {
     const at = host()
-    expect(() => at.server.reload({ ...chain, key: leaf.key })).toThrow(DtlsIdentityError)
+    expect(() => at.server.apply({ identity: { ...chain, key: leaf.key } })).toThrow(DtlsIdentityError)
     const before = greet(at, client)
-    at.server.reload(chain)
+    at.server.apply({ identity: chain })
     const after = greet(at, client.withPort(4712))
     const size = (flight: Buffer[]) => flight.reduce((sum, datagram) => sum + datagram.length, 0)
     expect(size(after)).toBeGreaterThan(size(before) + 500)

@@ -104,3 +104,15 @@ test('a source that has begun its number waits for the next ten seconds, in all 
   expect(first.handshakes.next(13)).toBe('g0')
   expect(second.handshakes.next(10_000)).toBe('g10')
 })
+
+test('other limits hold for those that begin from now on', () => {
+  const { first, displaced } = threads({ perSource: 2 })
+  for (const name of ['g1', 'g2']) first.begin(GREEDY, name)
+  first.handshakes.apply({ atOnce: 100, perSource: 3, perSecond: 1 })
+  expect(first.begin(GREEDY, 'g3')).toBe(true)
+  expect(displaced).toEqual([])
+  for (let i = 0; i < 20; i++) first.begin(OTHER, `o${i}`)
+  first.handshakes.apply({ atOnce: 100, perSource: 100, perSecond: 0 })
+  const begun = () => Array.from({ length: 5 }, () => first.handshakes.next(0))
+  expect(begun()).not.toContain(null)
+})

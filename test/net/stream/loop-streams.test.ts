@@ -21,8 +21,13 @@ function listening() {
   const counters = new NetCounters()
   const warnings: string[] = []
   const watched: number[] = []
-  const listeners = new StreamListeners(1)
-  listeners.listen(localStream)
+  const listeners = new StreamListeners(
+    1,
+    { listen: () => {}, stop: () => {} },
+    new SocketErrors(silentLog, () => 0),
+    silentLog,
+  )
+  listeners.prepare([localStream], 'all').commit()
   const streams = new LoopStreams({
     listeners: listeners.of(0),
     limits: defaultNet.limits,
