@@ -203,6 +203,21 @@ describe.runIf(linuxSupport().available && canEnterNetworks())('addresses while 
       expect((await again.client.permit('10.7.0.2:1')).code).toBe(200)
     }, 60_000)
 
+    test('what external-ip stands for follows, and who is relayed under it is reached by others', async () => {
+      const machine = await Neighbour.start(['--external-ip=203.0.113.9'])
+      ip('addr add 10.7.0.2/24 dev world')
+      for (const own of ['10.7.0.1', '10.7.0.99']) {
+        await machine.add(`${own}/24`)
+        const [one, other] = [await machine.client(own), await machine.client(own)]
+        expect([one.relayed.host, other.relayed.host]).toEqual(['203.0.113.9', '203.0.113.9'])
+        expect((await one.client.bind(CHANNEL, `203.0.113.9:${other.relayed.port}`)).code).toBe(200)
+        expect((await other.client.permit(`203.0.113.9:${one.relayed.port}`)).code).toBe(200)
+        one.client.send(channelData(CHANNEL, Buffer.from('across')))
+        expect((await other.client.data.next()).toString('latin1')).toContain('across')
+        await machine.remove(`${own}/24`)
+      }
+    }, 60_000)
+
     test('an interface that is named stands for what it has: over UDP and TCP, and while it has nothing nobody is told that it had', async () => {
       const machine = await Neighbour.start(['--listening-device=eth0'], '10.7.0.1/24')
       ip('addr add 10.7.0.2/24 dev world')
