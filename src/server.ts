@@ -18,7 +18,6 @@ import { type CertificateFiles, certificate, isSame } from './start/certificate.
 import { atDevices } from './start/devices.ts'
 import { returnMemoryOfStart } from './start/idle-memory.ts'
 import { listenProblem } from './start/listen-advice.ts'
-import { openMetrics } from './start/metrics-listener.ts'
 import { operated } from './start/operated.ts'
 import { type OperatorListener, openOperator } from './start/operator.ts'
 import { logLevel } from './start/plan/log-level.ts'
@@ -27,7 +26,8 @@ import { relayAdvice, relayTrouble } from './start/relay-advice.ts'
 import type { EndsListener } from './start/relaying/relaying.ts'
 import { summary, turnUris } from './start/summary.ts'
 import { type RunningTurn, startTurn } from './start/turn.ts'
-import { type RunningWeb, startWeb } from './start/web.ts'
+import { openMetrics } from './start/web/metrics-listener.ts'
+import { type RunningWeb, startWeb } from './start/web/web.ts'
 import type { Address } from './stun/address.ts'
 
 export interface ServerWorld {

@@ -15,7 +15,7 @@ import type {
 import { bracketed } from './addresses.ts'
 import type { CertificateFiles } from './certificate.ts'
 import type { RunningTurn } from './turn.ts'
-import type { RunningWeb } from './web.ts'
+import type { RunningWeb } from './web/web.ts'
 
 /** The parts of the running server, and what is in force. */
 export interface OperatedParts {

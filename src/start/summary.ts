@@ -7,7 +7,7 @@ import { bracketed, lanAddress, type TurnAddresses, turnHost } from './addresses
 import type { CertificateFiles } from './certificate.ts'
 import { type Advice, relayAdvice } from './relay-advice.ts'
 import type { RunningTurn } from './turn.ts'
-import type { RunningWeb } from './web.ts'
+import type { RunningWeb } from './web/web.ts'
 
 interface Started {
   readonly loaded: LoadedConfig

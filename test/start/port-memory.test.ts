@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { PortMemoryBook } from '../../src/start/port-memory.ts'
+import { PortMemoryBook } from '../../src/start/relaying/port-memory.ts'
 import { Address } from '../../src/stun/address.ts'
 import { RelayPorts } from '../../src/turn/relay-addresses/relay-ports.ts'
 

@@ -1,5 +1,5 @@
-import { claimMemory, isUnclaimed } from '../shared/port-claims.ts'
-import type { PortMemory } from '../turn/relay-addresses/relay-ports.ts'
+import { claimMemory, isUnclaimed } from '../../shared/port-claims.ts'
+import type { PortMemory } from '../../turn/relay-addresses/relay-ports.ts'
 
 /**
  * Which thread has which port, for each address that is relayed from now, and for each address of before on which somebody
