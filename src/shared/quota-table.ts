@@ -36,9 +36,15 @@ const ROW = 5
 
 const NOBODY = 0
 
+/** Whoever is inside comes out after microseconds, if it lives. */
+const PATIENCE_MS = 20
+/** Others may be quicker as often as that: each time somebody has come out. */
+const MOST_TRIES = 100
+
 /**
  * Who holds how many places, in memory that all threads see. What is asked and written down between `lock` and `unlock`
- * happens at one moment for all of them. A thread that dies inside holds up the others until `forget` hears of its death.
+ * happens at one moment for all of them. A thread that dies inside holds the table until the main thread hears of its death
+ * (`forget`), and the others are held up for PATIENCE_MS.
  */
 export class QuotaTable {
   readonly #key: Buffer
@@ -48,6 +54,7 @@ export class QuotaTable {
   /** By a part of the hash: the first row. */
   readonly #lists: Int32Array
   readonly #rows: Int32Array
+  #isHeldUp = false
 
   /** `thread` counts from 0. */
   constructor({ key, state, lost, lists, rows }: QuotaTableMemory, thread: number) {
@@ -64,13 +71,22 @@ export class QuotaTable {
     return { high: digest.readInt32LE(0), low: digest.readInt32LE(4) }
   }
 
-  lock(): void {
-    for (;;) {
-      const holder = Atomics.compareExchange(this.#state, LOCK, NOBODY, this.#self)
-      if (holder === NOBODY) break
-      Atomics.wait(this.#state, LOCK, holder)
+  /**
+   * False when whoever is inside does not come out in time. Then it is dead or does not get a processor, and until somebody has
+   * come in again nobody here waits for it.
+   */
+  lock(): boolean {
+    for (let tries = 0; !this.#enterAlone(); tries++) {
+      const isLate = this.#isHeldUp || tries === MOST_TRIES
+      const holder = Atomics.load(this.#state, LOCK)
+      if (!isLate && (holder === NOBODY || Atomics.wait(this.#state, LOCK, holder, PATIENCE_MS) !== 'timed-out'))
+        continue
+      this.#isHeldUp = true
+      return false
     }
+    this.#isHeldUp = false
     if (Atomics.exchange(this.#state, STALE, 0) === 1) this.#restore()
+    return true
   }
 
   unlock(): void {
@@ -139,6 +155,10 @@ export class QuotaTable {
       if (rows[row + COUNT] !== 0) users.add(`${rows[row + HIGH]} ${rows[row + LOW]}`)
     }
     return users.size
+  }
+
+  #enterAlone(): boolean {
+    return Atomics.compareExchange(this.#state, LOCK, NOBODY, this.#self) === NOBODY
   }
 
   #isOf(row: number, { high, low }: UserHash, thread: number): boolean {

@@ -181,6 +181,7 @@ export class TurnServer {
     this.#options.stored?.sweep(now)
     this.peerConnections.sweep(now)
     this.#options.relayPorts.sweep(now, this.#reservationExpired)
+    this.#options.quota.sweep()
   }
 
   /** Other options from the next packet on; what was granted under the old ones stays, but for the peer rules. */

@@ -40,6 +40,7 @@ while (Atomics.load(seen, isOver) === 0) {
   if (chance(2) === 0) take(user, places)
   else give(user, Math.min(places, held[user]!))
 }
+quota.sweep()
 parentPort!.postMessage({ takes, refusals, excesses, held } satisfies StormResult)
 
 function take(user: number, places: number): void {

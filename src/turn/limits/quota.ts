@@ -25,6 +25,8 @@ export class Quota {
   readonly #thread: number
   readonly #limits: Float64Array
   readonly #table: QuotaTable
+  /** Given back, and not written down yet. */
+  #owed: { readonly hash: UserHash; readonly places: number }[] = []
 
   /** `thread` counts from 0. */
   constructor(memory: QuotaMemory, thread = 0) {
@@ -35,14 +37,14 @@ export class Quota {
   }
 
   /**
-   * Counts `places` for `user` when all of them fit; otherwise counts none and says which limit is in the way. `own` is the
-   * user's limit where it differs from that of all.
+   * Counts `places` for `user` when all of them fit; otherwise counts none and says which limit is in the way, or that another
+   * thread holds up the table, which it does for a moment when it dies. `own` is the user's limit where it differs from that of all.
    */
-  take(user: string, places = 1, own: number | null = null): 'taken' | 'user' | 'total' {
+  take(user: string, places = 1, own: number | null = null): 'taken' | 'user' | 'total' | 'held-up' {
     if (places === 0) return 'taken'
     const table = this.#table
     const hash = table.hash(user)
-    table.lock()
+    if (!this.#lock()) return 'held-up'
     const verdict = this.#verdict(hash, places, own)
     if (verdict === 'taken') table.add(hash, this.#thread, places)
     table.unlock()
@@ -52,19 +54,20 @@ export class Quota {
   /** Gives places back that this thread has taken. */
   give(user: string, places = 1): void {
     if (places === 0) return
-    const table = this.#table
-    const hash = table.hash(user)
-    table.lock()
-    const held = table.count(hash, this.#thread)
-    if (held > 0) table.add(hash, this.#thread, -Math.min(held, places))
-    table.unlock()
+    this.#owed.push({ hash: this.#table.hash(user), places })
+    this.sweep()
+  }
+
+  /** Gives back what could not be given back because the table was held up; once a second. */
+  sweep(): void {
+    if (this.#owed.length > 0 && this.#lock()) this.#table.unlock()
   }
 
   /** Takes over a place that `thread` has, if there is one and `begin` says yes to what it stands for. */
   takeOver(user: string, thread: number, begin: () => boolean): boolean {
     const table = this.#table
     const hash = table.hash(user)
-    table.lock()
+    if (!this.#lock()) return false
     const isOurs = table.count(hash, thread) > 0 && begin()
     if (isOurs) {
       table.add(hash, thread, -1)
@@ -86,10 +89,11 @@ export class Quota {
     this.bandwidth.limit(bytesPerSecond)
   }
 
+  /** NaN while the table is held up. */
   of(user: string): number {
     const table = this.#table
     const hash = table.hash(user)
-    table.lock()
+    if (!this.#lock()) return Number.NaN
     const count = table.count(hash)
     table.unlock()
     return count
@@ -102,6 +106,18 @@ export class Quota {
   /** Users that hold at least one place. */
   get users(): number {
     return this.#table.users
+  }
+
+  /** Before anything else is asked, what was given back is written down. */
+  #lock(): boolean {
+    const table = this.#table
+    if (!table.lock()) return false
+    for (const { hash, places } of this.#owed) {
+      const held = table.count(hash, this.#thread)
+      if (held > 0) table.add(hash, this.#thread, -Math.min(held, places))
+    }
+    if (this.#owed.length > 0) this.#owed = []
+    return true
   }
 
   #verdict(hash: UserHash, places: number, own: number | null): 'taken' | 'user' | 'total' {

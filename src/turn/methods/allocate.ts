@@ -38,6 +38,8 @@ export function allocate(request: StunMessage, exchange: SignedExchange, allocat
   // A reserved port has its place in the quota since it was reserved.
   const places = wish.ports === 'pair' ? 2 : wish.ports === 'reserved' ? 0 : 1
   const verdict = quota.take(user.quotaName, places, user.account.limits.userQuota)
+  // 508 has the client come again, which it may at once.
+  if (verdict === 'held-up') return refuse(ErrorCode.INSUFFICIENT_CAPACITY, 'another thread holds up the quotas')
   if (verdict !== 'taken') {
     allocations.counters.refusedAllocations.quota++
     return refuse(ErrorCode.ALLOCATION_QUOTA_REACHED, `the ${verdict} quota is used up`)
