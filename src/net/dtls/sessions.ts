@@ -87,12 +87,10 @@ export class DtlsSessions {
 
   /** The oldest session without allocation, of the source that has the most of these, unless `newcomer` has as many. */
   toGiveWay(newcomer: Address): DtlsSession | null {
-    for (;;) {
-      const oldest = this.#withoutAllocation.toGiveWay(this.#sources.of(newcomer))
-      if (oldest === null || !this.#world.hasAllocation(oldest.client)) return oldest
-      // Whoever had one has credentials, and limits of his own.
-      this.#withoutAllocation.delete(oldest.client.client, oldest)
-    }
+    // Whoever had an allocation has credentials, and limits of his own.
+    return this.#withoutAllocation.toGiveWay(this.#sources.of(newcomer), ({ client }) =>
+      this.#world.hasAllocation(client),
+    )
   }
 
   forget(session: DtlsSession): void {

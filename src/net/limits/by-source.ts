@@ -62,9 +62,18 @@ export class BySource<T> {
     return oldest(this.#groups.get(sourceKey(source)))
   }
 
-  /** The oldest thing of the source that has the most; null when that is no more than `has`, what the newcomer's source has. */
-  toGiveWay(has: number): T | null {
-    return has < this.#most ? oldest(first(this.#bySize[this.#most])) : null
+  /**
+   * The oldest thing of the source that has the most; null when that is no more than `has`, what the newcomer's source has. What
+   * `mayStay` says yes to is taken out, and never has to make room again.
+   */
+  toGiveWay(has: number, mayStay: (item: T) => boolean = () => false): T | null {
+    while (has < this.#most) {
+      const group = first(this.#bySize[this.#most])!
+      const item = oldest(group)!
+      if (!mayStay(item)) return item
+      this.delete(group.source, item)
+    }
+    return null
   }
 
   /** Takes out one thing: of each source in turn its oldest, leaving out the sources that `mayGo` says no to. */

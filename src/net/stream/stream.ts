@@ -219,15 +219,16 @@ export class StreamServer {
   /** Ends one connection without allocation, of the source that has the most of these, unless `newcomer` has as many. */
   #makeRoom(newcomer: Address | null): boolean {
     if (newcomer === null) return false
-    for (;;) {
-      const oldest = this.#withoutAllocation.toGiveWay(this.#options.places.of(newcomer))
-      if (oldest === null) return false
-      this.#withoutAllocation.delete(oldest.source!, oldest)
-      // Whoever has had one has credentials, and limits of his own.
-      if (oldest.client !== null && this.#options.hasAllocation(oldest.client)) continue
-      oldest.close('displaced')
-      return true
-    }
+    const { places, hasAllocation } = this.#options
+    // Whoever has had an allocation has credentials, and limits of his own.
+    const oldest = this.#withoutAllocation.toGiveWay(
+      places.of(newcomer),
+      ({ client }) => client !== null && hasAllocation(client),
+    )
+    if (oldest === null) return false
+    this.#withoutAllocation.delete(oldest.source!, oldest)
+    oldest.close('displaced')
+    return true
   }
 
   #handshakeWaits(connection: StreamConnection, source: Address): boolean {

@@ -63,3 +63,13 @@ test('takes from each source in turn, and leaves out whom it is told to', () => 
   expect(kept.take((source) => !source.equals(first))).toBeNull()
   expect(kept.size).toBe(1)
 })
+
+test('what may stay never has to make room again, and the next one is asked for', () => {
+  const kept = new BySource<string>()
+  const [first] = SOURCES as [Address]
+  for (const item of ['a1', 'a2', 'a3']) kept.add(first, item)
+  expect(kept.toGiveWay(0, (item) => item !== 'a2')).toBe('a2')
+  expect([...kept]).toEqual(['a2', 'a3'])
+  expect(kept.toGiveWay(0, () => true)).toBeNull()
+  expect(kept.size).toBe(0)
+})
