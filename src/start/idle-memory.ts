@@ -1,7 +1,7 @@
 import { returnFreedMemory } from '../net/linux/system-calls.ts'
 
-/** V8 gives back what it needed to start after eight seconds without work. */
-const AFTER_MS = 12_000
+/** V8 gives back what it needed to start after eight seconds without work, a busy machine later. */
+const AFTER_MS = 30_000
 
 /**
  * Once, when the start is over: what loading and compiling took was freed since, but lies in the C library of each thread

@@ -89,10 +89,15 @@ export class Allocations implements Iterable<Allocation> {
     return this.#table.after(serial)
   }
 
-  /** Enters a new allocation, whose relays are still to be opened; null when its 5-tuple cannot be kept. */
-  enter(origin: Omit<AllocationOrigin, 'id'>): Allocation | null {
+  /** For an allocation that is to be entered here. */
+  newId(): string {
     this.#made++
-    const allocation = this.make({ ...origin, id: this.idPrefix + this.#made.toString(36) })
+    return this.idPrefix + this.#made.toString(36)
+  }
+
+  /** Enters a new allocation, whose relays are still to be opened; null when its 5-tuple cannot be kept. */
+  enter(origin: AllocationOrigin): Allocation | null {
+    const allocation = this.make(origin)
     if (!this.#table.add(allocation)) return null
     this.options.sources.add(allocation.source)
     return allocation

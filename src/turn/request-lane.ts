@@ -180,6 +180,7 @@ export class RequestLane {
   #redirect(request: StunMessage, client: FiveTuple, allocation: Allocation | undefined): Refused | null {
     if (request.method !== Method.ALLOCATE || allocation !== undefined) return null
     const { isDraining, options } = this.#allocations
+    if (options.alternateServers.isEmpty) return null
     const ours = options.externalIp.toPublic(client.server.copy())
     const alternateServer = options.alternateServers.next(client, ours, isDraining)
     if (alternateServer === null) return null

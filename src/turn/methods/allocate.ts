@@ -55,6 +55,7 @@ export function allocate(request: StunMessage, exchange: SignedExchange, allocat
 
   const kept = client.kept()
   const allocation = allocations.enter({
+    id: allocations.newId(),
     client: kept,
     source: kept.client,
     user,

@@ -13,10 +13,17 @@ export type AlternateServerLists = Readonly<Record<ClientTransport, readonly Alt
 /** Sends new clients to other servers, each in its turn (RFC 8489 §10). */
 export class AlternateServers {
   readonly #lists: AlternateServerLists
+  readonly #isEmpty: boolean
   readonly #next: Record<ClientTransport, number> = { udp: 0, tcp: 0, tls: 0, dtls: 0 }
 
   constructor(lists: AlternateServerLists) {
     this.#lists = lists
+    this.#isEmpty = Object.values(lists).every(({ length }) => length === 0)
+  }
+
+  /** Nobody is ever sent away. */
+  get isEmpty(): boolean {
+    return this.#isEmpty
   }
 
   /**
