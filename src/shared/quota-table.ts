@@ -232,7 +232,8 @@ export function quotaTableMemory(
     key: random(32).toString('hex'),
     state,
     lost: words(threads),
-    lists: words(2 ** Math.ceil(Math.log2(usual))),
+    // With no address yet there are no ports either.
+    lists: words(2 ** Math.ceil(Math.log2(Math.max(1, usual)))),
     rows: words((places + 1) * ROW),
   }
 }

@@ -82,3 +82,11 @@ test('SEC-24 RES-07 a stranger with many names gets no more of them in than ther
     expect([quota.users, quota.total]).toEqual([0, 0])
   }
 })
+
+test('who starts before there is an address counts all the same', () => {
+  const quota = quotaOf({ user: 1 }, 0)
+  expect(quota.take('alice')).toBe('taken')
+  expect(quota.take('alice')).toBe('user')
+  quota.give('alice')
+  expect(quota.of('alice')).toBe(0)
+})
