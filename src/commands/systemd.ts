@@ -61,6 +61,7 @@ After=network-online.target
 
 [Service]
 # systemd reads the files that need more rights and copies them, at the start and at each reload.
+# The socket that commands such as status ask is there, too.
 RuntimeDirectory=webrtc-stack
 RuntimeDirectoryMode=0700
 ${copy('ExecStartPre')}

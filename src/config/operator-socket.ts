@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 const FILE = 'operator.sock'
@@ -22,8 +22,9 @@ export function firstWritable(places: readonly string[]): string | null {
 /** A folder that is there, or can be made. */
 function isWritable(folder: string): boolean {
   try {
-    accessSync(existsSync(folder) ? folder : dirname(folder), constants.W_OK | constants.X_OK)
-    return true
+    const found = existsSync(folder) ? folder : dirname(folder)
+    accessSync(found, constants.W_OK | constants.X_OK)
+    return statSync(found).isDirectory()
   } catch {
     return false
   }

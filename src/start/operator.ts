@@ -22,6 +22,8 @@ export async function openOperator(config: Config, operations: Operations, log: 
   }
   const failed = (err: unknown) => log.error({ err }, 'a request of an operator failed')
   try {
+    // Node would cut it off and say nothing.
+    if (Buffer.byteLength(path) > LONGEST_PATH) throw Object.assign(new Error(), { code: 'ENAMETOOLONG' })
     const folder = mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     // With the first request, because most servers never see one.
     const load = async () => (await import('../operator/api.ts')).operatorApi(operations, failed)
@@ -35,7 +37,10 @@ export async function openOperator(config: Config, operations: Operations, log: 
   }
 }
 
+/** Of a unix socket on Linux, in bytes (unix(7)). */
+const LONGEST_PATH = 107
+
 const FIXES: ReadonlyMap<string, string> = new Map([
   ['EADDRINUSE', 'another server, or another file, is there: name another place with operator-socket=FILE'],
-  ['EINVAL', 'the path is too long for a socket (107 bytes): name another place with operator-socket=FILE'],
+  ['ENAMETOOLONG', `a socket's path has at most ${LONGEST_PATH} bytes: name another place with operator-socket=FILE`],
 ])

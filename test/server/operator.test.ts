@@ -1,9 +1,11 @@
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { ThreadSession } from '../../src/operator/sessions.ts'
 import { Attribute, Method } from '../../src/stun/constants.ts'
 import type { SessionFilter } from '../../src/turn/sessions/session-filter.ts'
 import { NetworkClient } from '../support/network-client.ts'
-import { startForTest, type TestServer, testUser } from '../support/server.ts'
+import { describeWith } from '../support/peers.ts'
+import { startForTest, type TestServer, testSecret, testUser } from '../support/server.ts'
+import { startEchoPeer, uclient } from '../support/turnutils.ts'
 
 const login = { username: testUser.name, password: testUser.password }
 
@@ -96,13 +98,11 @@ describe('sessions of all threads', () => {
       return page.events.map((event) => (event.type === 'session-ended' ? event : null))
     })
     expect(found.map((event) => event?.session.id).toSorted()).toEqual(before.map(({ id }) => id).toSorted())
-    expect(found[0]?.session).toMatchObject({
-      reason: 'refreshed-to-0',
-      detail: null,
-      username: 'alice',
-      transport: 'udp',
-    })
-    for (const event of found.slice(1)) expect(event?.session).toMatchObject({ reason: 'operator', detail: 'enough' })
+    const [own] = found.filter((event) => event?.session.reason === 'refreshed-to-0')
+    expect(own?.session).toMatchObject({ detail: null, username: testUser.name, transport: 'udp' })
+    const others = found.filter((event) => event !== own)
+    expect(others.map((event) => event?.session.reason)).toEqual(['operator', 'operator', 'operator', 'operator'])
+    for (const event of others) expect(event?.session.detail).toBe('enough')
     for (const event of found) {
       const session = before.find(({ id }) => id === event?.session.id)!
       expect(event).toMatchObject({
@@ -121,4 +121,41 @@ describe('sessions of all threads', () => {
     }
     expect(new Set(ids).size).toBe(8)
   })
+})
+
+describeWith(['coturn'], "coturn's client", () => {
+  test.each([
+    ['udp', []],
+    ['tcp', ['-t']],
+  ] as const)(
+    "a session of coturn's client over %s is listed with its user, addresses and counts, and can be ended",
+    async (transport, words) => {
+      const server = await startForTest({ 'relay-threads': '2' })
+      const peer = await startEchoPeer()
+      onTestFinished(() => peer.close())
+      const to = ['-e', '127.0.0.1', '-r', String(peer.port), '-n', '300', '-l', '100', '-z', '20', '-c']
+      const from = ['-u', 'carol', '-W', testSecret, ...words, '-p', String(server.ports[transport]), '127.0.0.1']
+      const ended = uclient([...to, ...from], 9000)
+      const found = await vi.waitFor(async () => {
+        const [first] = await sessionsOf(server, { username: 'carol', transport, peer: `127.0.0.1:${peer.port}` })
+        expect(first?.toPeerPackets).toBeGreaterThan(3)
+        return first!
+      }, 10_000)
+      expect(found.username).toMatch(/^\d+:carol$/)
+      expect(found.client).toMatch(/^127\.0\.0\.1:\d+$/)
+      expect(found.relays).toEqual([expect.stringMatching(/^127\.0\.0\.1:\d+$/)])
+      const { more, ...whole } = await server.running.operations.session(found.id)
+      expect(more?.boundChannels.map((channel) => channel.peer)).toContain(`127.0.0.1:${peer.port}`)
+      expect(whole.toPeerBytes).toBe(whole.toPeerPackets * 100)
+      const address = found.client.replace(/:\d+$/, '')
+      const { ended: count } = await server.running.operations.disconnect({ address, username: 'carol' }, 'enough')
+      expect(count).toBeGreaterThan(0)
+      expect(await sessionsOf(server, { username: 'carol' })).toEqual([])
+      const lines = (await server.log()).filter(
+        ({ msg, reason }) => msg === 'allocation ended' && reason === 'operator',
+      )
+      expect(lines.map(({ id, detail }) => [id, detail])).toContainEqual([found.id, 'enough'])
+      await ended
+    },
+  )
 })

@@ -27,7 +27,7 @@ export interface SessionsAnswer {
 /** Sessions in one answer. */
 export const MOST_LISTED = 200
 /** Sessions that one question looks at. */
-export const MOST_LOOKED_AT = 2000
+export const MOST_LOOKED_AT = 1000
 /** Sessions that one question ends. */
 export const MOST_ENDED = 20
 
