@@ -5,8 +5,8 @@ import type { Counters } from './counters.ts'
 import type { Effects } from './effects.ts'
 import type { EndReason } from './end-reason.ts'
 import type { TurnEvents } from './events.ts'
-import type { ClientTransport, FiveTuple } from './five-tuple.ts'
-import type { MovedAllocation } from './mobility/moved-allocation.ts'
+import { type ClientTransport, FiveTuple } from './five-tuple.ts'
+import { type MovedAllocation, unpacked } from './mobility/moved-allocation.ts'
 import type { Tickets } from './mobility/tickets.ts'
 import type { TurnOptions } from './options.ts'
 import type { Pending } from './pending.ts'
@@ -249,8 +249,9 @@ export class Allocations implements Iterable<Allocation> {
   }
 
   /** Ends an allocation that was given away and has reached nobody; its sockets are closed. */
-  discard({ relays, user, quotaPlaces, bytesPerSecond, source }: MovedAllocation, now: number): void {
-    const { relayPorts, quota } = this.options
+  discard(moved: MovedAllocation, now: number): void {
+    const { relays, user, quotaPlaces, bytesPerSecond, source, from } = moved
+    const { relayPorts, quota, externalIp } = this.options
     this.given({ source })
     const ours = relays
       .map(({ host, port }) => Address.parse(host, port)!)
@@ -262,6 +263,13 @@ export class Allocations implements Iterable<Allocation> {
     for (const local of ours) relayPorts.free(local, now)
     quota.give(user.quotaName, quotaPlaces)
     quota.bandwidth.give(bytesPerSecond)
+    // It has come back, and ends here: whoever keeps records hears of both.
+    const client = new FiveTuple(from.transport, Address.parse(from.host, from.port)!, new Address(), 0, 0)
+    const allocation = unpacked(moved, client, (origin) => this.make(origin), externalIp, now)
+    this.#events.allocationMoved(allocation, null)
+    allocation.clear()
+    allocation.state = 'ended'
+    this.#events.allocationEnded(allocation, 'no-relay', null)
   }
 
   /** As long as it lasts, its account is looked after. */

@@ -119,6 +119,31 @@ test('RFC 8016 a client that moves keeps its allocation, and one that moves to a
   expect([...to.server.allocations].map((allocation) => allocation.id)).toEqual([id])
 })
 
+test('RES-07 one that was given away and has reached nobody comes back, and ends', () => {
+  const group = new ServerGroup()
+  const events = new Recorder()
+  const from = mobileWorld({ group, events })
+  const alice = from.client()
+  const ticket = ticketOf(alice.allocate(emptyTicket))
+  alice.bind(0x4000, PEER)
+  const [allocation] = from.server.allocations
+  const { id, client, relays } = allocation!
+  const next = ticketOf(refreshWith(mobileWorld({ group }).client(), ticket))
+  const outgoing = { holder: 0, ticket: next, relay: relays[0]!.local.toString() }
+  const answer = from.server.handover.answer({ kind: 'allocation', outgoing }, from.now)
+  if (answer.kind !== 'moved') throw new Error('not given away')
+  events.told.length = 0
+  let ended: Allocation | undefined
+  const tell = events.allocationEnded.bind(events)
+  events.allocationEnded = (lost, reason, detail) => {
+    ended = lost
+    tell(lost, reason, detail)
+  }
+  from.server.handover.returned(structuredClone(answer.allocation), from.now)
+  expect(events.told).toEqual(['channel opened', 'arrived', 'channel closed', 'no-relay'])
+  expect([ended?.id, `${ended?.client.client}`]).toEqual([id, `${client.client}`])
+})
+
 test('RFC 8016 a move on one server is told with where the client was', () => {
   const events = new Recorder()
   const world = mobileWorld({ events })

@@ -8,7 +8,7 @@ import {
   Relay,
 } from '../allocation.ts'
 import type { Authenticated } from '../auth/auth.ts'
-import type { FiveTuple } from '../five-tuple.ts'
+import type { ClientTransport, FiveTuple } from '../five-tuple.ts'
 import type { Spent } from '../limits/token-bucket.ts'
 import type { PeersAtBegin } from '../peers/peer-policy.ts'
 import type { ExternalIp } from '../relay-addresses/external-ip.ts'
@@ -27,6 +27,8 @@ export interface MovedAllocation {
     readonly transactionId: Uint8Array
     readonly reservationToken: Uint8Array | null
   }
+  /** Where the client was heard last before it moved. */
+  readonly from: { readonly transport: ClientTransport; readonly host: string; readonly port: number }
   readonly quotaPlaces: number
   readonly bytesPerSecond: number
   readonly fingerprint: boolean
@@ -71,6 +73,11 @@ export function packed(
       peersAtBegin,
       ticket,
       lastTicketRefresh,
+    },
+    from: {
+      transport: allocation.client.transport,
+      host: allocation.client.client.host,
+      port: allocation.client.client.port,
     },
     ageMs: now - allocation.createdAt,
     leftMs: allocation.expiresAt - now,
