@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core'
 import { expect, test, vi } from 'vitest'
 import { dictionaries } from '../../src/web/text/i18n.ts'
 import { describeWith } from '../support/peers.ts'
-import { button, heading, join, look, playing, Visits } from './visits.ts'
+import { button, heading, inspect, join, look, playing, Visits } from './visits.ts'
 
 const text = dictionaries.en
 
@@ -268,6 +268,29 @@ describeWith(['chromium', 'cjkFonts'], 'in a call in Chromium', () => {
     expect(await a.evaluate("getComputedStyle(document.querySelector('video.remote')).objectFit")).toBe('cover')
   })
 
+  test('a small window has the picture and the buttons', async () => {
+    // A window of the same kind, but one that the test can look into: Chromium's own is shut to it.
+    const [a] = await meet(`
+      let small = null
+      Object.defineProperties(documentPictureInPicture, {
+        window: { get: () => (small === null || small.closed ? null : small) },
+        requestWindow: { value: async ({ width, height }) => (small = open('', '', 'width=' + width + ',height=' + height)) },
+      })`)
+    const opened = a.waitForEvent('popup')
+    await press(a, 'p')
+    const small = await opened
+    await expect.poll(() => small.evaluate("document.querySelector('video')?.videoWidth ?? 0")).toBeGreaterThan(0)
+    // Its style came along.
+    expect(await small.evaluate("getComputedStyle(document.querySelector('.round')).borderRadius")).toBe('50%')
+    await inspect(small, 'small window')
+    await button(small, text.mute).click()
+    await button(a, text.unmute).waitFor()
+    const closed = small.waitForEvent('close')
+    await button(small, text.hangUp).click()
+    await heading(a, text.ended).waitFor()
+    await closed
+  })
+
   test('the screen stays on, the call has a length, and comings and goings are heard', async () => {
     const listening = `
       window.heard = []
@@ -366,5 +389,54 @@ describeWith(['chromium', 'cjkFonts'], 'in a call in Chromium', () => {
       await press(page, 'i')
       await page.getByText('opus, VP9').first().waitFor()
     }
+  })
+
+  test('menu, panels and reactions by keyboard alone', async () => {
+    const a = await visits.visit('/r/in-call-keys')
+    await join(a)
+    await heading(a, text.waiting).waitFor()
+    const focus = (name: string) =>
+      expect
+        .poll(() => a.evaluate('document.activeElement.ariaLabel ?? document.activeElement.textContent.slice(0, 40)'))
+        .toContain(name)
+    await button(a, text.more).focus()
+    await press(a, 'Enter')
+    await focus(text.options)
+    await press(a, 'ArrowDown')
+    await focus(text.statistics)
+    await press(a, 'ArrowUp')
+    await press(a, 'ArrowUp')
+    await focus(text.copyLink)
+    await press(a, 'Escape')
+    await focus(text.more)
+    await press(a, 'Enter')
+    await press(a, 'Enter')
+    await a.getByRole('complementary', { name: text.options }).waitFor()
+    await focus(text.options)
+    const reached = new Set<unknown>()
+    for (let i = 0; i < 14; i++) {
+      await press(a, 'Tab')
+      reached.add(
+        await a.evaluate('document.activeElement.labels?.[0]?.textContent ?? document.activeElement.ariaLabel'),
+      )
+      expect(await a.evaluate('getComputedStyle(document.activeElement).outlineStyle')).toBe('solid')
+    }
+    for (const name of [
+      text.close,
+      text.microphone,
+      text.camera,
+      text.speaker,
+      text.dataUse,
+      text.echoCancellation,
+      text.sounds,
+    ])
+      expect([...reached]).toContain(name)
+    await a.getByRole('complementary', { name: text.options }).press('Escape')
+    await focus(text.more)
+    await button(a, text.reactions).focus()
+    await press(a, 'Enter')
+    await focus(text.raiseHand)
+    await press(a, 'Escape')
+    await focus(text.reactions)
   })
 })

@@ -81,7 +81,6 @@ export class Visits {
  * on that phone turned.
  */
 export async function look(page: Page, state: string): Promise<void> {
-  await page.evaluate(axe)
   await inspect(page, `${state} desktop`)
   await page.setViewportSize(phone.viewport)
   await page.emulateMedia({ colorScheme: phone.colorScheme })
@@ -95,7 +94,9 @@ export async function look(page: Page, state: string): Promise<void> {
   await page.setViewportSize(desktop.viewport)
 }
 
-async function inspect(page: Page, state: string): Promise<void> {
+/** The same for what is on the screen now. */
+export async function inspect(page: Page, state: string): Promise<void> {
+  await page.evaluate(axe)
   const results = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as AxeResults
   const found = results.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
   expect(found, state).toEqual([])

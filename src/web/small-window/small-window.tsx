@@ -35,6 +35,9 @@ function SmallWindow({ session, media, commands }: Shown) {
   const dark = presence != null && !presence.camera && !presence.screen
   return (
     <main class="call small-window">
+      <h1 class="sr-only">
+        {t('room')} {session.room}
+      </h1>
       {/* The sound comes from the page. */}
       <Video
         stream={link?.remote ?? null}
