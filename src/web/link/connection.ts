@@ -46,6 +46,7 @@ export class Connection {
   #offers = 0
   /** One step at a time: an answer must not be made while an offer is still being read. */
   #steps: Promise<void> = Promise.resolve()
+  #limiting: Promise<void> = Promise.resolve()
 
   constructor(configuration: RTCConfiguration, tracks: Tracks, wishes: Wishes, events: ConnectionEvents) {
     this.#tracks = tracks
@@ -245,7 +246,13 @@ export class Connection {
     }
   }
 
-  async #limit(): Promise<void> {
+  /** One at a time: parameters that were read before another change are refused. */
+  #limit(): Promise<void> {
+    this.#limiting = this.#limiting.then(() => this.#setLimits())
+    return this.#limiting
+  }
+
+  async #setLimits(): Promise<void> {
     for (const { sender } of this.#connection.getTransceivers()) {
       const { track } = sender
       if (track === null) continue
