@@ -4,6 +4,8 @@ import { driverPackage } from './packages.ts'
 
 const DEFAULT_DATABASE = 'turn'
 const DEFAULT_PORT = 27_017
+/** Less than a question may take, so that it is the driver who says why. */
+const SELECTION_MS = 2000
 
 /** `mongo-userdb`: a mongodb:// URI. */
 export function mongoPlan(uri: string): DatabasePlan {
@@ -16,16 +18,25 @@ export function mongoPlan(uri: string): DatabasePlan {
     endpoint: isNamedByDns || host === '' ? null : { host, port: Number(port ?? DEFAULT_PORT) },
     open: async () => {
       const { MongoClient } = await driverPackage('mongodb', '7.9.0', () => import('mongodb'))
-      const client = new MongoClient(uri, {
-        serverSelectionTimeoutMS: timeoutMs(undefined),
-        connectTimeoutMS: timeoutMs(undefined),
-        socketTimeoutMS: timeoutMs(undefined),
-      })
-      const db = client.db(database ? decodeURIComponent(database) : DEFAULT_DATABASE)
-      return new MongoDatabase({
-        findOne: (collection, filter) => db.collection(collection).findOne(filter),
-        find: (collection, filter) => db.collection(collection).find(filter).toArray(),
-        close: () => client.close(),
+      const name = database ? decodeURIComponent(database) : DEFAULT_DATABASE
+      return new MongoDatabase(async () => {
+        const client = new MongoClient(uri, {
+          serverSelectionTimeoutMS: SELECTION_MS,
+          connectTimeoutMS: timeoutMs(undefined),
+          socketTimeoutMS: timeoutMs(undefined),
+        })
+        try {
+          await client.connect()
+        } catch (error) {
+          await client.close()
+          throw error
+        }
+        const db = client.db(name)
+        return {
+          findOne: (collection, filter) => db.collection(collection).findOne(filter),
+          find: (collection, filter) => db.collection(collection).find(filter).toArray(),
+          close: () => client.close(),
+        }
       })
     },
   }
@@ -42,20 +53,23 @@ interface Client {
 
 /** coturn's collections. */
 class MongoDatabase implements AccountDatabase {
-  readonly #client: Client
+  readonly #connect: () => Promise<Client>
+  #connecting: Promise<Client> | null = null
 
-  constructor(client: Client) {
-    this.#client = client
+  constructor(connect: () => Promise<Client>) {
+    this.#connect = connect
   }
 
   async key(name: string, realm: string): Promise<string | null> {
-    const user = await this.#client.findOne('turnusers_lt', { name: { $eq: name }, realm: { $eq: realm } })
+    const client = await this.#client()
+    const user = await client.findOne('turnusers_lt', { name: { $eq: name }, realm: { $eq: realm } })
     return user === null ? null : textOf(user['hmackey'])
   }
 
   async settings(realm: string): Promise<RealmRows> {
-    const secrets = await this.#client.find('turn_secret', { realm: { $eq: realm } })
-    const realms = await this.#client.find('realm', { realm: { $in: [realm, ''] } })
+    const client = await this.#client()
+    const secrets = await client.find('turn_secret', { realm: { $eq: realm } })
+    const realms = await client.find('realm', { realm: { $in: [realm, ''] } })
     const own = realms.find((each) => each['realm'] === realm)?.['options']
     const lists = (name: string) => realms.flatMap((each) => arrayOf(each[name]))
     return {
@@ -67,7 +81,8 @@ class MongoDatabase implements AccountDatabase {
   }
 
   async oauthKey(kid: string): Promise<OauthKey | null> {
-    const key = await this.#client.findOne('oauth_key', { kid: { $eq: kid } })
+    const client = await this.#client()
+    const key = await client.findOne('oauth_key', { kid: { $eq: kid } })
     if (key === null) return null
     return {
       kid,
@@ -79,8 +94,18 @@ class MongoDatabase implements AccountDatabase {
     }
   }
 
-  close(): Promise<void> {
-    return this.#client.close()
+  async close(): Promise<void> {
+    const client = await this.#connecting?.catch(() => null)
+    await client?.close()
+  }
+
+  /** A client that has connected once finds its way back by itself; one that never has is of no more use. */
+  #client(): Promise<Client> {
+    this.#connecting ??= this.#connect().catch((error) => {
+      this.#connecting = null
+      throw error
+    })
+    return this.#connecting
   }
 }
 

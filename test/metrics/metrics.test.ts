@@ -58,6 +58,7 @@ const NAMES = `
   webrtc_stack_allocations_ended_total counter
   webrtc_stack_allocations_refused_total counter
   webrtc_stack_moves_total counter
+  webrtc_stack_turn_peer_connections_total counter
   webrtc_stack_turn_requests_total counter
   webrtc_stack_turn_successes_total counter
   webrtc_stack_stun_errors_total counter
