@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ClientTransport } from '../src/client/link.ts'
 import { TurnClient, TurnRefusal } from '../src/client/turn-client.ts'
 import type { Wire } from '../src/client/wire.ts'
 import type { UdpSocket } from '../src/net/udp/udp.ts'
 import { Address } from '../src/stun/address.ts'
 import { ErrorCode } from '../src/stun/constants.ts'
 import type { Credentials } from '../src/turn/auth/credentials.ts'
+import type { ClientTransport } from '../src/turn/five-tuple.ts'
 
 export interface PassingClientsOptions {
-  readonly servers: Readonly<Record<ClientTransport, Address>>
+  readonly servers: Readonly<Record<Exclude<ClientTransport, 'dtls'>, Address>>
   readonly login: Credentials
   /** Clients at a time. */
   readonly clients: number
@@ -140,7 +140,7 @@ export class PassingClients {
     await client.close()
   }
 
-  async #open(transport: ClientTransport, localPort: number): Promise<TurnClient> {
+  async #open(transport: Exclude<ClientTransport, 'dtls'>, localPort: number): Promise<TurnClient> {
     const { servers, login } = this.#options
     const options = { transport, server: servers[transport], login, onData: () => this.counts.received++ }
     try {

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import type { ClientTransport } from '../client/link.ts'
-import { NoAnswer, TurnClient } from '../client/turn-client.ts'
+import { NoAnswer } from '../client/transactions.ts'
+import { TurnClient } from '../client/turn-client.ts'
 import type { Wire } from '../client/wire.ts'
 import type { UdpSocket } from '../net/udp/udp.ts'
 import type { Address } from '../stun/address.ts'
 import type { Credentials } from '../turn/auth/credentials.ts'
+import type { ClientTransport } from '../turn/five-tuple.ts'
 import { CHANNEL_DATA_HEADER } from '../turn/framing.ts'
 import { Direction, type DirectionResult } from './measure.ts'
 

@@ -4,18 +4,19 @@ import {
   AddressFamily,
   Attribute,
   ErrorCode,
-  HEADER_LENGTH,
   MessageClass,
   Method,
   reasonPhrase,
   TransportProtocol,
 } from '../stun/constants.ts'
 import { longTermKey } from '../stun/integrity.ts'
-import { StunMessage } from '../stun/message.ts'
+import type { StunMessage } from '../stun/message.ts'
 import { StunWriter } from '../stun/writer.ts'
 import type { Credentials } from '../turn/auth/credentials.ts'
 import { CHANNEL_DATA_HEADER } from '../turn/framing.ts'
-import { type Link, type LinkOptions, openLink } from './link.ts'
+import type { Link, LinkOptions } from './link.ts'
+import { openLink } from './open-link.ts'
+import { type Answer, isReliable, Transactions } from './transactions.ts'
 import type { Wire } from './wire.ts'
 
 /** The server has answered a request with an error. */
@@ -23,21 +24,24 @@ export class TurnRefusal extends Error {
   /** The request. */
   readonly what: string
   readonly code: number
+  /** Where a 300 sends the client. */
+  readonly alternate: Address | null
 
-  constructor(what: string, code: number) {
+  constructor(what: string, code: number, alternate: Address | null = null) {
     super(`${what} was refused with ${code}${reasonPhrase(code) === '' ? '' : ` ${reasonPhrase(code)}`}`)
     this.name = 'TurnRefusal'
     this.what = what
     this.code = code
+    this.alternate = alternate
   }
 }
 
-/** The server has not answered a request at all. */
-export class NoAnswer extends Error {
-  constructor(what: string) {
-    super(`no answer to ${what}`)
-    this.name = 'NoAnswer'
-  }
+/** What came with an allocation beside its address. */
+export interface Granted {
+  /** Where the server sees the client. */
+  readonly mapped: Address | null
+  readonly software: string | null
+  readonly roundTripMs: number
 }
 
 export interface TurnClientOptions extends Omit<LinkOptions, 'onMessage'> {
@@ -47,9 +51,6 @@ export interface TurnClientOptions extends Omit<LinkOptions, 'onMessage'> {
   readonly onData: (bytes: Buffer, start: number, end: number, now: number) => void
 }
 
-/** RFC 8489 §6.2.1: the first retransmission after this, the next ones after twice as long each. */
-const FIRST_TIMEOUT_MS = 500
-const TRIES = 4
 const CHANNEL = 0x4000
 
 const writer = new StunWriter(2048)
@@ -63,8 +64,7 @@ export class TurnClient {
   #realm: string | null = null
   #nonce: string | null = null
   #key: Buffer | null = null
-  /** The one request under way. */
-  #pending: { readonly id: Buffer; readonly answer: (bytes: Buffer) => void } | null = null
+  readonly #transactions: Transactions
 
   static async open(wire: Wire, options: TurnClientOptions): Promise<TurnClient> {
     const client = new TurnClient(options)
@@ -77,19 +77,29 @@ export class TurnClient {
 
   private constructor(options: TurnClientOptions) {
     this.#options = options
+    const send = (bytes: Buffer) => this.#link!.send(bytes, 0, bytes.length)
+    this.#transactions = new Transactions(send, isReliable(options.transport))
   }
 
   get localPort(): number {
     return this.#link!.localPort
   }
 
+  /** What the server calls the place that it takes logins for; null until it has asked for one. */
+  get realm(): string | null {
+    return this.#realm
+  }
+
   /** Throws TurnRefusal or NoAnswer, as all requests do. */
-  async allocate(family: 4 | 6): Promise<void> {
-    const answer = await this.#request('Allocate', Method.ALLOCATE, (request) => {
+  async allocate(family: 4 | 6): Promise<Granted> {
+    const { message: answer, roundTripMs } = await this.#request('Allocate', Method.ALLOCATE, (request) => {
       request.uint32(Attribute.REQUESTED_TRANSPORT, TransportProtocol.UDP * 0x1000000)
       if (family === 6) request.uint32(Attribute.REQUESTED_ADDRESS_FAMILY, AddressFamily.IPV6 * 0x1000000)
     })
     answer.xorAddress(Attribute.XOR_RELAYED_ADDRESS, this.relayed)
+    const mapped = new Address()
+    const isMapped = answer.xorAddress(Attribute.XOR_MAPPED_ADDRESS, mapped)
+    return { mapped: isMapped ? mapped : null, software: answer.text(Attribute.SOFTWARE), roundTripMs }
   }
 
   /** Binds the channel, or binds it for longer; that permits the peer, too (RFC 8656 §12.2). */
@@ -123,14 +133,15 @@ export class TurnClient {
     await this.#link!.close()
   }
 
-  async #request(what: string, method: number, write: (request: StunWriter) => void): Promise<StunMessage> {
+  async #request(what: string, method: number, write: (request: StunWriter) => void): Promise<Answer> {
     // 401 tells realm and nonce, 438 a new nonce; a third time would be no accident.
     for (let round = 0; ; round++) {
-      const answer = await this.#exchange(what, this.#signed(method, write))
-      if (answer.messageClass === MessageClass.SUCCESS) return answer
+      const answered = await this.#transactions.request(what, this.#signed(method, write))
+      const { message: answer } = answered
+      if (answer.messageClass === MessageClass.SUCCESS) return answered
       const code = answer.errorCode() ?? 0
       const isChallenge = code === ErrorCode.STALE_NONCE || (code === ErrorCode.UNAUTHENTICATED && this.#key === null)
-      if (!isChallenge || round > 1 || !this.#learn(answer)) throw new TurnRefusal(what, code)
+      if (!isChallenge || round > 1 || !this.#learn(answer)) throw refusal(what, code, answer)
     }
   }
 
@@ -156,26 +167,6 @@ export class TurnClient {
     return true
   }
 
-  async #exchange(what: string, request: Buffer): Promise<StunMessage> {
-    let tries = 0
-    let timer: NodeJS.Timeout | undefined
-    const bytes = await new Promise<Buffer | null>((resolve) => {
-      this.#pending = { id: request.subarray(8, HEADER_LENGTH), answer: resolve }
-      const attempt = () => {
-        if (tries === TRIES) return resolve(null)
-        // Streams lose nothing, they only take as long.
-        if (tries === 0 || this.#link!.transport === 'udp') this.#link!.send(request, 0, request.length)
-        timer = setTimeout(attempt, FIRST_TIMEOUT_MS * 2 ** tries++)
-      }
-      attempt()
-    })
-    clearTimeout(timer)
-    this.#pending = null
-    const answer = bytes === null ? null : StunMessage.parse(bytes)
-    if (answer === null) throw new NoAnswer(what)
-    return answer
-  }
-
   #receive(bytes: Buffer, start: number, end: number, now: number): void {
     if (end - start < CHANNEL_DATA_HEADER) return
     if (bytes[start]! >= 0x40) {
@@ -184,8 +175,11 @@ export class TurnClient {
       if (from + length <= end) this.#options.onData(bytes, from, from + length, now)
       return
     }
-    if (this.#pending === null || end - start < HEADER_LENGTH) return
-    const { id, answer } = this.#pending
-    if (id.compare(bytes, start + 8, start + HEADER_LENGTH) === 0) answer(Buffer.from(bytes.subarray(start, end)))
+    this.#transactions.receive(bytes, start, end, now)
   }
+}
+
+function refusal(what: string, code: number, answer: StunMessage): TurnRefusal {
+  const alternate = new Address()
+  return new TurnRefusal(what, code, answer.address(Attribute.ALTERNATE_SERVER, alternate) ? alternate : null)
 }

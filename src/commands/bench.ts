@@ -1,10 +1,9 @@
-import { createSocket } from 'node:dgram'
-import { lookup } from 'node:dns/promises'
-import { once } from 'node:events'
 import { type DirectionName, Load, type LoadOptions, type LoadResult, SMALLEST_PAYLOAD } from '../bench/load.ts'
 import { json, progressLine, remarks, table } from '../bench/report.ts'
-import type { ClientTransport } from '../client/link.ts'
-import { NoAnswer, TurnRefusal } from '../client/turn-client.ts'
+import { NoAnswer } from '../client/transactions.ts'
+import { TurnRefusal } from '../client/turn-client.ts'
+import { parseServerUri, type ServerUri } from '../client/uri.ts'
+import { addressesOf, addressTowards } from '../client/whereabouts.ts'
 import { openWire, type Wire } from '../client/wire.ts'
 import { UsageError } from '../config/config-error.ts'
 import type { Flags } from '../config/flags.ts'
@@ -12,6 +11,7 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import { Address } from '../stun/address.ts'
 import { ErrorCode } from '../stun/constants.ts'
 import { type Credentials, mint } from '../turn/auth/credentials.ts'
+import type { ClientTransport } from '../turn/five-tuple.ts'
 import { ExitCode } from './exit-code.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -66,7 +66,8 @@ export async function bench(flags: Flags, words: BenchWords, terminal: Terminal)
     directions: readDirections(words.direction),
   }
   const login = readLogin(words, loaded)
-  const server = await resolve(wanted)
+  const [server] = await addressesOf(wanted)
+  if (server === undefined) throw new UsageError(`no address is known for ${wanted.host}`)
   const peerAddress = words.peerAddress === undefined ? await addressTowards(server) : readPeer(words.peerAddress)
   const serverName = Address.parse(wanted.host) === null ? wanted.host : null
   const options = { ...numbers, server, serverName, transport: wanted.transport, login, peerAddress }
@@ -111,30 +112,19 @@ async function watched(wire: Wire, options: LoadOptions, terminal: Terminal): Pr
   }
 }
 
-interface WantedServer {
-  readonly host: string
-  readonly port: number
-  readonly transport: ClientTransport
-}
-
-function readServer({ server, transport, iOwnThisServer }: BenchWords, { config }: LoadedConfig): WantedServer {
-  const [, scheme, bracketed, bare, port, query] =
-    /^(?:(turns?):)?(?:\[([^\]]+)\]|([^[\]:?]+))(?::(\d{1,5}))?(?:\?transport=(udp|tcp))?$/.exec(
-      server ?? `127.0.0.1:${config['listening-port']}`,
-    ) ?? []
-  const host = bracketed ?? bare
-  if (host === undefined) throw new UsageError('--server takes turn:HOST:PORT?transport=udp, turns:HOST or HOST:PORT')
-  if (port !== undefined && !(Number(port) >= 1 && Number(port) <= 65_535))
-    throw new UsageError(`--server names port ${port}; ports are 1 to 65535`)
+function readServer({ server, transport, iOwnThisServer }: BenchWords, { config }: LoadedConfig): ServerUri {
   if (transport !== undefined && !/^(udp|tcp|tls)$/.test(transport))
     throw new UsageError('--transport is udp, tcp or tls')
-  const named = (transport as ClientTransport | undefined) ?? (scheme === 'turns' ? 'tls' : (query as 'udp' | 'tcp'))
+  const local = `127.0.0.1:${config['listening-port']}`
+  const uri = parseServerUri(server ?? local, { bare: 'turn', transport: transport as ClientTransport | undefined })
+  if (typeof uri === 'string') throw new UsageError(`--server: ${uri}`)
+  const { host } = uri
   const isOurs = host === 'localhost' || (Address.parse(host)?.isLoopback ?? false)
   if (!isOurs && !iOwnThisServer)
     throw new UsageError(
       `${host} is not this machine's loopback address. A load test of somebody else's server is an attack; if it is yours, say --i-own-this-server`,
     )
-  return { host, port: Number(port ?? (named === 'tls' ? 5349 : 3478)), transport: named ?? 'udp' }
+  return uri
 }
 
 function readDirections(word: string): DirectionName[] {
@@ -166,33 +156,10 @@ function readLogin({ user, password, secret }: BenchWords, { config, origins }: 
   )
 }
 
-async function resolve({ host, port }: WantedServer): Promise<Address> {
-  const known = Address.parse(host, port)
-  if (known !== null) return known
-  try {
-    return Address.parse((await lookup(host)).address, port)!
-  } catch {
-    throw new UsageError(`no address is known for ${host}`)
-  }
-}
-
 function readPeer(text: string): Address {
   const address = Address.parse(text)
   if (address === null) throw new UsageError('--peer-address takes an IP address of this machine')
   return address
-}
-
-/** The address of this machine that packets to the server leave from. */
-async function addressTowards(server: Address): Promise<Address> {
-  if (server.isLoopback) return server.withPort(0)
-  const socket = createSocket(server.family === 4 ? 'udp4' : 'udp6')
-  try {
-    socket.connect(server.port, server.host)
-    await once(socket, 'connect')
-    return Address.parse(socket.address().address)!
-  } finally {
-    socket.close()
-  }
 }
 
 function explanation(error: unknown, { server, peerAddress, transport }: LoadOptions): string {
@@ -209,7 +176,6 @@ function explanation(error: unknown, { server, peerAddress, transport }: LoadOpt
     return `no descriptors left (${code}): raise ulimit -n or lower --allocations`
   if (code === 'EADDRNOTAVAIL') return `${peerAddress.host} is no address of this machine; --peer-address takes one`
   if (code === 'ECONNREFUSED') return `nobody listens on ${server} over ${transport} (${code})`
-  if (code === 'ABORT_ERR') return `no connection to ${server} over ${transport}: it takes too long`
   if (transport === 'tls' && (code === 'ECONNRESET' || code.startsWith('ERR_SSL_')))
     return `${server} does not speak TLS (${code}): it is another port, or no certificate is configured there`
   if (/^E[A-Z]+$/.test(code)) return `${server} over ${transport}: ${code}`

@@ -1,8 +1,8 @@
 import { appliesNote, stateNote } from '../config/option.ts'
 import { groups, type OptionName, optionNames, optionOf } from '../config/options.ts'
 import { boolean } from '../config/values/booleans.ts'
+import { wrap } from './wrap.ts'
 
-const WIDTH = 80
 const HELP_COLUMN = 34
 
 /** What most people look for first. */
@@ -40,6 +40,8 @@ export function shortHelp(): string {
     entry('  init', 'Write a turnserver.conf with a fresh secret'),
     entry('  credentials [USER]', 'Make TURN credentials for a limited time'),
     entry('  bench', 'Load a TURN server of your own, measure loss'),
+    entry('  stun HOST[:PORT]', 'Ask a STUN server where it sees this machine'),
+    entry('  turn URI [-u NAME -w PASSWORD]', 'Relay packets at a TURN server, say what fails'),
     entry('  systemd', 'Print a systemd unit'),
     entry('  status, sessions, disconnect,', 'Ask and steer the running server'),
     '  drain, reload and more',
@@ -112,15 +114,4 @@ function defaultNote(name: OptionName): string[] {
 function entry(left: string, right: string): string {
   const text = wrap(right, HELP_COLUMN)
   return left.length < HELP_COLUMN - 1 ? left + text.slice(left.length) : `${left}\n${text}`
-}
-
-function wrap(text: string, indent: number): string {
-  const lines = ['']
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1)!
-    if (line === '') lines[lines.length - 1] = word
-    else if (indent + line.length + 1 + word.length <= WIDTH) lines[lines.length - 1] = `${line} ${word}`
-    else lines.push(word)
-  }
-  return lines.map((line) => ' '.repeat(indent) + line).join('\n')
 }

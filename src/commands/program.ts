@@ -10,6 +10,7 @@ import { ExitCode } from './exit-code.ts'
 import { allHelp, shortHelp } from './help.ts'
 import { init } from './init.ts'
 import { addOperatorCommands, OPERATOR_FLAGS } from './operator/commands.ts'
+import { LOGIN_FLAGS, type LoginWords, stun, turn } from './probes.ts'
 import { serve } from './serve.ts'
 import { systemd } from './systemd.ts'
 import { processTerminal, type Terminal, tolerateLostOutput } from './terminal.ts'
@@ -17,7 +18,11 @@ import { filesComplaint } from './too-many-files.ts'
 
 /** Long flags that belong to commands, not to the configuration. */
 const OWN_FLAGS: ReadonlySet<string> = new Set(['help', 'help-all', 'version', 'show', 'json', 'lifetime'])
-const COMMAND_FLAGS = new Map([['bench', BENCH_FLAGS], ...OPERATOR_FLAGS])
+const COMMAND_FLAGS = new Map([
+  ['bench', BENCH_FLAGS],
+  ['turn', LOGIN_FLAGS],
+  ...OPERATOR_FLAGS,
+])
 
 const STARTS = ['serve', 'turnserver']
 
@@ -126,6 +131,25 @@ async function dispatch(flags: Flags, remarks: readonly string[], terminal: Term
     .helpOption('--help', 'print this')
     .action(async (words: BenchWords) => {
       exitCode = await bench(flags, words, terminal)
+    })
+  program
+    .command('stun <host>')
+    .description('Ask a STUN server where it sees this machine: HOST:PORT over each transport, or a stun: URI')
+    .option('--json', 'as JSON')
+    .helpOption('--help', 'print this')
+    .action(async (host: string, asked: { json?: true }) => {
+      exitCode = await stun(host, asked, terminal)
+    })
+  program
+    .command('turn <uri>')
+    .description('Relay packets between two allocations at a TURN server')
+    .option('-u, --user <name>', 'log in as this user, with --password')
+    .option('-w, --password <word>')
+    .option('--secret [text]', "or with a name made of static-auth-secret (alone: the configuration's)")
+    .option('--json', 'as JSON')
+    .helpOption('--help', 'print this')
+    .action(async (uri: string, asked: LoginWords & { json?: true }) => {
+      exitCode = await turn(flags, uri, asked, terminal)
     })
   program
     .command('systemd')

@@ -16,7 +16,7 @@ export interface Flags {
 /**
  * Reads coturn's flags (`--realm=x`, `-r x`, `-vf`, unique beginnings of long names) and Collider's (`-port=8089`).
  * `ownFlags` are the long flags of commands, which are left alone; `commandFlags` those that are a command's only behind its
- * name, and may be options elsewhere.
+ * name, and may be options elsewhere; one letter stands for a short flag with a value.
  */
 export function readFlags(
   words: readonly string[],
@@ -90,7 +90,8 @@ export function readFlags(
       else if (positive !== null)
         settings.push({ name: positive, text: attached, negated: true, origin: { source: 'flag', flag } })
       else throw unknownFlag(flag, written)
-    } else if (/^-[A-Za-z]/.test(word)) readShort(word.slice(1))
+    } else if (/^-[A-Za-z]$/.test(word) && isOwn(word.slice(1))) rest.push(word, following(word))
+    else if (/^-[A-Za-z]/.test(word)) readShort(word.slice(1))
     else rest.push(word)
   }
   return { settings, warnings, file, rest }

@@ -133,9 +133,9 @@ describe('bench refuses with 2', () => {
     [['--size=19'], '--size takes a whole number from 20 to 1400'],
     [['--direction=left'], '--direction is up (client to peer), down or both'],
     [['--transport=sctp'], '--transport is udp, tcp or tls'],
-    [['--server=http://127.0.0.1'], '--server takes turn:HOST:PORT?transport=udp, turns:HOST or HOST:PORT'],
-    [['--server=127.0.0.1:0'], '--server names port 0; ports are 1 to 65535'],
-    [['--server=127.0.0.1:65536'], '--server names port 65536; ports are 1 to 65535'],
+    [['--server=http://127.0.0.1'], '--server: "http://127.0.0.1" is no URI of a TURN server'],
+    [['--server=127.0.0.1:0'], '--server: "127.0.0.1:0" names port 0; ports are 1 to 65535'],
+    [['--server=127.0.0.1:65536'], '--server: "127.0.0.1:65536" names port 65536; ports are 1 to 65535'],
     [['--user=alice'], '--user and --password go together'],
     [['--relm=x'], 'unknown option --relm; did you mean --realm?'],
   ])('%j', async (words, line) => {

@@ -103,6 +103,31 @@ export class DtlsContext {
   }
 }
 
+/** An SSL_CTX of clients. It looks at no certificate: whoever uses it sends nothing secret. */
+export class DtlsClientContext {
+  readonly #native: Native
+  #context: Pointer | null
+
+  constructor() {
+    const native = openssl().native
+    this.#native = native
+    this.#context = native.SSL_CTX_new(native.DTLS_client_method())
+    if (this.#context === null) throw new Error(`OpenSSL has no room for a context: ${errorText(native)}`)
+    native.SSL_CTX_ctrl(this.#context, SSL_CTRL_SET_MIN_PROTO_VERSION, DTLS1_2_VERSION, null)
+    native.SSL_CTX_set_options(this.#context, SSL_OP.NO_QUERY_MTU)
+  }
+
+  connection(mtu: number): DtlsConnection {
+    return new DtlsConnection(this.#context!, mtu)
+  }
+
+  /** Connections made before keep OpenSSL's own reference and live on. */
+  free(): void {
+    if (this.#context !== null) this.#native.SSL_CTX_free(this.#context)
+    this.#context = null
+  }
+}
+
 /** One SSL between two memory BIOs: encrypted datagrams go in by `feed` and come out by `take`. */
 export class DtlsConnection {
   readonly #native: Native
@@ -146,10 +171,19 @@ export class DtlsConnection {
 
   /** 'done', 'waiting' for the client, or the reason of a failure. */
   handshake(): string {
-    const native = this.#native
-    native.ERR_clear_error()
-    const result = native.SSL_accept(this.#ssl!)
+    this.#native.ERR_clear_error()
+    return this.#outcome(this.#native.SSL_accept(this.#ssl!))
+  }
+
+  /** The same as a client; the first call begins it. */
+  connect(): string {
+    this.#native.ERR_clear_error()
+    return this.#outcome(this.#native.SSL_connect(this.#ssl!))
+  }
+
+  #outcome(result: number): string {
     if (result === 1) return 'done'
+    const native = this.#native
     const error = native.SSL_get_error(this.#ssl!, result)
     if (error === SSL_ERROR_WANT_READ || error === SSL_ERROR_WANT_WRITE) {
       native.ERR_clear_error()

@@ -34,6 +34,7 @@ const DTLS_PROTOTYPES = {
   PEM_read_bio_PrivateKey: 'void *PEM_read_bio_PrivateKey(void *bio, void *out, void *callback, void *argument)',
   EVP_PKEY_free: 'void EVP_PKEY_free(void *key)',
   DTLS_server_method: 'void *DTLS_server_method()',
+  DTLS_client_method: 'void *DTLS_client_method()',
   DTLSv1_listen: 'int DTLSv1_listen(void *ssl, void *address)',
   SSL_CTX_new: 'void *SSL_CTX_new(void *method)',
   SSL_CTX_free: 'void SSL_CTX_free(void *context)',
@@ -50,6 +51,7 @@ const DTLS_PROTOTYPES = {
   SSL_set_bio: 'void SSL_set_bio(void *ssl, void *incoming, void *outgoing)',
   SSL_ctrl: 'long SSL_ctrl(void *ssl, int command, long number, void *argument)',
   SSL_accept: 'int SSL_accept(void *ssl)',
+  SSL_connect: 'int SSL_connect(void *ssl)',
   SSL_read: 'int SSL_read(void *ssl, void *bytes, int length)',
   SSL_write: 'int SSL_write(void *ssl, void *bytes, int length)',
   SSL_shutdown: 'int SSL_shutdown(void *ssl)',
@@ -66,6 +68,7 @@ type ReturnsPointer =
   | 'PEM_read_bio_X509'
   | 'PEM_read_bio_PrivateKey'
   | 'DTLS_server_method'
+  | 'DTLS_client_method'
   | 'SSL_CTX_new'
   | 'SSL_new'
   | 'SSL_get_current_cipher'
