@@ -46,7 +46,7 @@ export function formatServerUri({ scheme, host, port, transport }: ServerUri): s
 }
 
 /** RFC 8489 §14.1's ports of `stun` and `stuns`, which `turn` and `turns` share. */
-export function defaultPort(transport: ClientTransport): number {
+function defaultPort(transport: ClientTransport): number {
   return transport === 'tls' || transport === 'dtls' ? 5349 : 3478
 }
 

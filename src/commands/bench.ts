@@ -1,6 +1,6 @@
 import { type DirectionName, Load, type LoadOptions, type LoadResult, SMALLEST_PAYLOAD } from '../bench/load.ts'
 import { json, progressLine, remarks, table } from '../bench/report.ts'
-import { NoAnswer } from '../client/transactions.ts'
+import { explain } from '../client/explain.ts'
 import { TurnRefusal } from '../client/turn-client.ts'
 import { parseServerUri, type ServerUri } from '../client/uri.ts'
 import { addressesOf, addressTowards } from '../client/whereabouts.ts'
@@ -162,22 +162,14 @@ function readPeer(text: string): Address {
   return address
 }
 
-function explanation(error: unknown, { server, peerAddress, transport }: LoadOptions): string {
-  if (error instanceof TurnRefusal && error.code === ErrorCode.FORBIDDEN && error.what === 'Allocate')
-    return `${error.message}: the server is draining, or set up not to relay UDP; its log says which`
-  if (error instanceof TurnRefusal && error.code === ErrorCode.FORBIDDEN)
+function explanation(error: unknown, { server, peerAddress, transport, login }: LoadOptions): string {
+  if (error instanceof TurnRefusal && error.code === ErrorCode.FORBIDDEN && error.what !== 'Allocate')
     return `${error.message}: the server does not relay to ${peerAddress.host}; set allow-loopback-peers there while you test, or --peer-address to another address of this machine`
-  if (error instanceof TurnRefusal && error.code === ErrorCode.UNAUTHENTICATED)
-    return `${error.message}: user name, password or secret are not the server's`
-  if (error instanceof NoAnswer)
-    return `${error.message} from ${server} over ${transport}: does a TURN server run there, and do firewalls let this through?`
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   if (code === 'EMFILE' || code === 'ENFILE')
     return `no descriptors left (${code}): raise ulimit -n or lower --allocations`
   if (code === 'EADDRNOTAVAIL') return `${peerAddress.host} is no address of this machine; --peer-address takes one`
-  if (code === 'ECONNREFUSED') return `nobody listens on ${server} over ${transport} (${code})`
-  if (transport === 'tls' && (code === 'ECONNRESET' || code.startsWith('ERR_SSL_')))
-    return `${server} does not speak TLS (${code}): it is another port, or no certificate is configured there`
-  if (/^E[A-Z]+$/.test(code)) return `${server} over ${transport}: ${code}`
-  throw error
+  const explained = explain(error, { server, transport, login, wallMs: Date.now() })
+  if (explained === null) throw error
+  return `${explained.trouble}: ${explained.fix}`
 }

@@ -1,15 +1,13 @@
-import { formatServerUri, parseServerUri, type ServerUri } from '../client/uri.ts'
-import { addressesOf } from '../client/whereabouts.ts'
+import { parseServerUri, type ServerUri } from '../client/uri.ts'
 import { openWire, type Wire } from '../client/wire.ts'
 import { UsageError } from '../config/config-error.ts'
 import type { Flags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
-import { type Finding, failure } from '../doctor/finding.ts'
+import type { Finding } from '../doctor/finding.ts'
 import { relayFinding } from '../doctor/relay.ts'
-import { natFinding, stunFinding, type Target } from '../doctor/stun.ts'
-import { Address } from '../stun/address.ts'
-import { type Credentials, mint } from '../turn/auth/credentials.ts'
-import type { ClientTransport } from '../turn/five-tuple.ts'
+import { natFinding, stunFinding } from '../doctor/stun.ts'
+import { noAddress, probeLogin, targetsOf } from '../doctor/targets.ts'
+import type { Credentials } from '../turn/auth/credentials.ts'
 import { report } from './findings.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -26,11 +24,11 @@ export const LOGIN_FLAGS: ReadonlySet<string> = new Set(['u', 'w', 'user', 'pass
 
 /** Asks a STUN server where it sees this machine. */
 export async function stun(text: string, asked: { readonly json?: true }, terminal: Terminal): Promise<number> {
-  const uri = read(text, 'stun')
+  const uri = readUri(text, 'stun')
   const findings = await withWire(async (wire) => {
     const isUri = /^(stun|turn)s?:/i.test(text)
     const targets = await targetsOf(uri, isUri ? [uri.transport] : ['udp', 'tcp', 'tls', 'dtls'])
-    if (targets.length === 0) return [nobody(uri)]
+    if (targets.length === 0) return [noAddress(uri)]
     const found = await Promise.all(targets.map((target) => stunFinding(wire, target)))
     const plain = targets.find(({ transport }, i) => transport === 'udp' && found[i]!.level === 'ok')
     const nat = plain === undefined ? null : await natFinding(wire, plain.server)
@@ -46,11 +44,11 @@ export async function turn(
   asked: LoginWords & { readonly json?: true },
   terminal: Terminal,
 ): Promise<number> {
-  const uri = read(text, 'turn')
+  const uri = readUri(text, 'turn')
   const login = await readLogin(flags, asked)
   const findings = await withWire(async (wire) => {
     const targets = await targetsOf(uri, [uri.transport])
-    if (targets.length === 0) return [nobody(uri)]
+    if (targets.length === 0) return [noAddress(uri)]
     return await Promise.all(targets.map((target) => relayFinding(wire, target, login)))
   })
   return report(findings, asked, terminal)
@@ -69,25 +67,6 @@ export async function readLogin(flags: Flags, { user, password, secret }: LoginW
   return probeLogin(shared, config['rest-api-separator'])
 }
 
-/** A name that is good for as long as a probe may take. */
-export function probeLogin(secret: string, separator: string): Credentials {
-  return mint(secret, { userid: 'doctor', lifetimeSeconds: 600, wallMs: Date.now(), separator })
-}
-
-/** The addresses of a host, the first of each family, by each of the transports. */
-export async function targetsOf(uri: ServerUri, transports: readonly ClientTransport[]): Promise<Target[]> {
-  const found = await addressesOf(uri)
-  const addresses = [4, 6].flatMap((family) => found.find((address) => address.family === family) ?? [])
-  const serverName = Address.parse(uri.host) === null ? uri.host : null
-  return addresses.flatMap((address) =>
-    transports.map((transport) => {
-      const isSecure = transport === 'tls' || transport === 'dtls'
-      const server = isSecure && uri.port === 3478 ? address.withPort(5349) : address
-      return { transport, server: transport === uri.transport ? address : server, serverName }
-    }),
-  )
-}
-
 export async function withWire<Result>(act: (wire: Wire) => Promise<Result>): Promise<Result> {
   const wire = openWire()
   try {
@@ -97,18 +76,11 @@ export async function withWire<Result>(act: (wire: Wire) => Promise<Result>): Pr
   }
 }
 
-function read(text: string, bare: 'stun' | 'turn'): ServerUri {
+/** Throws UsageError. */
+export function readUri(text: string, bare: 'stun' | 'turn'): ServerUri {
   const uri = parseServerUri(text, { bare })
   if (typeof uri === 'string') throw new UsageError(uri)
   return uri
-}
-
-function nobody(uri: ServerUri): Finding {
-  return failure(
-    'DNS',
-    `no address is known for ${uri.host}`,
-    `look at the name in ${formatServerUri(uri)}, and at DNS`,
-  )
 }
 
 /** Nobody has said which transports the server has: one that answers is enough. */

@@ -6,6 +6,7 @@ import type { Setting } from '../config/setting.ts'
 import { BENCH_FLAGS, type BenchWords, bench } from './bench.ts'
 import { checkConfig } from './check-config.ts'
 import { credentials } from './credentials.ts'
+import { type DoctorWords, doctor } from './doctor.ts'
 import { ExitCode } from './exit-code.ts'
 import { allHelp, shortHelp } from './help.ts'
 import { init } from './init.ts'
@@ -18,9 +19,10 @@ import { filesComplaint } from './too-many-files.ts'
 
 /** Long flags that belong to commands, not to the configuration. */
 const OWN_FLAGS: ReadonlySet<string> = new Set(['help', 'help-all', 'version', 'show', 'json', 'lifetime'])
-const COMMAND_FLAGS = new Map([
+const COMMAND_FLAGS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ['bench', BENCH_FLAGS],
   ['turn', LOGIN_FLAGS],
+  ['doctor', new Set([...LOGIN_FLAGS, 'stun-server'])],
   ...OPERATOR_FLAGS,
 ])
 
@@ -131,6 +133,18 @@ async function dispatch(flags: Flags, remarks: readonly string[], terminal: Term
     .helpOption('--help', 'print this')
     .action(async (words: BenchWords) => {
       exitCode = await bench(flags, words, terminal)
+    })
+  program
+    .command('doctor [urls...]')
+    .description('Say what works and what does not: here, or of https://HOST/, stun: and turn: URIs')
+    .option('--stun-server <host>', 'ask this server how strangers see this machine')
+    .option('-u, --user <name>', 'log in at those URIs as this user, with --password')
+    .option('-w, --password <word>')
+    .option('--secret [text]', "or with a name made of static-auth-secret (alone: the configuration's)")
+    .option('--json', 'as JSON')
+    .helpOption('--help', 'print this')
+    .action(async (urls: string[], asked: DoctorWords) => {
+      exitCode = await doctor(flags, urls, asked, terminal)
     })
   program
     .command('stun <host>')

@@ -1,4 +1,4 @@
-export const WIDTH = 80
+const WIDTH = 80
 
 /** Text in lines of at most 80 columns, each of them `indent` spaces from the left. */
 export function wrap(text: string, indent: number): string {

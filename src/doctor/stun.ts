@@ -47,7 +47,7 @@ export async function natFinding(wire: Wire, server: Address): Promise<Finding |
   }
 }
 
-export function mappingVerdict(subject: string, server: Address, { mapped, roundTripMs, software }: Mapping): Finding {
+function mappingVerdict(subject: string, server: Address, { mapped, roundTripMs, software }: Mapping): Finding {
   const by = software === null ? '' : `, ${software}`
   return ok(subject, `${server} sees ${mapped} (${ms(roundTripMs)}${by})`)
 }

@@ -79,7 +79,7 @@ describe('bench against our own server', () => {
     expect(await command(...at(server.ports.udp, '--secret=wrong', '--seconds=1'))).toMatchObject({
       exitCode: 1,
       out: '',
-      err: expect.stringMatching(/Allocate was refused with 401 .*secret are not the server's/),
+      err: expect.stringMatching(/Allocate was refused with 401 .*the secret is not the server's/),
     })
     const closed = await startTestServer({ ...options, 'allow-loopback-peers': false })
     const { exitCode, err } = await command(...at(closed.ports.udp, ...withSecret, '--seconds=1'))
