@@ -3,6 +3,7 @@ import type { Config } from '../config/options.ts'
 import { createLog } from '../log.ts'
 import { bracketed } from '../start/addresses.ts'
 import { listenAdvice } from '../start/listen-advice.ts'
+import { accountPlan } from '../start/plan/account-plan.ts'
 import { rehearse } from '../start/rehearsal.ts'
 import { type Finding, failure, ok, warning } from './finding.ts'
 import { isOurs, nameOf, type Owner, ownersOf, readOr, wordsOf } from './owners.ts'
@@ -13,9 +14,9 @@ export interface PortsSeen {
   readonly server: Owner | null | false
 }
 
-/** Whether the ports of the configuration are free, ours or somebody else's. */
+/** Whether the ports of the configuration are free, ours or somebody else's, and whether its database answers. */
 export async function lookAtPorts(config: Config): Promise<PortsSeen> {
-  const { stops, busy } = await rehearse(config, createLog({ level: 'silent', pretty: false }))
+  const { stops, busy, accounts } = await rehearse(config, createLog({ level: 'silent', pretty: false }))
   const held = busy.map((listener) => ({ listener, owners: ownersOf(listener.transport, listener.port) }))
   const server = serverAmong(
     held.flatMap(({ owners }) => owners),
@@ -28,8 +29,15 @@ export async function lookAtPorts(config: Config): Promise<PortsSeen> {
       ...stops.map((error) => failure('ports', error.message, listenAdvice(error, config))),
       ...portVerdicts(held, free, server),
       ...pidFile(config, server),
+      ...(accountPlan(config) === null ? [] : [databaseVerdict(accounts)]),
     ],
   }
+}
+
+/** `trouble` is what stands in the way of asking it. */
+function databaseVerdict(trouble: string | null): Finding {
+  if (trouble === null) return ok('database', 'the account database answers')
+  return failure('database', trouble, 'start it, and compare host, login and rights with the configuration')
 }
 
 export interface HeldPort {

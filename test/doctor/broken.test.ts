@@ -205,6 +205,15 @@ test('it may open few files', async () => {
   ])
 })
 
+test('its database of accounts is away', async () => {
+  const patient = await Patient.on({ 'redis-userdb': 'ip=127.0.0.1 port=1 connect_timeout=1' })
+  await patient.start()
+  const { complaints } = await patient.examined()
+  expect(about(complaints, 'database')).toEqual([
+    expect.stringMatching(/^✗ database: the account database .* → start it/),
+  ])
+})
+
 test('it drains', async () => {
   const patient = await Patient.on()
   const running = await patient.start()
