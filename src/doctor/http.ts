@@ -49,3 +49,13 @@ export function httpTrouble(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException
   return code === 'ECONNREFUSED' ? 'nobody listens there (ECONNREFUSED)' : (code ?? error.message)
 }
+
+/** Null for what is no JSON, or no object. */
+export function jsonObject(text: string): object | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' ? value : null
+  } catch {
+    return null
+  }
+}
