@@ -74,10 +74,24 @@ const FOR_A_RUNNING_SERVER = [
   ['certificates', 'Which are served, and for how long'],
 ] as const
 
-/** Commands for a running server, and every option there is, grouped. */
+const FOR_TRYING = [
+  ['doctor', 'Look at the server of this configuration; --stun-server asks how strangers see it'],
+  ['doctor URL…', 'The same from outside: https://HOST/ of a call page, stun: and turn: URIs'],
+  ['stun HOST[:PORT]', 'Ask over each transport where this machine is seen, and what the NAT does'],
+  ['turn URI', 'Relay between two allocations; -u NAME -w PASSWORD, or --secret'],
+] as const
+
+/** Commands for a running server and for trying one, and every option there is, grouped. */
 export function allHelp(): string {
-  const commands = FOR_A_RUNNING_SERVER.map(([name, text]) => entry(`  ${name}`, text))
-  return [['Commands for a running server', ...commands, ''].join('\n'), optionHelp()].join('\n')
+  return [
+    commandHelp('Commands for a running server', FOR_A_RUNNING_SERVER),
+    commandHelp('Commands that say what works', FOR_TRYING),
+    optionHelp(),
+  ].join('\n')
+}
+
+function commandHelp(title: string, commands: readonly (readonly [string, string])[]): string {
+  return [title, ...commands.map(([name, text]) => entry(`  ${name}`, text)), ''].join('\n')
 }
 
 function optionHelp(): string {

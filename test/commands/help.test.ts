@@ -17,9 +17,9 @@ describe('--help', () => {
       'init',
       'credentials',
       'bench',
-      'systemd',
+      'doctor [URL], stun, turn',
+      'systemd, version',
       'status, sessions, disconnect,',
-      'version',
       '--help-all',
       '-c FILE',
     ])
