@@ -121,7 +121,7 @@ async function turnFindings(
   const [first = null, ...others] = logins
   const relays = targets.map((target) => relayFinding(wire, target, first))
   // A login of another kind is asked for once: what carries it has been seen.
-  const kinds = others.map((login) => relayFinding(wire, targets[0]!, login))
+  const kinds = others.map((login) => relayFinding(wire, targets[0]!, login, ' user'))
   return await Promise.all([...stun, ...relays, ...(targets.length > 0 ? kinds : [])])
 }
 

@@ -22,7 +22,11 @@ export async function lookAtPorts(config: Config): Promise<PortsSeen> {
     held.flatMap(({ owners }) => owners),
     busy.length > 0,
   )
-  const free = listeners(config).filter((listener) => !busy.includes(listener))
+  const taken = new Set([
+    ...busy.map(place),
+    ...stops.map(({ transport, address, port }) => place({ transport, host: address, port })),
+  ])
+  const free = listeners(config).filter((listener) => !taken.has(place(listener)))
   return {
     server,
     findings: [
@@ -99,6 +103,6 @@ function pidFile({ pidfile }: Config, server: PortsSeen['server']): Finding[] {
   ]
 }
 
-function place({ transport, host, port }: Listener): string {
+function place({ transport, host, port }: Pick<Listener, 'transport' | 'host' | 'port'>): string {
   return `${transport} ${bracketed(host)}:${port}`
 }

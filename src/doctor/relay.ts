@@ -4,9 +4,9 @@ import type { Credentials } from '../turn/auth/credentials.ts'
 import { type Finding, failure, ok, warning } from './finding.ts'
 import { cannotProbe, label, ms, type Target, troubleFinding } from './stun.ts'
 
-/** Two allocations that relay to each other, over one transport. */
-export async function relayFinding(wire: Wire, target: Target, login: Credentials | null): Promise<Finding> {
-  const subject = `TURN ${label(target)}`
+/** Two allocations that relay to each other, over one transport; `as` is added to the subject where several log in. */
+export async function relayFinding(wire: Wire, target: Target, login: Credentials | null, as = ''): Promise<Finding> {
+  const subject = `TURN ${label(target)}${as}`
   const unable = cannotProbe(subject, target)
   if (unable !== null) return unable
   try {

@@ -30,7 +30,11 @@ export async function lookAtRooms(base: URL): Promise<RoomsSeen> {
   const ready = await ask('GET', new URL('/readyz', base)).catch(() => null)
   if (ready?.status === 503)
     findings.push(
-      warning('ready', 'the server is draining: it takes no new allocations', 'webrtc-stack undrain, or wait for its successor'),
+      warning(
+        'ready',
+        'the server is draining: it takes no new allocations',
+        'webrtc-stack undrain, or wait for its successor',
+      ),
     )
 
   const room = `doctor-${randomInt(1e9)}`

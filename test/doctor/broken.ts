@@ -48,7 +48,8 @@ export class Patient {
       'static-auth-secret': testSecret,
       user: `${testUser.name}:${testUser.password}`,
       realm: 'example.org',
-      ...testCertificate,
+      cert: testCertificate.cert,
+      pkey: testCertificate.key,
       dtls: 'on',
       ...keys,
     }
@@ -66,7 +67,8 @@ export class Patient {
   /** Starts the server with keys of its own. */
   async start(changed: Readonly<Record<string, string>> = {}, options: ProgramOptions = {}): Promise<RunningProgram> {
     const running = program.start(['-c', this.file('running.conf', changed)], options)
-    await vi.waitFor(() => expect(running.out, running.err).toMatch(/\n/), { timeout: 15_000 })
+    await Promise.race([vi.waitFor(() => expect(running.out).toMatch(/\n/), { timeout: 15_000 }), running.ended])
+    expect(running.isRunning, running.err).toBe(true)
     return running
   }
 
