@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
+import { isIP } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
 import { type Finding, failure, ok, warning } from './finding.ts'
 
@@ -96,7 +97,8 @@ function distrustFinding(subject: string, distrust: string): Finding {
 }
 
 function matches(certificate: X509Certificate, name: string): boolean {
-  return certificate.checkHost(name) !== undefined || certificate.checkIP(name) !== undefined
+  const host = name.replace(/^\[(.*)\]$/, '$1')
+  return (isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) !== undefined
 }
 
 function namesOf({ subjectAltName, subject }: X509Certificate): string {

@@ -48,7 +48,7 @@ export async function lookHere(wire: Wire, loaded: LoadedConfig, { stunServer }:
   if (ports.server === false) return standing
 
   const rooms: RoomsSeen = config.rooms
-    ? await lookAtRooms(pageUrl(config))
+    ? await lookAtRooms(pageUrl(config), config['public-host'] === null ? null : hostOf(config))
     : { findings: [], iceServers: [], aheadSeconds: null }
   const [certificates, turn] = await Promise.all([
     certificatesOf(config, addresses),
@@ -61,7 +61,11 @@ function configurationFinding({ file, warnings }: LoadedConfig): Finding {
   const text = file === null ? 'no file: the defaults' : file
   return warnings.length === 0
     ? ok('configuration', text)
-    : warning('configuration', `${text}, with ${warnings.length} warnings`, 'webrtc-stack check-config shows them')
+    : warning(
+        'configuration',
+        `${text}, with ${warnings.length} warning${warnings.length === 1 ? '' : 's'}`,
+        'webrtc-stack check-config shows them',
+      )
 }
 
 function adviceFindings(config: Config, addresses: TurnAddresses): Finding[] {

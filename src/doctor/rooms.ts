@@ -19,23 +19,16 @@ interface Place {
 
 /**
  * Walks through a call as a page would: page, two places in a room of its own name, a message from one WebSocket to the other,
- * the document of ICE servers, and leaves.
+ * the document of ICE servers, and leaves. What the answers say of `publicHost` is asked at `base`: behind NAT a machine may not
+ * reach itself by its public name.
  */
-export async function lookAtRooms(base: URL): Promise<RoomsSeen> {
+export async function lookAtRooms(base: URL, publicHost: string | null = null): Promise<RoomsSeen> {
   const findings: Finding[] = []
   const page = await attempt('page', base, findings, () => ask('GET', new URL('/', base)))
   if (page === null) return { findings, iceServers: [], aheadSeconds: null }
   const { aheadSeconds } = page
   findings.push(pageVerdict(base, page))
-  const ready = await ask('GET', new URL('/readyz', base)).catch(() => null)
-  if (ready?.status === 503)
-    findings.push(
-      warning(
-        'ready',
-        'the server is draining: it takes no new allocations',
-        'webrtc-stack undrain, or wait for its successor',
-      ),
-    )
+  findings.push(...(await readiness(base)))
 
   const room = `doctor-${randomInt(1e9)}`
   const places: Place[] = []
@@ -44,10 +37,12 @@ export async function lookAtRooms(base: URL): Promise<RoomsSeen> {
     const [one, two] = places
     if (one !== undefined && two !== undefined) {
       findings.push(ok('room', `two clients have joined ${room}`))
-      findings.push(await signalingFinding(base.origin, readUrl(one.wssUrl, base), room, [one.client, two.client]))
+      findings.push(
+        await signalingFinding(base.origin, readUrl(one.wssUrl, base, publicHost), room, [one.client, two.client]),
+      )
     }
     // Before leaving: some servers give it to clients in a room alone.
-    const iceUrl = readUrl(one?.iceServerUrl ?? null, base) ?? new URL('/v1alpha/iceconfig', base)
+    const iceUrl = readUrl(one?.iceServerUrl ?? null, base, publicHost) ?? new URL('/v1alpha/iceconfig', base)
     const document = await attempt('iceconfig', iceUrl, findings, () => ask('POST', iceUrl))
     const iceServers = document === null ? [] : iceServersIn(document.text)
     if (document !== null) findings.push(...iceVerdicts(document, iceServers, base.hostname))
@@ -68,6 +63,19 @@ async function takePlaces(base: URL, room: string, places: Place[], findings: Fi
     }
     places.push(place)
   }
+}
+
+/** What our own servers say of themselves to load balancers; others have no such address. */
+async function readiness(base: URL): Promise<Finding[]> {
+  const answer = await ask('GET', new URL('/readyz', base)).catch(() => null)
+  const told = answer?.status === 503 ? /^not ready(?:: (.*))?$/.exec(answer.text.trim()) : null
+  if (told === null) return []
+  const reason = told[1] ?? 'no reason'
+  const fix =
+    reason === 'draining'
+      ? 'it takes no new calls: webrtc-stack undrain, or wait for its successor'
+      : 'load balancers send nobody here until that is mended'
+  return [warning('ready', `the server says that it is not ready: ${reason}`, fix)]
 }
 
 function pageVerdict(base: URL, { status, location, text }: HttpAnswer): Finding {
@@ -127,9 +135,13 @@ async function attempt(
   }
 }
 
-function readUrl(text: string | null, base: URL): URL | null {
+function readUrl(text: string | null, base: URL, publicHost: string | null): URL | null {
+  if (text === null) return null
   try {
-    return text === null ? null : new URL(text, base)
+    const url = new URL(text, base)
+    if (url.hostname !== publicHost) return url
+    const scheme = url.protocol.startsWith('ws') ? base.protocol.replace('http', 'ws') : base.protocol
+    return new URL(`${scheme}//${base.host}${url.pathname}${url.search}`)
   } catch {
     return null
   }

@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { generate } from 'selfsigned'
 import { expect, onTestFinished, vi } from 'vitest'
 import { command } from '../commands/running.ts'
 import { type ProgramOptions, program, type RunningProgram } from '../support/program.ts'
@@ -51,6 +51,8 @@ export class Patient {
       cert: testCertificate.cert,
       pkey: testCertificate.key,
       dtls: 'on',
+      // The relays are on loopback, because a test has no other network.
+      'allow-loopback-peers': 'on',
       ...keys,
     }
     onTestFinished(() => rmSync(this.folder, { recursive: true, force: true }))
@@ -95,11 +97,19 @@ export async function examined(...words: string[]): Promise<Report> {
   return { exitCode, lines: findings, complaints }
 }
 
-/** A self-signed pair for localhost that openssl makes, over when it says. */
-export function certificateUntil(folder: string, days: number): { cert: string; pkey: string } {
+/** A self-signed pair for localhost that ends in so many days. */
+export async function certificateUntil(folder: string, days: number): Promise<{ cert: string; pkey: string }> {
   const [cert, pkey] = [join(folder, 'made.crt'), join(folder, 'made.key')]
-  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
-  const words = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', pkey]
-  execFileSync('openssl', [...words, '-out', cert, '-days', `${days}`, ...names], { stdio: 'ignore' })
+  const DAY_MS = 86_400_000
+  const pair = await generate([{ name: 'commonName', value: 'localhost' }], {
+    keyType: 'ec',
+    curve: 'P-256',
+    algorithm: 'sha256',
+    notBeforeDate: new Date(Date.now() - 90 * DAY_MS),
+    notAfterDate: new Date(Date.now() + days * DAY_MS),
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] }],
+  })
+  writeFileSync(cert, pair.cert)
+  writeFileSync(pkey, pair.private)
   return { cert, pkey }
 }
