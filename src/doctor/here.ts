@@ -123,24 +123,29 @@ async function turnFindings(
     return [...(await Promise.all(stun)), nobody]
   }
   const [first = null, ...others] = logins
-  const relays = targets.map((target) => relayFinding(wire, target, first))
+  const relays = targets.map((target) => relayFinding(wire, target, first?.() ?? null))
   // A login of another kind is asked for once: what carries it has been seen.
-  const kinds = others.map((login) => relayFinding(wire, targets[0]!, login, ' user'))
+  const kinds = others.map((login) => relayFinding(wire, targets[0]!, login(), ' user'))
   return await Promise.all([...stun, ...relays, ...(targets.length > 0 ? kinds : [])])
 }
 
-/** A name of the secret first, then a static user, or what the room server hands out where only this run knows the secret. */
-function loginsOf({ config, origins }: LoadedConfig, handedOut: readonly IceServer[]): Credentials[] {
+/**
+ * A name of the secret first, then a static user, or what the room server hands out where only this run knows the secret. Names of the
+ * secret are new each time, so that `user-quota` counts each probe by itself.
+ */
+function loginsOf({ config, origins }: LoadedConfig, handedOut: readonly IceServer[]): (() => Credentials)[] {
   const secret = origins.has('static-auth-secret') ? config['static-auth-secret'][0] : undefined
   const user = config.user.find(({ password }) => password !== null)
   const given = handedOut.find(
     ({ url, username, credential }) => /^turns?:/.test(url) && username !== null && credential !== null,
   )
   const known = [
-    ...(secret === undefined ? [] : [probeLogin(secret.reveal(), config['rest-api-separator'])]),
-    ...(user === undefined ? [] : [{ username: user.name, password: user.password!.reveal() }]),
+    ...(secret === undefined ? [] : [() => probeLogin(secret.reveal(), config['rest-api-separator'])]),
+    ...(user === undefined ? [] : [() => ({ username: user.name, password: user.password!.reveal() })]),
   ]
-  return known.length > 0 || given === undefined ? known : [{ username: given.username!, password: given.credential! }]
+  return known.length > 0 || given === undefined
+    ? known
+    : [() => ({ username: given.username!, password: given.credential! })]
 }
 
 function targetsHere(config: Config, addresses: TurnAddresses): Target[] {

@@ -105,6 +105,12 @@ function joinTrouble({ status, text }: HttpAnswer): Finding {
       'this address opens too many rooms (429)',
       'wait a minute; new-rooms-per-minute says how many',
     )
+  if (result === 'DRAINING')
+    return failure(
+      'room',
+      'the server is draining: it opens no room',
+      'webrtc-stack undrain, or wait for its successor',
+    )
   if (typeof result === 'string')
     return failure('room', `joining is answered with ${result}`, "the reason is in the server's log")
   return failure(

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { formatServerUri, type ServerUri } from '../client/uri.ts'
 import { addressesOf } from '../client/whereabouts.ts'
 import { Address } from '../stun/address.ts'
@@ -30,5 +31,5 @@ export function noAddress(uri: ServerUri): Finding {
 
 /** A name that is good for as long as a probe may take. */
 export function probeLogin(secret: string, separator: string): Credentials {
-  return mint(secret, { userid: 'doctor', lifetimeSeconds: 600, wallMs: Date.now(), separator })
+  return mint(secret, { userid: `doctor-${randomInt(1e9)}`, lifetimeSeconds: 600, wallMs: Date.now(), separator })
 }

@@ -30,13 +30,14 @@ async function lookAtIceServers(
   servers: readonly IceServer[],
   login: Credentials | null,
 ): Promise<Finding[]> {
-  const found = servers.slice(0, MOST_URIS).map(({ url, username, credential }) => {
+  const findings: Finding[] = []
+  // One after the other: all have one name, and a small user-quota would refuse the last of them.
+  for (const { url, username, credential } of servers.slice(0, MOST_URIS)) {
     const uri = parseServerUri(url, { bare: 'turn' })
-    if (typeof uri === 'string') return [failure('iceconfig', uri, 'mend ice-server-urls or ice-server-override')]
     const own = username === null || credential === null ? null : { username, password: credential }
-    return lookAtUri(wire, uri, login ?? own)
-  })
-  const findings = (await Promise.all(found)).flat()
+    if (typeof uri === 'string') findings.push(failure('iceconfig', uri, 'mend ice-server-urls or ice-server-override'))
+    else findings.push(...(await lookAtUri(wire, uri, login ?? own)))
+  }
   const left = servers.length - MOST_URIS
   return left <= 0
     ? findings
