@@ -13,6 +13,7 @@ import { externalFindings } from './external-ip.ts'
 import { type Finding, ok, warning } from './finding.ts'
 import type { IceServer } from './ice-servers.ts'
 import { clockFinding, kernelFindings, limitVerdicts, readLimits } from './machine.ts'
+import { isTurnAlone } from './owners.ts'
 import { lookAtPorts } from './ports.ts'
 import { relayFinding } from './relay.ts'
 import { lookAtRooms, type RoomsSeen } from './rooms.ts'
@@ -47,11 +48,12 @@ export async function lookHere(wire: Wire, loaded: LoadedConfig, { stunServer }:
   ]
   if (ports.server === false) return standing
 
-  const rooms: RoomsSeen = config.rooms
+  const hasPage = config.rooms && !(ports.server && isTurnAlone(ports.server))
+  const rooms: RoomsSeen = hasPage
     ? await lookAtRooms(pageUrl(config), config['public-host'] === null ? null : hostOf(config))
     : { findings: [], iceServers: [], aheadSeconds: null }
   const [certificates, turn] = await Promise.all([
-    certificatesOf(config, addresses),
+    certificatesOf(config, addresses, hasPage),
     config.turn ? turnFindings(wire, loaded, addresses, rooms.iceServers) : [],
   ])
   return [...standing, ...certificates, ...rooms.findings, ...turn]
@@ -88,11 +90,10 @@ function hostOf(config: Config): string {
 }
 
 /** One of the ports that show the certificate: all show the same. */
-async function certificatesOf(config: Config, addresses: TurnAddresses): Promise<Finding[]> {
+async function certificatesOf(config: Config, addresses: TurnAddresses, hasPage: boolean): Promise<Finding[]> {
   if (config.cert === null) return []
   const names = config['public-host'] === null ? [] : [hostOf(config)]
-  if (config.rooms)
-    return await certificateFindings('certificate', pageUrl(config).hostname, config['https-port'], names)
+  if (hasPage) return await certificateFindings('certificate', pageUrl(config).hostname, config['https-port'], names)
   const [address] = probed(addresses)
   if (!config.turn || config['no-tls'] || address === undefined) return []
   return await certificateFindings('certificate', address.host, config['tls-listening-port'], names)

@@ -21,9 +21,14 @@ export function ownersOf(transport: 'udp' | 'tcp', port: number): Owner[] {
     }))
 }
 
-/** Whether it is a server of this package. */
-export function isOurs({ words }: Owner): boolean {
-  return words.some((word) => /(^|\/)webrtc-stack(\.js)?$|\/webrtc-stack\//.test(word))
+/** Whether it is a server of this package; coturn's `turnserver` is no script of Node's. */
+export function isOurs(owner: Owner): boolean {
+  return owner.words.some((word) => /(^|\/)webrtc-stack(\.js)?$|\/webrtc-stack\//.test(word)) || isTurnAlone(owner)
+}
+
+/** Whether it was started as `turnserver`: without page and signaling, whatever the file says. */
+export function isTurnAlone({ words: [program = '', ...others] }: Owner): boolean {
+  return /(^|\/)node$/.test(program) && others.some((word) => /(^|\/)turnserver(\.js)?$/.test(word))
 }
 
 /** As people call it. */

@@ -6,7 +6,7 @@ import { listenAdvice } from '../start/listen-advice.ts'
 import { accountPlan } from '../start/plan/account-plan.ts'
 import { rehearse } from '../start/rehearsal.ts'
 import { type Finding, failure, ok, warning } from './finding.ts'
-import { isOurs, nameOf, type Owner, ownersOf, readOr, wordsOf } from './owners.ts'
+import { isOurs, isTurnAlone, nameOf, type Owner, ownersOf, readOr, wordsOf } from './owners.ts'
 
 export interface PortsSeen {
   readonly findings: readonly Finding[]
@@ -26,7 +26,8 @@ export async function lookAtPorts(config: Config): Promise<PortsSeen> {
     ...busy.map(place),
     ...stops.map(({ transport, address, port }) => place({ transport, host: address, port })),
   ])
-  const free = listeners(config).filter((listener) => !taken.has(place(listener)))
+  const wanted = listeners(config).filter(({ server: part }) => part === 'TURN' || !server || !isTurnAlone(server))
+  const free = wanted.filter((listener) => !taken.has(place(listener)))
   return {
     server,
     findings: [

@@ -4,6 +4,7 @@ import { outsideVerdict, unaskedVerdicts } from '../../src/doctor/external-ip.ts
 import type { Finding } from '../../src/doctor/finding.ts'
 import { iceServersIn, iceVerdicts } from '../../src/doctor/ice-servers.ts'
 import { limitVerdicts, skewVerdict } from '../../src/doctor/machine.ts'
+import { isOurs, isTurnAlone } from '../../src/doctor/owners.ts'
 import { portVerdicts } from '../../src/doctor/ports.ts'
 import { relayVerdict } from '../../src/doctor/relay.ts'
 import { natVerdict } from '../../src/doctor/stun.ts'
@@ -66,6 +67,16 @@ describe('DNS', () => {
   test('is not asked for an address', () => {
     expect(dnsVerdicts('8.8.8.8', null, [], ports)).toEqual([])
   })
+})
+
+test.each([
+  [['node', '/usr/lib/node_modules/webrtc-stack/bin/webrtc-stack.js', 'serve'], true, false],
+  [['node', '/usr/bin/webrtc-stack', 'turnserver', '-c', 'x.conf'], true, true],
+  [['/usr/bin/node', '/usr/bin/turnserver', '-c', 'x.conf'], true, true],
+  [['/usr/bin/turnserver', '-c', '/etc/turnserver.conf'], false, false],
+  [['node', 'server.js'], false, false],
+])('%j: whose it is, and whether it is TURN alone', (words, ours, turnAlone) => {
+  expect([isOurs({ pid: 1, words }), isTurnAlone({ pid: 1, words })]).toEqual([ours, turnAlone])
 })
 
 describe('ports', () => {
