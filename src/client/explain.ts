@@ -100,5 +100,5 @@ function loginFix(what: string, login: Credentials | null, wallMs: number): stri
   if (expiresAtMs === null) return `no user "${login.username}" there, or another password or realm`
   const left = Math.round((expiresAtMs - wallMs) / 1000)
   if (left <= 0) return `the name ended ${-left} s ago by this machine's clock: ask for a new one`
-  return `the secret is not the server's static-auth-secret, or its clock is more than ${left} s ahead of this one's (compare \`date -u\`)`
+  return `the secret is not the server's static-auth-secret, or its clock is more than ${Math.ceil(left / 60)} min ahead of this one's (compare \`date -u\`)`
 }

@@ -63,7 +63,7 @@ describe('--help-all', () => {
     const { out } = await command('--help-all')
     const text = out.replaceAll(/\s+/g, ' ')
     expect(text).toContain(
-      '--listening-port=PORT UDP and TCP port; TLS works here too (default: 3478; applies after a restart)',
+      '--listening-port=PORT UDP and TCP port; TLS works here too (default: 3478; applies to new clients)',
     )
     expect(text).toContain('--log-binding Log Binding requests (not built yet)')
     expect(text).toContain('Detach from the terminal (without effect)')
