@@ -9,6 +9,7 @@ import { readAddressFilter, type SessionFilter } from '../../src/turn/sessions/s
 import { MOST_ENDED, MOST_LISTED, MOST_LOOKED_AT, type SessionsAnswer } from '../../src/turn/sessions/sessions.ts'
 import { CHANNEL, emptyTicket, mobileWorld, PEER, refreshWith, settled } from '../support/mobile-world.ts'
 import { ServerGroup } from '../support/server-group.ts'
+import { connected, TCP_PEER, tcpAllocated } from '../support/tcp-world.ts'
 import { ALICE, BOB, TurnWorld, udp, type WorldOptions } from '../support/turn-world.ts'
 
 /** The cores of several threads, and every answer that they gave. */
@@ -109,6 +110,22 @@ describe('a session in the list', () => {
       },
     ])
   })
+})
+
+test('a TCP allocation shows its connections with peers, and is found by them', async () => {
+  const { world, alice } = tcpAllocated()
+  world.client(ALICE, 'tcp').bindConnection(connected(alice).id)
+  connected(alice, '203.0.113.6:80')
+  alice.connect('203.0.113.7:80')
+  const threads = threadsOf(world)
+  const [session] = await all(threads, { peer: '203.0.113.7:80' })
+  const page = await listSessions(threads, { id: session!.id }, { cursor: null, limit: 1, act: 'show' })
+  expect(page!.sessions[0]!.more?.peerConnections).toEqual([
+    { peer: TCP_PEER, state: 'bound' },
+    { peer: '203.0.113.6:80', state: 'waiting' },
+    { peer: '203.0.113.7:80', state: 'connecting' },
+  ])
+  expect(await all(threads, { peer: '203.0.113.8' })).toEqual([])
 })
 
 describe('a filter', () => {

@@ -146,6 +146,9 @@ function linesOf(found: ThreadSession): string[] {
     ...(more?.boundChannels ?? []).map(({ number, peer, expiresInSeconds }, i) => {
       return line(i === 0 ? 'channels' : '', `0x${number.toString(16)} ${peer}, ${left(expiresInSeconds)}`)
     }),
+    ...(more?.peerConnections ?? []).map(({ peer, state }, i) => {
+      return line(i === 0 ? 'tcp peers' : '', `${peer}, ${state}`)
+    }),
     ...(more?.permittedPeers ?? []).map(({ ip, expiresInSeconds }, i) => {
       return line(i === 0 ? 'permissions' : '', `${ip}, ${left(expiresInSeconds)}`)
     }),

@@ -3,6 +3,7 @@ import type { Allocation } from '../allocation.ts'
 import { quotaName } from '../auth/account.ts'
 import type { ClientTransport } from '../five-tuple.ts'
 import { type PeerRange, parsePeerRange } from '../peers/peer-policy.ts'
+import type { PeerConnection } from '../tcp/peer-connection.ts'
 
 /** Which sessions; all that is given must be true of one. Plain values that can be copied to another thread. */
 export interface SessionFilter {
@@ -38,7 +39,11 @@ export function readAddressFilter(text: string): AddressFilter | string {
 }
 
 /** What a filter means now. An address that cannot be read means nobody: who asks has read it before. */
-export function matching(filter: SessionFilter, now: number): (allocation: Allocation) => boolean {
+export function matching(
+  filter: SessionFilter,
+  now: number,
+  connectionsOf: (allocation: Allocation) => Iterable<PeerConnection> = () => [],
+): (allocation: Allocation) => boolean {
   const { id, username, transport, olderThanSeconds } = filter
   const client = filter.address === undefined ? null : readAddressFilter(filter.address)
   const peer = filter.peer === undefined ? null : readAddressFilter(filter.peer)
@@ -49,7 +54,7 @@ export function matching(filter: SessionFilter, now: number): (allocation: Alloc
     (transport === undefined || allocation.client.transport === transport) &&
     (olderThanSeconds === undefined || now - allocation.createdAt >= olderThanSeconds * 1000) &&
     (client === null || client(allocation.client.client)) &&
-    (peer === null || hasPeer(allocation, peer, now))
+    (peer === null || hasPeer(allocation, peer, now) || hasConnection(connectionsOf(allocation), peer))
 }
 
 function isOf({ user: { account, quotaName: counted } }: Allocation, username: string): boolean {
@@ -59,5 +64,10 @@ function isOf({ user: { account, quotaName: counted } }: Allocation, username: s
 function hasPeer({ permissions, channels }: Allocation, isMeant: AddressFilter, now: number): boolean {
   for (const { peer, expiresAt } of channels.values()) if (expiresAt > now && isMeant(peer)) return true
   for (const { peer, expiresAt } of permissions) if (expiresAt > now && isMeant(peer)) return true
+  return false
+}
+
+function hasConnection(connections: Iterable<PeerConnection>, isMeant: AddressFilter): boolean {
+  for (const { peer } of connections) if (isMeant(peer)) return true
   return false
 }

@@ -1,6 +1,7 @@
 import type { Address } from '../../stun/address.ts'
 import type { Allocation, Drops } from '../allocation.ts'
 import type { ClientTransport } from '../five-tuple.ts'
+import type { PeerConnection } from '../tcp/peer-connection.ts'
 
 /** An allocation as an operator sees it: plain values that can be copied to another thread. */
 export interface Session {
@@ -41,6 +42,11 @@ interface SessionMore {
     readonly peer: string
     readonly expiresInSeconds: number
   }[]
+  /** TCP connections with peers (RFC 6062), and whether the client has bound them. */
+  readonly peerConnections: readonly {
+    readonly peer: string
+    readonly state: 'connecting' | 'waiting' | 'bound'
+  }[]
   /** Packets that were dropped, by reason. */
   readonly droppedToPeer: Drops
   readonly droppedToClient: Drops
@@ -67,7 +73,12 @@ export function sessionOf(allocation: Allocation, now: number): Session {
 }
 
 /** The same with everything that is known of it; `shown` gives the address that clients know a peer by. */
-export function wholeSessionOf(allocation: Allocation, shown: (peer: Address) => Address, now: number): Session {
+export function wholeSessionOf(
+  allocation: Allocation,
+  connections: Iterable<PeerConnection>,
+  shown: (peer: Address) => Address,
+  now: number,
+): Session {
   const { client, user, relays, permissions, channels, ticket } = allocation
   return {
     ...sessionOf(allocation, now),
@@ -81,6 +92,10 @@ export function wholeSessionOf(allocation: Allocation, shown: (peer: Address) =>
       }),
       boundChannels: Array.from(channels.values(), ({ number, peer, expiresAt }) => {
         return { number, peer: shown(peer.copy()).toString(), expiresInSeconds: secondsTo(expiresAt, now) }
+      }),
+      peerConnections: Array.from(connections, ({ peer, state }) => {
+        const isBound = state !== 'connecting' && state !== 'waiting'
+        return { peer: shown(peer.copy()).toString(), state: isBound ? 'bound' : state }
       }),
       droppedToPeer: { ...allocation.droppedToPeer },
       droppedToClient: { ...allocation.droppedToClient },

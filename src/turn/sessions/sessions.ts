@@ -1,4 +1,5 @@
 import type { Address } from '../../stun/address.ts'
+import type { Allocation } from '../allocation.ts'
 import type { Allocations } from '../allocations.ts'
 import { type Session, sessionOf, wholeSessionOf } from './session.ts'
 import { matching, type SessionFilter } from './session-filter.ts'
@@ -44,7 +45,7 @@ export class Sessions {
 
   answer(question: SessionsQuestion, now: number): SessionsAnswer {
     const { filter, after, act } = question
-    const isMeant = matching(filter, now)
+    const isMeant = matching(filter, now, this.#connections)
     const limit = Math.min(question.limit, typeof act === 'string' ? MOST_LISTED : MOST_ENDED)
     const sessions: Session[] = []
     // First, so that nobody slips through who comes while the others are looked at.
@@ -64,7 +65,8 @@ export class Sessions {
       }
       found++
       if (act === 'list') sessions.push(sessionOf(allocation, now))
-      else if (act === 'show') sessions.push(wholeSessionOf(allocation, this.#shown, now))
+      else if (act === 'show')
+        sessions.push(wholeSessionOf(allocation, this.#connections(allocation), this.#shown, now))
       else this.#allocations.disconnect(allocation, act, now)
     }
     return this.#answered(sessions, found, null)
@@ -88,6 +90,8 @@ export class Sessions {
   #cursor(from: number, upTo: number): string {
     return `${this.#allocations.idPrefix}${from.toString(36)}-${upTo.toString(36)}`
   }
+
+  readonly #connections = (allocation: Allocation) => this.#allocations.peerConnections.of(allocation)
 
   readonly #shown = (peer: Address): Address => this.#allocations.options.externalIp.toPublic(peer)
 }

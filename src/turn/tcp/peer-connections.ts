@@ -68,15 +68,20 @@ export class PeerConnections {
     return this.#byId.size
   }
 
+  /** Those of an allocation that are there or about to be. */
+  of(allocation: Allocation): ReadonlySet<PeerConnection> {
+    return this.#streams.get(allocation)?.connections ?? NONE
+  }
+
   /** Whether an allocation has, or is about to have, a connection with this very peer. */
   has(allocation: Allocation, peer: Address): boolean {
-    for (const connection of this.#of(allocation)) if (connection.peer.equals(peer)) return true
+    for (const connection of this.of(allocation)) if (connection.peer.equals(peer)) return true
     return false
   }
 
   isFull(allocation: Allocation): boolean {
     const { maxPeerConnections } = this.#options
-    return maxPeerConnections > 0 && this.#of(allocation).size >= maxPeerConnections
+    return maxPeerConnections > 0 && this.of(allocation).size >= maxPeerConnections
   }
 
   /** RFC 6062 §5.2, once the request has been looked at. Answered by `connected` or `failed`. */
@@ -242,10 +247,6 @@ export class PeerConnections {
         if (isLate || isDenied) this.#close(connection)
       }
     }
-  }
-
-  #of(allocation: Allocation): ReadonlySet<PeerConnection> {
-    return this.#streams.get(allocation)?.connections ?? NONE
   }
 
   #refusal(relay: Relay, from: Address, now: number): DropReason | null {
