@@ -127,6 +127,28 @@ describeWith(['coturn'], "coturn's client", () => {
     })
   })
 
+  // Two clients of one session connect to each other's relay, so that both Connect and ConnectionAttempt are needed. Of what
+  // comes on a data connection uclient reads as much as its messages are long: less than our 438, which each of them meets
+  // because a nonce is good for one address and port.
+  test.concurrent.each(['tcp', 'tls'] as const)(
+    'TURN-TCP-04 TURN-TCP-11 TURN-TCP-14 turnutils_uclient -T relays TCP over %s and loses nothing',
+    { timeout: 60_000 },
+    async (over) => {
+      // Off unless asked for.
+      await withServer({ ...OPTIONS, 'tcp-relay': true }, async (server) => {
+        const { text, ...summary } = await callEchoPeer(server, echoPeer, {
+          over,
+          words: ['-T', '-l', '500'],
+          messages: 20,
+        })
+        expect(summary, text).toEqual({ code: 0, sent: 40, received: 40, lost: 0 })
+        const { peerConnections } = await server.counters()
+        expect(peerConnections).toMatchObject({ connected: 1, accepted: 1, bound: 2, failed: 0 })
+        await server.expectNoAllocations()
+      })
+    },
+  )
+
   test.concurrent('turnutils_uclient with a wrong password gets nothing', { timeout: 60_000 }, async () => {
     await withServer(OPTIONS, async (server) => {
       const login = ['-u', testUser.name, '-w', 'wrong']

@@ -58,8 +58,6 @@ export function idOf({ message }: Answer): number {
 /** A connection that becomes a data connection: STUN first, and then whatever the peer says. */
 export class DataStream extends TurnClient {
   readonly stream: StreamClient
-  /** It has a nonce of its own. */
-  #isGreeted = false
 
   private constructor(stream: StreamClient) {
     super(login)
@@ -68,13 +66,6 @@ export class DataStream extends TurnClient {
 
   static async open(server: StreamPorts, over: 'tcp' | 'tls' = 'tcp'): Promise<DataStream> {
     return new DataStream(await OVER[over](server.ports[over]))
-  }
-
-  /** Asks with what another connection has learnt, which leads to a challenge all the same. */
-  signedLike({ realm, nonce }: TurnClient): this {
-    this.realm = realm
-    this.nonce = nonce
-    return this
   }
 
   /** Binds it, in one write with the first bytes for the peer. */
@@ -87,8 +78,7 @@ export class DataStream extends TurnClient {
 
   async bind(id: number, early = ''): Promise<Answer> {
     const named: Write = (writer) => writer.uint32(Attribute.CONNECTION_ID, id)
-    if (!this.#isGreeted) this.learn(await this.ask(Method.CONNECTION_BIND, named))
-    this.#isGreeted = true
+    if (this.nonce === null) this.learn(await this.ask(Method.CONNECTION_BIND, named))
     return this.ask(Method.CONNECTION_BIND, named, early)
   }
 
