@@ -223,6 +223,12 @@ function sealed(drafts: Iterable<Client>, before: readonly Client[]): readonly C
 }
 
 function isEqual(a: Client, b: Client): boolean {
-  for (const key in a) if (a[key as keyof Client] !== b[key as keyof Client]) return false
+  for (const key in a) if (!isSame(a[key as keyof Client], b[key as keyof Client])) return false
   return true
+}
+
+/** Lists are the same with the same in them. */
+function isSame(a: Client[keyof Client], b: Client[keyof Client]): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b
+  return a.length === b.length && a.every((each, i) => each === b[i])
 }
