@@ -152,6 +152,7 @@ test.each([
 })
 
 const LABELS = [
+  'answer',
   'limit',
   'step',
   'code',
