@@ -86,7 +86,7 @@ test('its clock is two hours ahead', async () => {
     expect.stringMatching(/or its clock is more than 10 min ahead of this one's/),
   ])
   expect(about(complaints, 'iceconfig')).toEqual([
-    expect.stringMatching(/^! iceconfig: the server's clock is 7200 s ahead of this one → set the wrong one/),
+    expect.stringMatching(/^! iceconfig: the server's clock is 7(?:19\d|200) s ahead of this one → set the wrong one/),
   ])
 })
 
