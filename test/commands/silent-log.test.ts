@@ -74,7 +74,7 @@ test.each([
   })
   onTestFinished(() => void child.kill('SIGKILL'))
   const url = `http://127.0.0.1:${port}`
-  await vi.waitFor(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200), { timeout: 15_000 })
+  await vi.waitFor(async () => expect((await fetch(`${url}/healthz`)).status).toBe(200), { timeout: 15_000 })
 
   const event = { type: 'event', request_time_ms: 1, event: { event_type: NOISE, event_time_ms: 1 } }
   for (let i = 0; i < LINES; i++) {

@@ -5,7 +5,7 @@ import { program } from '../support/program.ts'
 
 describe('a limit of open files that is too small', () => {
   test('for the program to load itself is one line with the fix', async () => {
-    const { exitCode, err, out } = await program.run(['--version'], { descriptors: 64 })
+    const { exitCode, err, out } = await program.run(['--version'], { descriptors: 28 })
     expect({ exitCode, out }).toEqual({ exitCode: 1, out: '' })
     expect(err).toBe(
       'webrtc-stack: too many open files: raise the limit (LimitNOFILE= in the systemd unit, or ulimit -n)\n',
