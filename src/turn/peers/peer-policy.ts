@@ -101,7 +101,9 @@ export class PeerPolicy {
     const loopback = LOOPBACK.find((range) => range.holds(peer))
     if (loopback !== undefined && !allowLoopback) return refusedBy(peer, loopback)
     const never = ALWAYS_DENIED.find((range) => range.holds(peer))
-    if (never !== undefined) return refusedBy(peer, never)
+    // Two clients of a server in such a network must reach each other (TURN-PEER-08 in the tests).
+    const isRelay = never === UNIQUE_LOCAL && this.#rules.relayAddresses.some((ip) => ip.sameIp(peer))
+    if (never !== undefined && !isRelay) return refusedBy(peer, never)
 
     const isOurs = loopback !== undefined || this.#isOurs(peer)
     if (withPort) {
@@ -268,13 +270,15 @@ const LOOPBACK: readonly PeerRange[] = named('loopback', '127.0.0.0/8', '::1/128
 
 const TUNNELS: readonly PeerRange[] = [...named('6to4', '2002::/16'), ...named('Teredo', '2001::/32')]
 
+const UNIQUE_LOCAL: PeerRange = named('unique local', 'fc00::/7')[0]!
+
 /** No allow list opens these: nobody there can be a peer, or it is this very network. */
 const ALWAYS_DENIED: readonly PeerRange[] = [
   ...named('unspecified', '0.0.0.0/8', '::/128'),
   ...named('link-local', '169.254.0.0/16', 'fe80::/10'),
   ...named('multicast', '224.0.0.0/4', 'ff00::/8'),
   ...named('reserved', '240.0.0.0/4'),
-  ...named('unique local', 'fc00::/7'),
+  UNIQUE_LOCAL,
   ...named('site-local', 'fec0::/10'),
   ...TUNNELS,
 ]

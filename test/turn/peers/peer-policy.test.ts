@@ -280,6 +280,17 @@ test('SEC-05 TURN-PEER-08 EXTIP-04 relays of ours are open on relay ports alone,
   expect(rules.refusalOfIp(at('10.0.0.6'))).toMatch(/private/)
 })
 
+test('SEC-05 TURN-PEER-08 relays of ours in a unique local network are open on relay ports alone, and nobody else there is', () => {
+  const ours = [at('fd00::5')]
+  const rules = policy({ relayAddresses: ours, ownAddresses: [...ours, at('fd00::7')], allowed: ranges('fd00::/8') })
+  expect([22, 49_151, 49_152, 65_535].map((port) => allows(rules, 'fd00::5', port))).toEqual([false, false, true, true])
+  expect(rules.refusalOfIp(at('fd00::5'))).toBeNull()
+  for (const host of ['fd00::6', 'fd00::7', 'fd00:ec2::254']) {
+    expect(allows(rules, host, 50_000)).toBe(false)
+    expect(rules.refusalOfIp(at(host))).toMatch(/unique local/)
+  }
+})
+
 test('SEC-05 a relay address of ours opens neither loopback nor link-local', () => {
   const rules = policy({ relayAddresses: ['127.0.0.1', '::1', '169.254.1.1', 'fe80::1'].map((host) => at(host)) })
   for (const host of ['127.0.0.1', '::1', '169.254.1.1', 'fe80::1']) {
