@@ -297,7 +297,11 @@ test('closing leaves no socket behind', async () => {
   echo(portable.driver.turn)
   const port = portOf(portable, 'tcp')
   const clients = [await connectTcp(port), await greeted(await connectTcp(port)), await greeted(await connectTls(port))]
-  portable.driver.openRelay({ local: Address.parse('127.0.0.1')!, handle: -1, allocation: {} } as never)
+  portable.driver.openRelay({
+    local: Address.parse('127.0.0.1')!,
+    handle: -1,
+    allocation: { request: { transport: 'udp' } },
+  } as never)
   await Promise.all([portable.close(), portable.close()])
   await Promise.all(clients.map(({ closed }) => closed))
   await expectNoSockets()

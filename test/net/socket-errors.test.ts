@@ -114,7 +114,7 @@ test('SEC-33 a relay socket that is no longer wanted when it is open is closed',
     local: Address.parse('127.0.0.1')!,
     reserved: null,
     handle: -1,
-    allocation: { client: { client: '' } },
+    allocation: { client: { client: '' }, request: { transport: 'udp' } },
   } as never
   portable.driver.openRelay(relay)
   portable.driver.closeRelay(relay)

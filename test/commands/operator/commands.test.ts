@@ -104,10 +104,10 @@ describe('commands ask the running server', () => {
   test('reload says what has changed, what waits, or what is wrong, where and how to mend it', async () => {
     const { server, all, ask } = await running()
     expect((await ask('reload')).out).toBe('no option has changed\nthe certificate is the same as before')
-    const next = { 'relay-threads': '1', ...all, 'user-quota': '7', 'min-port': '10002' }
+    const next = { 'relay-threads': '1', ...all, 'user-quota': '7', 'sock-buf-size': '1000000' }
     server.source.load = () => loadForTest(next)
     expect((await ask('reload')).out).toBe(
-      'changed: user-quota\nafter a restart: min-port\nthe certificate is the same as before',
+      'changed: user-quota\nafter a restart: sock-buf-size\nthe certificate is the same as before',
     )
     server.source.load = async () => {
       const at = { where: 'turnserver.conf:3', file: 'turnserver.conf', line: 3 }
