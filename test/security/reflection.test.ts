@@ -153,13 +153,9 @@ describe('what strangers draw', () => {
   })
 
   test.each([
-    ['PADDING', [Attribute.PADDING, '00000000'], Attribute.PADDING],
-    ['PADDING of 1 400 bytes', [Attribute.PADDING, Buffer.alloc(1400)], Attribute.PADDING],
-    ['RESPONSE-PORT', [Attribute.RESPONSE_PORT, 'c0000000'], Attribute.RESPONSE_PORT],
-    ['RESPONSE-PORT below 1024', [Attribute.RESPONSE_PORT, '00350000'], Attribute.RESPONSE_PORT],
     ['CHANGE-REQUEST for the address', [Attribute.CHANGE_REQUEST, '00000004'], Attribute.CHANGE_REQUEST],
     ['CHANGE-REQUEST for the port', [Attribute.CHANGE_REQUEST, '00000002'], Attribute.CHANGE_REQUEST],
-  ] satisfies [string, readonly [number, string | Buffer], number][])(
+  ] satisfies [string, readonly [number, string], number][])(
     'SEC-10 without rfc5780 %s is refused with 420 to where it came from',
     async (_name, attribute, refused) => {
       const server = await startForTest()
@@ -171,6 +167,23 @@ describe('what strangers draw', () => {
       expect(answer!.message.value(Attribute.UNKNOWN_ATTRIBUTES)?.readUInt16BE(0)).toBe(refused)
       expect(answer!.message.has(Attribute.PADDING)).toBe(false)
       expect(answer!.bytes.length).toBeLessThanOrEqual(64)
+    },
+  )
+
+  test.each([
+    ['PADDING', [Attribute.PADDING, '00000000']],
+    ['PADDING of 1 400 bytes', [Attribute.PADDING, Buffer.alloc(1400)]],
+    ['RESPONSE-PORT', [Attribute.RESPONSE_PORT, 'c0000000']],
+    ['RESPONSE-PORT below 1024', [Attribute.RESPONSE_PORT, '00350000']],
+  ] satisfies [string, readonly [number, string | Buffer]][])(
+    'SEC-10 without rfc5780 %s changes neither the way nor the size of the answer',
+    async (_name, attribute) => {
+      const server = await startForTest()
+      const client = await NetworkClient.udp({ port: server.ports.udp })
+      const [answer, ...more] = await client.answersTo(rawMessage(Method.BINDING, [attribute]))
+      expect(more).toEqual([])
+      expect(answer!.code).toBe(200)
+      expect(answer!.attributes).toEqual([Attribute.XOR_MAPPED_ADDRESS])
     },
   )
 })
@@ -235,7 +248,7 @@ describe('how many answers a stranger draws', () => {
     ['401 to Refresh', (client) => client.request(Method.REFRESH, () => {}, { login: null }), 401],
     ['438', (client) => client.request(Method.ALLOCATE, udp, { login: ALICE, realm: 'x', nonce: 'forged' }), 438],
     ['400', () => rawMessage(Method.ALLOCATE, [UDP_WANTED, [Attribute.MESSAGE_INTEGRITY, randomBytes(20)]]), 400],
-    ['420', () => rawMessage(Method.BINDING, [[Attribute.PADDING, '']]), 420],
+    ['420', () => rawMessage(Method.BINDING, [[Attribute.CHANGE_REQUEST, '00000004']]), 420],
   ]
 
   test.each(FLOODS)(
