@@ -1,6 +1,6 @@
-import { networkInterfaces } from 'node:os'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/options.ts'
+import { presentInterfaces } from '../net/listen/interfaces.ts'
 
 const DEVICES = [
   ['listening-device', 'listening-ip'],
@@ -14,7 +14,7 @@ const DEVICES = [
 export function atDevices({ config, origins }: Pick<LoadedConfig, 'config' | 'origins'>): Config {
   const used = DEVICES.filter(([device, list]) => config[device] !== null && !origins.has(list))
   if (used.length === 0) return config
-  const interfaces = networkInterfaces()
+  const interfaces = presentInterfaces()
   const found = used.flatMap(([device, list]) => {
     const addresses = (interfaces[config[device] ?? ''] ?? []).filter(({ scopeid }) => !scopeid)
     return addresses.length === 0 ? [] : [[list, addresses.map(({ address }) => address)]]

@@ -12,9 +12,24 @@ export function listeningHosts(host: string, present: readonly string[] = presen
   return present.filter((each) => isIPv6(each) === (host === '::'))
 }
 
+let lastSeen: ReturnType<typeof networkInterfaces> | null = null
+
+/**
+ * The interfaces of this machine; as they were when last seen where there is no descriptor to ask with, of which whoever wanted one
+ * for a client says enough. Throws when they have never been seen.
+ */
+export function presentInterfaces(): ReturnType<typeof networkInterfaces> {
+  try {
+    lastSeen = networkInterfaces()
+  } catch (error) {
+    if (lastSeen === null) throw error
+  }
+  return lastSeen
+}
+
 /** The addresses that this machine has now and that can be listened on. */
 export function presentHosts(): readonly string[] {
-  return Object.values(networkInterfaces())
+  return Object.values(presentInterfaces())
     .flatMap((addresses) => addresses ?? [])
     .map(({ address }) => address)
     .filter(isUsable)
