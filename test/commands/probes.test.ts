@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type CoturnServer, startCoturn } from '../support/coturn-server.ts'
 import { describeWith } from '../support/peers.ts'
@@ -60,7 +61,7 @@ describeWith(['coturn'], 'against coturn', () => {
     const uri = `${scheme}:127.0.0.1:${port}?transport=${over}`
     const { exitCode, out, err } = await command('turn', uri, '-u', testUser.name, '-w', testUser.password)
     expect([exitCode, err]).toEqual([0, ''])
-    const text = out.replace(/\s+/g, ' ')
+    const text = stripVTControlCharacters(out).replace(/\s+/g, ' ')
     expect(text).toContain(`✓ TURN ${transport} v4 relays from 127.0.0.1:`)
     expect(text).toContain('0 of 20 packets lost')
   })
@@ -148,7 +149,7 @@ test('says which packet got no answer where datagrams are dropped', async () => 
   const { exitCode, out } = await command('turn', `127.0.0.1:${port}`)
   silent.close()
   expect(exitCode).toBe(1)
-  const text = out.replace(/\s+/g, ' ')
+  const text = stripVTControlCharacters(out).replace(/\s+/g, ' ')
   expect(text).toContain(`✗ TURN udp v4 no answer to Allocate from 127.0.0.1:${port} over udp`)
   expect(text).toContain(`→ let udp port ${port} through each firewall and cloud rule, both ways`)
 })
