@@ -7,6 +7,8 @@ import type { Log } from '../../src/log.ts'
 import { openAccounts } from '../../src/start/accounts.ts'
 import { driverPackage, MissingPackage } from '../../src/users/packages.ts'
 import { load } from '../config/loading.ts'
+import { program } from '../support/program.ts'
+import { commandLine } from '../support/server.ts'
 
 /** Opens what this turnserver.conf names, and what was logged meanwhile. */
 async function open(conf: string) {
@@ -50,12 +52,17 @@ test.each(['user=a:b\n', 'static-auth-secret=0123456789abcdef\n'])(
   },
 )
 
-test.runIf(process.getuid?.() !== 0)('a file that may not be read says so', async () => {
-  const path = join(folder(), 'turndb')
+test('a file that may not be read says so', async () => {
+  const directory = folder()
+  const path = join(directory, 'turndb')
   writeFileSync(path, '')
+  chmodSync(directory, 0o755)
   chmodSync(path, 0)
-  const { opening } = await open(`userdb=${path}\n`)
-  await expect(opening).rejects.toThrow(/may not be read \(EACCES\)/)
+  // Root may read everything; nobody may not.
+  const user = process.getuid?.() === 0 ? { user: 65_534 } : {}
+  const running = program.start(commandLine({ 'udp-io': 'auto', userdb: path }), { ...user, directory: '/' })
+  await running.listening()
+  expect(running.err).toMatch(/the account database is not read: it .*may not be read \(EACCES\)/)
 })
 
 test('SEC-25 a connection string that cannot be used says why, and not what it holds', async () => {
