@@ -1,9 +1,9 @@
 import { createDecipheriv } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { AccountDatabase, DatabasePlan, OauthKey, RealmRows } from './account-database.ts'
+import type { DatabasePlan } from './account-database.ts'
 import { BadConnectionString, isOn, portOf, readConnectionString, timeoutMs } from './connection-string.ts'
 import { driverPackage } from './packages.ts'
-import { type Rows, SqlTables } from './sql-tables.ts'
+import { codeOf, type Rows, SqlTables } from './sql-tables.ts'
 
 const KEYS = [
   'host',
@@ -51,52 +51,20 @@ export function mysqlPlan(text: string, keyFile: string | null): DatabasePlan {
         connectionLimit: MOST_CONNECTIONS,
         ...tls(given),
       })
-      return new MysqlDatabase({
-        // The text of a query and its values go to the server apart.
-        query: async (sql, values) => (await pool.execute(sql, [...values]))[0] as unknown as Rows,
-        end: () => pool.end(),
-      })
+      return new SqlTables(
+        {
+          // The text of a query and its values go to the server apart.
+          query: async (sql, values) => (await pool.execute(sql, [...values]))[0] as unknown as Rows,
+          close: () => pool.end(),
+        },
+        {
+          bound: () => '?',
+          isNoTable: (error) => codeOf(error) === 'ER_NO_SUCH_TABLE',
+          isForeignText: (error) => FOREIGN_TEXT.includes(codeOf(error)),
+        },
+      )
     },
   }
-}
-
-interface Pool {
-  query(sql: string, values: readonly string[]): Promise<Rows>
-  end(): Promise<void>
-}
-
-class MysqlDatabase implements AccountDatabase {
-  readonly #pool: Pool
-  readonly #tables: SqlTables
-
-  constructor(pool: Pool) {
-    this.#pool = pool
-    this.#tables = new SqlTables((sql, values) => pool.query(sql, values), {
-      bound: () => '?',
-      isNoTable: (error) => codeOf(error) === 'ER_NO_SUCH_TABLE',
-      isForeignText: (error) => FOREIGN_TEXT.includes(codeOf(error)),
-    })
-  }
-
-  key(name: string, realm: string): Promise<string | null> {
-    return this.#tables.key(name, realm)
-  }
-
-  settings(realm: string): Promise<RealmRows> {
-    return this.#tables.settings(realm)
-  }
-
-  oauthKey(kid: string): Promise<OauthKey | null> {
-    return this.#tables.oauthKey(kid)
-  }
-
-  close(): Promise<void> {
-    return this.#pool.end()
-  }
-}
-
-function codeOf(error: unknown): unknown {
-  return (error as { readonly code?: unknown }).code
 }
 
 function tls(given: Readonly<Record<string, string>>): object {

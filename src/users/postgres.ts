@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import type { AccountDatabase, DatabasePlan, OauthKey, RealmRows } from './account-database.ts'
+import type { DatabasePlan } from './account-database.ts'
 import { BadConnectionString, portOf, readConnectionString, timeoutMs } from './connection-string.ts'
 import { driverPackage } from './packages.ts'
-import { type Rows, SqlTables } from './sql-tables.ts'
+import { codeOf, type Rows, SqlTables } from './sql-tables.ts'
 
 const KEYS = [
   'host',
@@ -39,7 +39,17 @@ export function postgresPlan(text: string): DatabasePlan {
       const pool = new pg.Pool({ ...options, max: MOST_CONNECTIONS, allowExitOnIdle: true })
       // A connection that breaks while nobody uses it: the next question opens another.
       pool.on('error', () => {})
-      return new PostgresDatabase(pool)
+      return new SqlTables(
+        {
+          query: async (sql, values) => (await pool.query(sql, values)).rows,
+          close: () => pool.end(),
+        },
+        {
+          bound: (place) => `$${place}`,
+          isNoTable: (error) => codeOf(error) === UNDEFINED_TABLE,
+          isForeignText: (error) => codeOf(error) === UNTRANSLATABLE_CHARACTER,
+        },
+      )
     },
   }
 }
@@ -52,40 +62,6 @@ interface Pool {
 
 interface Pg {
   readonly Pool: new (options: object) => Pool
-}
-
-class PostgresDatabase implements AccountDatabase {
-  readonly #pool: Pool
-  readonly #tables: SqlTables
-
-  constructor(pool: Pool) {
-    this.#pool = pool
-    this.#tables = new SqlTables(async (sql, values) => (await pool.query(sql, values)).rows, {
-      bound: (place) => `$${place}`,
-      isNoTable: (error) => codeOf(error) === UNDEFINED_TABLE,
-      isForeignText: (error) => codeOf(error) === UNTRANSLATABLE_CHARACTER,
-    })
-  }
-
-  key(name: string, realm: string): Promise<string | null> {
-    return this.#tables.key(name, realm)
-  }
-
-  settings(realm: string): Promise<RealmRows> {
-    return this.#tables.settings(realm)
-  }
-
-  oauthKey(kid: string): Promise<OauthKey | null> {
-    return this.#tables.oauthKey(kid)
-  }
-
-  close(): Promise<void> {
-    return this.#pool.end()
-  }
-}
-
-function codeOf(error: unknown): unknown {
-  return (error as { readonly code?: unknown }).code
 }
 
 interface PostgresOptions {

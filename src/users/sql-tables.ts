@@ -1,6 +1,12 @@
-import type { OauthKey, RealmRows } from './account-database.ts'
+import type { AccountDatabase, OauthKey, RealmRows } from './account-database.ts'
 
 export type Rows = readonly Readonly<Record<string, unknown>>[]
+
+/** What a driver does. */
+export interface SqlConnections {
+  query(sql: string, values: readonly string[]): Promise<Rows>
+  close(): Promise<void>
+}
 
 export interface SqlDialect {
   /** How the value at a place is written, counted from 1. */
@@ -12,12 +18,12 @@ export interface SqlDialect {
 }
 
 /** coturn's tables, which SQLite, PostgreSQL and MySQL have in common. Values are always bound: a name is never part of a text. */
-export class SqlTables {
-  readonly #query: (sql: string, values: readonly string[]) => Promise<Rows>
+export class SqlTables implements AccountDatabase {
+  readonly #connections: SqlConnections
   readonly #dialect: SqlDialect
 
-  constructor(query: (sql: string, values: readonly string[]) => Promise<Rows>, dialect: SqlDialect) {
-    this.#query = query
+  constructor(connections: SqlConnections, dialect: SqlDialect) {
+    this.#connections = connections
     this.#dialect = dialect
   }
 
@@ -25,7 +31,10 @@ export class SqlTables {
     const { bound, isForeignText } = this.#dialect
     const where = `name = ${bound(1)} AND realm = ${bound(2)}`
     try {
-      const rows = await this.#query(`SELECT name, realm, hmackey FROM turnusers_lt WHERE ${where}`, [name, realm])
+      const rows = await this.#connections.query(`SELECT name, realm, hmackey FROM turnusers_lt WHERE ${where}`, [
+        name,
+        realm,
+      ])
       // MySQL takes `Alice` and `alice ` for `alice`, which are other names to everybody else.
       const row = rows.find((each) => each['name'] === name && each['realm'] === realm)
       return row === undefined ? null : textOf(row['hmackey'])
@@ -65,14 +74,23 @@ export class SqlTables {
     }
   }
 
+  close(): Promise<void> {
+    return this.#connections.close()
+  }
+
   async #optional(sql: string, values: readonly string[]): Promise<Rows> {
     try {
-      return await this.#query(sql, values)
+      return await this.#connections.query(sql, values)
     } catch (error) {
       if (this.#dialect.isNoTable(error)) return []
       throw error
     }
   }
+}
+
+/** What a driver names an error by. */
+export function codeOf(error: unknown): unknown {
+  return (error as { readonly code?: unknown }).code
 }
 
 /** Blanks behind it come from columns of a fixed width: coturn's keys are CHAR(128). */

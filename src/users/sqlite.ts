@@ -50,11 +50,14 @@ class SqliteDatabase implements AccountDatabase {
   #connection: Connection | null = null
   /** Which file is open. */
   #inode = 0
-  readonly #tables = new SqlTables((sql, values) => this.#patiently(sql, values), {
-    bound: () => '?',
-    isNoTable: (error) => /no such table/.test(String((error as Error).message)),
-    isForeignText: () => false,
-  })
+  readonly #tables = new SqlTables(
+    { query: (sql, values) => this.#patiently(sql, values), close: () => this.close() },
+    {
+      bound: () => '?',
+      isNoTable: (error) => /no such table/.test(String((error as Error).message)),
+      isForeignText: () => false,
+    },
+  )
 
   constructor(path: string, connect: () => Connection) {
     this.#path = path
