@@ -1,8 +1,8 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { UdpListener } from '../net/listen/reuse-listeners.ts'
-import type { StreamLimits } from '../net/stream/connection.ts'
 import type { HttpOptions } from '../net/stream/http-answer.ts'
 import type { StreamListener } from '../net/stream/listeners.ts'
+import type { StreamLimits } from '../net/stream/options.ts'
 import type { SharedPlaces } from '../net/stream/places.ts'
 import type { TlsOptions } from '../net/stream/tls-context.ts'
 

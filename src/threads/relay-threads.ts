@@ -1,6 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker, type WorkerOptions } from 'node:worker_threads'
-import { relayThread } from 'virtual:relay-thread'
+import {
+  MessageChannel,
+  type MessagePort,
+  receiveMessageOnPort,
+  type Worker,
+  type WorkerOptions,
+} from 'node:worker_threads'
 import type { Log } from '../log.ts'
 import { closeDescriptor } from '../net/linux/descriptors.ts'
 import { openWakeUp, wake } from '../net/linux/wake-up.ts'
@@ -9,8 +14,8 @@ import type { UdpEndpoint } from '../net/listen/interfaces.ts'
 import { type ListenChange, together, type Wanted } from '../net/listen/listen-change.ts'
 import { ReuseListeners } from '../net/listen/reuse-listeners.ts'
 import type { SocketErrors } from '../net/socket-errors.ts'
-import type { StreamEndpoint, StreamLimits } from '../net/stream/connection.ts'
 import { StreamListeners } from '../net/stream/listeners.ts'
+import type { StreamEndpoint, StreamLimits } from '../net/stream/options.ts'
 import { type SharedPlaces, sharedPlaces, takeBackPlaces } from '../net/stream/places.ts'
 import { TlsContext, type TlsOptions } from '../net/stream/tls-context.ts'
 import type { Address } from '../stun/address.ts'
@@ -49,19 +54,6 @@ export interface RelayThreadsOptions<Plan = unknown> {
   readonly spawn: (options: WorkerOptions) => Worker
 }
 
-/**
- * The usual worker. From text that is part of the program, not from a file: one that takes another's place is of the same
- * build as the rest, even if somebody has built or installed another one meanwhile.
- */
-export function spawnRelayThread(options: WorkerOptions): Worker {
-  return new Worker(`'use strict'; const programUrl = ${JSON.stringify(import.meta.url)}; ${relayThread}`, {
-    ...options,
-    // What a packet leaves behind is dead at once: in the 48 MB that V8 would take, it only costs memory.
-    resourceLimits: { maxYoungGenerationSizeMb: 4 },
-    eval: true,
-  })
-}
-
 /** A worker that ends sooner than that is not started again at once. */
 const SHORT_LIFE_MS = 5000
 const RESTART_PAUSE_MS = 1000
@@ -88,11 +80,7 @@ export class RelayThreads<Plan = unknown> {
   readonly #members: Member[] = []
   readonly #handovers = new Handovers({
     tell: (thread, message) => this.#members[thread]?.line?.tell(MOVES, message) ?? false,
-    ask: (thread, question, patienceMs, then) => {
-      const line = this.#members[thread]?.line ?? null
-      if (line === null) then('gone')
-      else line.ask(MOVES, question, patienceMs, then)
-    },
+    ask: (thread, question, patienceMs, then) => this.#askThread(thread, MOVES, question, patienceMs, then),
     closeDescriptor,
   })
   readonly #loans: Loans
@@ -108,11 +96,7 @@ export class RelayThreads<Plan = unknown> {
     this.#loans = new Loans({
       threads: options.threads,
       tell: (thread, message) => this.#members[thread]?.line?.tell(LOANS, message),
-      ask: (thread, question, patienceMs, then) => {
-        const line = this.#members[thread]?.line ?? null
-        if (line === null) then('gone')
-        else line.ask(LOANS, question, patienceMs, then)
-      },
+      ask: (thread, question, patienceMs, then) => this.#askThread(thread, LOANS, question, patienceMs, then),
       closeDescriptor,
     })
     this.#limits = options.streams.limits
@@ -194,11 +178,7 @@ export class RelayThreads<Plan = unknown> {
     about: Subject<never, Question, Answer>,
     question: NoInfer<Question>,
   ): Promise<Answer | 'late' | 'gone'> {
-    return new Promise((resolve) => {
-      const line = this.#members[thread]?.line ?? null
-      if (line === null) resolve('gone')
-      else line.ask(about, question, PATIENCE_MS, resolve)
-    })
+    return new Promise((resolve) => this.#askThread<Question, Answer>(thread, about, question, PATIENCE_MS, resolve))
   }
 
   /** Tells every thread there is; one that begins later has it from its plan. */
@@ -341,6 +321,18 @@ export class RelayThreads<Plan = unknown> {
 
   get #lines(): Line[] {
     return this.#members.flatMap(({ line }) => line ?? [])
+  }
+
+  #askThread<Question, Answer>(
+    thread: number,
+    about: Subject<unknown, Question, Answer>,
+    question: NoInfer<Question>,
+    patienceMs: number,
+    then: (answer: Answer | 'late' | 'gone') => void,
+  ): void {
+    const line = this.#members[thread]?.line ?? null
+    if (line === null) then('gone')
+    else line.ask(about, question, patienceMs, then)
   }
 
   #tellEach<Told>(about: Subject<Told>, message: (thread: number) => Told): void {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { NetOptions, PortableTurn } from '../../src/net/portable-turn.ts'
-import type { StreamLimits } from '../../src/net/stream/connection.ts'
+import type { StreamLimits } from '../../src/net/stream/options.ts'
 import { Address } from '../../src/stun/address.ts'
 import { Attribute, Method } from '../../src/stun/constants.ts'
 import { NO_LIMITS } from '../../src/turn/auth/account.ts'

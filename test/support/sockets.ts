@@ -5,7 +5,7 @@ import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'n
 import { expect, onTestFinished, vi } from 'vitest'
 import { createLog } from '../../src/log.ts'
 import { type NetOptions, PortableTurn } from '../../src/net/portable-turn.ts'
-import type { StreamEndpoint, StreamLimits } from '../../src/net/stream/connection.ts'
+import type { StreamEndpoint, StreamLimits } from '../../src/net/stream/options.ts'
 import type { TurnCore } from '../../src/net/turn-driver.ts'
 import type { Address } from '../../src/stun/address.ts'
 import type { Relay } from '../../src/turn/allocation.ts'

@@ -5,7 +5,7 @@ import { overlap, standsForNothing } from '../listen/interfaces.ts'
 import { compare, type ListenChange, type Wanted } from '../listen/listen-change.ts'
 import { ListenError } from '../listen/listen-error.ts'
 import type { SocketErrors } from '../socket-errors.ts'
-import type { StreamEndpoint } from './connection.ts'
+import type { StreamEndpoint } from './options.ts'
 import { BACKLOG } from './stream.ts'
 
 /** A descriptor that a thread accepts connections from. */

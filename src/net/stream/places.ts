@@ -1,7 +1,7 @@
 import { SourceTable, sourceMemory } from '../../shared/source-table.ts'
 import type { Address } from '../../stun/address.ts'
 import { SourceCount } from '../../turn/limits/source-count.ts'
-import type { StreamLimits } from './connection.ts'
+import type { StreamLimits } from './options.ts'
 
 /** What the connections of all threads are counted in. */
 export interface SharedPlaces {

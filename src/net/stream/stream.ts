@@ -7,14 +7,9 @@ import { BySource } from '../limits/by-source.ts'
 import type { Handshakes } from '../limits/handshakes.ts'
 import { SystemCallError } from '../linux/system-calls.ts'
 import type { SocketErrors } from '../socket-errors.ts'
-import {
-  type HandOver,
-  StreamConnection,
-  type StreamEndpoint,
-  type StreamHost,
-  type StreamLimits,
-} from './connection.ts'
+import { type HandOver, StreamConnection, type StreamHost } from './connection.ts'
 import type { HttpOptions } from './http-answer.ts'
+import type { StreamEndpoint, StreamLimits } from './options.ts'
 import type { StreamPlaces } from './places.ts'
 import { TlsContext, type TlsOptions } from './tls-context.ts'
 

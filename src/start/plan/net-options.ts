@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks'
 import { listeners } from '../../config/listeners.ts'
 import type { Config } from '../../config/options.ts'
 import type { NetOptions } from '../../net/portable-turn.ts'
-import type { StreamLimits } from '../../net/stream/connection.ts'
+import type { StreamLimits } from '../../net/stream/options.ts'
 import { openUdpSocket } from '../../net/udp/udp.ts'
 import { type CertificateFiles, turnTls } from '../certificate.ts'
 

@@ -1,4 +1,4 @@
-import type { StreamLimits } from '../../net/stream/connection.ts'
+import type { StreamLimits } from '../../net/stream/options.ts'
 import { subject } from '../../threads/line.ts'
 import type { PortMemory } from '../../turn/relay-addresses/relay-ports.ts'
 import type { DtlsPlan } from '../relaying/dtls.ts'
