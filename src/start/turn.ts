@@ -15,7 +15,7 @@ import { logLevel } from './plan/log-level.ts'
 import { endpoints, type NetPlan, netOptions, streamLimits } from './plan/net-options.ts'
 import { type TurnPlan, turnPlan } from './plan/turn-plan.ts'
 import { dtlsPlan } from './relaying/dtls.ts'
-import { PortMemoryBook } from './relaying/port-memory.ts'
+import { PortMemoryByAddress } from './relaying/port-memory.ts'
 import { relayHere } from './relaying/relay-here.ts'
 import { relayOnThreads } from './relaying/relay-threads.ts'
 import type { EndsListener, Relaying } from './relaying/relaying.ts'
@@ -65,7 +65,7 @@ export async function startTurn(
   const secure = files === null ? null : dtlsPlan(config, files, log)
   const options = netOptions(config, files, secure !== null)
   const threads = relayThreads(config, options, log)
-  const portMemory = new PortMemoryBook()
+  const portMemory = new PortMemoryByAddress()
   let now = { config, addresses }
   let ownPorts: readonly number[] = []
   let relayedPorts = { minPort: config['min-port'], maxPort: config['max-port'] }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { PortMemoryBook } from '../../src/start/relaying/port-memory.ts'
+import { PortMemoryByAddress } from '../../src/start/relaying/port-memory.ts'
 import { Address } from '../../src/stun/address.ts'
 import { RelayPorts } from '../../src/turn/relay-addresses/relay-ports.ts'
 
@@ -8,11 +8,11 @@ const RANGE = { minPort: 50_000, maxPort: 50_001 }
 const [A, B] = [Address.parse('192.0.2.1')!, Address.parse('192.0.2.2')!]
 
 /** As a thread that is told of it. */
-const thread = (number: number, book: PortMemoryBook) =>
+const thread = (number: number, book: PortMemoryByAddress) =>
   new RelayPorts(RANGE, randomBytes, { thread: number, claims: book.memory })
 
 test('an address that goes and comes back while it is relayed from has the same ports taken, for every thread', () => {
-  const book = new PortMemoryBook()
+  const book = new PortMemoryByAddress()
   book.add([A.host])
   const first = thread(0, book)
   const port = first.take(A, false, 0)!
@@ -31,7 +31,7 @@ test('an address that goes and comes back while it is relayed from has the same 
 })
 
 test('an address that is gone is forgotten when its last port has rested, and is nobody’s then', () => {
-  const book = new PortMemoryBook()
+  const book = new PortMemoryByAddress()
   book.add([A.host, B.host])
   const ports = thread(0, book)
   const local = A.withPort(ports.take(A, false, 0)!)
@@ -49,7 +49,7 @@ test('an address that is gone is forgotten when its last port has rested, and is
 })
 
 test('other ports are given out from now on, and those in use stay in use', () => {
-  const book = new PortMemoryBook()
+  const book = new PortMemoryByAddress()
   book.add([A.host])
   const ports = thread(0, book)
   const before = ports.take(A, false, 0)!

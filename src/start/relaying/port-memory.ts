@@ -5,7 +5,7 @@ import type { PortMemory } from '../../turn/relay-addresses/relay-ports.ts'
  * Which thread has which port, for each address that is relayed from now, and for each address of before on which somebody
  * has a port still: should it come back, all threads must find the same memory.
  */
-export class PortMemoryBook {
+export class PortMemoryByAddress {
   #memory = new Map<string, SharedArrayBuffer>()
 
   /** Of each address. Maps that have been handed out stay as they are. */
